@@ -1,0 +1,125 @@
+// The CEL conformance suite (google/cel-spec tests/simple), every file of it. The files are not part of the project:
+// TWI_VECTORS names the folder that holds cel/, or it is ../shared/vectors beside the workspace.
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "common/cel/conformance_case.h"
+#include "gtest/gtest.h"
+
+namespace twi::cel {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Tally {
+  int passed = 0, failed = 0, out_of_scope = 0;
+  std::set<std::string> reasons;
+};
+
+// The least number that must pass in each file that has cases in scope.
+const std::map<std::string, int>& KnownPasses() {
+  static const auto* const known = new std::map<std::string, int>{
+      {"basic", 29},
+      {"comparisons", 223},
+      {"conversions", 73},
+      {"fields", 40},
+      {"fp_math", 20},
+      {"integer_math", 43},
+      {"lists", 26},
+      {"logic", 20},
+      {"macros", 30},
+      {"namespace", 10},
+      {"parse", 129},
+      {"plumbing", 4},
+      {"string", 34},
+      {"string_ext", 66},
+      {"timestamps", 52},
+      {"type_deduction", 10},
+  };
+  return *known;
+}
+
+fs::path VectorsFolder() {
+  const char* const from_env = std::getenv("TWI_VECTORS");
+  if (from_env != nullptr && *from_env != 0) return fs::path(from_env) / "cel";
+  std::error_code error;
+  const fs::path real = fs::canonical("common/cel/README.md", error);  // out of bazel's tree of symbolic links
+  if (error) return {};
+  return real.parent_path().parent_path().parent_path() / ".." / "shared" / "vectors" / "cel";
+}
+
+std::string ReadFile(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+void RunFile(const fs::path& path, std::map<std::string, Tally>* tallies, Tally* total) {
+  const absl::StatusOr<TextField> file = ParseTextproto(ReadFile(path));
+  ASSERT_TRUE(file.ok()) << path << ": " << file.status();
+  const std::string name = path.stem().string();
+  for (const TextField* section : file->All("section")) {
+    Tally& tally = (*tallies)[name + "/" + section->Text("name")];
+    for (const TextField* test : section->All("test")) {
+      const std::string reason = OutOfScope(name, section->Text("name"), *test);
+      if (!reason.empty()) {
+        ++tally.out_of_scope;
+        tally.reasons.insert(reason);
+        continue;
+      }
+      const std::string wrong = RunCase(*test);
+      ++(wrong.empty() ? tally.passed : tally.failed);
+      EXPECT_EQ(wrong, "") << name << "/" << section->Text("name") << "/" << test->Text("name") << ": "
+                           << test->Text("expr");
+    }
+    total->passed += tally.passed;
+    total->failed += tally.failed;
+    total->out_of_scope += tally.out_of_scope;
+  }
+}
+
+void Print(const std::string& label, const Tally& t) {
+  std::cout << label << std::string(label.size() < 52 ? 52 - label.size() : 1, ' ') << t.passed << "\t" << t.failed
+            << "\t" << t.out_of_scope << "\t";
+  const char* separator = "";
+  for (const std::string& reason : t.reasons) {
+    std::cout << separator << reason;
+    separator = "; ";
+  }
+  std::cout << "\n";
+}
+
+TEST(ConformanceTest, EveryCaseInScopePasses) {
+  const fs::path folder = VectorsFolder();
+  if (!fs::is_directory(folder)) GTEST_SKIP() << "no CEL conformance files: set TWI_VECTORS";
+  std::cout << "file/section" << std::string(40, ' ') << "passed\tfailed\tout\twhy out of scope\n";
+  Tally all;
+  int files = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() != ".textproto") continue;
+    ++files;
+    std::map<std::string, Tally> sections;
+    Tally total;
+    RunFile(entry.path(), &sections, &total);
+    for (const auto& [label, tally] : sections) Print(label, tally);
+    const std::string name = entry.path().stem().string();
+    const auto known = KnownPasses().find(name);
+    EXPECT_GE(total.passed, known == KnownPasses().end() ? 0 : known->second) << name;
+    Print(name, total);
+    all.passed += total.passed;
+    all.failed += total.failed;
+    all.out_of_scope += total.out_of_scope;
+  }
+  Print("all files", all);
+  EXPECT_GT(files, 0);
+  EXPECT_EQ(all.failed, 0);
+}
+
+}  // namespace
+}  // namespace twi::cel

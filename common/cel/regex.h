@@ -1,0 +1,21 @@
+#ifndef TWI_COMMON_CEL_REGEX_H_
+#define TWI_COMMON_CEL_REGEX_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "re2/re2.h"
+
+namespace twi::cel {
+
+// RE2 matches in time linear in the text; these bound the size of the program that it runs.
+inline constexpr size_t kMaxPatternBytes = 1024;
+inline constexpr int kMaxRegexProgram = 8192;  // RE2 instructions
+
+// Refuses a pattern that is malformed, too long, or compiles to too large a program.
+absl::StatusOr<std::unique_ptr<RE2>> CompileRegex(absl::string_view pattern);
+
+}  // namespace twi::cel
+
+#endif  // TWI_COMMON_CEL_REGEX_H_

@@ -1,0 +1,58 @@
+#include "common/conditions/conditions.h"
+
+#include "common/status/deny.h"
+#include "gtest/gtest.h"
+
+namespace twi {
+namespace {
+
+cel::Activation Results() {
+  cel::Activation activation;
+  activation.Set("results", JsonToCel(nlohmann::json::parse(R"({
+    "status": "affirming", "trustworthiness": {"hardware": 2, "executables": 3},
+    "software": {"name": "payroll", "version": "1.2.0", "vendor": "v"},
+    "policy_ids": ["p"], "audience": "a", "target": "t", "issuer": "i", "attester": {"format": "sev-snp", "insecure": false, "vmpl": 0}})")));
+  return activation;
+}
+
+TEST(ConditionsTest, HoldWhenAllAreTrue) {
+  const absl::StatusOr<Conditions> conditions = Conditions::Compile(
+      {{"software", "results.software.name == 'payroll' && results.software.version in ['1.2.0', '1.3.0']"}, {"vmpl", "results.attester.vmpl == 0"}},
+      {{"results", ResultsType()}});
+  ASSERT_TRUE(conditions.ok()) << conditions.status();
+  EXPECT_TRUE(conditions->Failed(Results()).empty());
+  EXPECT_TRUE(conditions->Hold(Results()));
+}
+
+TEST(ConditionsTest, NamesEveryConditionThatFailed) {
+  const absl::StatusOr<Conditions> conditions =
+      Conditions::Compile({{"software", "results.software.name == 'ledger'"}, {"region", "results.attester.region == 'eu'"}, {"ok", "true"}},
+                          {{"results", ResultsType()}});
+  ASSERT_TRUE(conditions.ok()) << conditions.status();
+  const std::vector<FailedCondition> failed = conditions->Failed(Results());
+  ASSERT_EQ(failed.size(), 2u);
+  EXPECT_EQ(failed[0].name, "software");
+  EXPECT_EQ(failed[0].seen, "\"payroll\"");
+  EXPECT_EQ(failed[1].name, "region");
+  EXPECT_FALSE(failed[1].error.empty());  // an absent field is an error, not false
+  EXPECT_FALSE(conditions->Hold(Results()));
+}
+
+TEST(ConditionsTest, RefusesWhatDoesNotCompile) {
+  const auto refuses = [](const std::string& expression) {
+    return DenyReasonOf(Conditions::Compile({{"c", expression}}, {{"results", ResultsType()}}).status()) == v1::DENY_REASON_EXPRESSION_INVALID;
+  };
+  EXPECT_TRUE(refuses("results.no_such_field == 1"));
+  EXPECT_TRUE(refuses("evidence.vmpl == 0"));
+  EXPECT_TRUE(refuses("results.status"));
+  EXPECT_TRUE(refuses("results.status == "));
+  EXPECT_TRUE(refuses(""));
+}
+
+TEST(ConditionsTest, RefusesNamesThatAreMissingOrTwice) {
+  EXPECT_FALSE(Conditions::Compile({{"", "true"}}, {}).ok());
+  EXPECT_FALSE(Conditions::Compile({{"a", "true"}, {"a", "true"}}, {}).ok());
+}
+
+}  // namespace
+}  // namespace twi

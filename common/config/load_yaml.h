@@ -1,0 +1,27 @@
+// YAML into a proto message, driven by the message's descriptor (style H13). The only room with yaml-cpp.
+#ifndef TWI_COMMON_CONFIG_LOAD_YAML_H_
+#define TWI_COMMON_CONFIG_LOAD_YAML_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "google/protobuf/message.h"
+
+namespace twi::config {
+
+// Fills `message` from YAML `text`; `name` is what errors call it ("verifier.yaml:12:3: ..."). Checks: at most 1 MiB, one document, no anchors or aliases,
+// no duplicate and no unknown keys, right types (strings from scalars, numbers in range, bool true/false only, enums by full or short name, Duration "90s", "5m", "24h", bytes as hex),
+// maps and lists where the proto has them, oneof set at most once, depth at most 32. CONFIG_INVALID with file:line:column and what was expected.
+absl::Status ParseYaml(absl::string_view text, absl::string_view name, google::protobuf::Message& message);
+
+// The file's form of it: refuses a file that group or others may write to.
+absl::Status LoadYamlFile(const std::string& path, google::protobuf::Message& message);
+
+// "path: expected ..., got ..." for semantic checks after parsing: where in the file a field was set, as "name:line:column", when the message came from
+// ParseYaml on this thread most recently; the field path otherwise.
+absl::Status ConfigError(absl::string_view name, absl::string_view field_path, absl::string_view expected);
+
+}  // namespace twi::config
+
+#endif  // TWI_COMMON_CONFIG_LOAD_YAML_H_

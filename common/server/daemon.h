@@ -1,0 +1,40 @@
+// What every main.cc shares: flags, config, log, signals. main.cc assembles, then serves (style H7).
+#ifndef TWI_COMMON_SERVER_DAEMON_H_
+#define TWI_COMMON_SERVER_DAEMON_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "google/protobuf/message.h"
+
+namespace twi::server {
+
+// A daemon that runs: stopped by SIGTERM or SIGINT, reloaded by SIGHUP.
+class Running {
+ public:
+  virtual ~Running() = default;
+  virtual void Drain() = 0;
+  // Called on SIGHUP (and nothing else) with the config read anew and validated; an error is logged, and what was in force stays.
+  virtual absl::Status Reload(const google::protobuf::Message& config) = 0;
+  virtual int port() const = 0;
+};
+
+struct DaemonSpec {
+  std::string name;                                   // "verifier"
+  std::string summary;                                // one line for --help
+  std::unique_ptr<google::protobuf::Message> config;  // empty prototype of the daemon's config message
+  // Everything that --check-config checks beyond form: files that must exist, contradictions. Must not listen, create files, or call anyone.
+  std::function<absl::Status(const google::protobuf::Message&)> validate;
+  std::function<absl::StatusOr<std::unique_ptr<Running>>(const google::protobuf::Message&)> start;
+};
+
+// Flags: --config FILE (required), --check-config, --port-file FILE (writes the bound port when listening: for tests and the demo), --help, --version. The message must have a field
+// `log` of twi.config.v1.Log. Exit code: 0 stopped in good order or config good; 1 could not start; 2 usage or config. Every insecure_ field that is set is logged at WARN.
+int RunDaemon(int argc, char** argv, DaemonSpec spec);
+
+}  // namespace twi::server
+
+#endif  // TWI_COMMON_SERVER_DAEMON_H_

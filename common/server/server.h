@@ -1,0 +1,63 @@
+// A gRPC server as every daemon runs it: TLS 1.3 with both sides authenticated, allow-lists, limits, health, drain.
+#ifndef TWI_COMMON_SERVER_SERVER_H_
+#define TWI_COMMON_SERVER_SERVER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/server/peer_identity.h"
+#include "common/time/clock.h"
+#include "grpcpp/grpcpp.h"
+#include "proto/twi/config/v1/common.pb.h"
+
+namespace twi::server {
+
+// What an RPC's body is given: who called (already on the allow-list of this RPC) and until when it may work.
+struct Call {
+  PeerIdentity peer;
+  absl::Time deadline;
+};
+
+// Decides who may call what; shared by all services of a server. Thread-safe.
+class Gate {
+ public:
+  virtual ~Gate() = default;
+  // Admits the caller of `rpc` ("MapClaims"): PEER_UNAUTHENTICATED, PEER_NOT_ALLOWED, OVERLOADED, DEADLINE_EXCEEDED. The ticket counts the request
+  // as in flight until it is destroyed.
+  struct Ticket {
+    Call call;
+    std::shared_ptr<void> in_flight;
+  };
+  virtual absl::StatusOr<Ticket> Admit(const grpc::ServerContext& context, absl::string_view rpc) = 0;
+  // The one place where a Status becomes a wire code (style H5): logs one audit line with reason and detail, counts the outcome in the metrics, and gives the peer only the
+  // reason's name, as message and as google.rpc.ErrorInfo {reason, domain "twi"} in the status details. OK stays OK (and is counted).
+  virtual grpc::Status Finish(const grpc::ServerContext& context, absl::string_view rpc, const PeerIdentity* peer, const absl::Status& status) = 0;
+};
+
+// Runs one unary RPC behind the gate. Every method of every service class is one line of this:
+//   return Handle(*gate_, *context, "MapClaims", [&](const Call& call) { return MapClaims(call, *request, *response); });
+grpc::Status Handle(Gate& gate, const grpc::ServerContext& context, absl::string_view rpc,
+                    const std::function<absl::Status(const Call&)>& body);
+
+class Server {
+ public:
+  // `config` is validated: missing tls, unknown rpc names in allow (not a method of `services`), bad listen, over-large limits are CONFIG_INVALID.
+  // The services are constructed by `make_services` with the gate that the server owns.
+  using MakeServices = std::function<std::vector<std::unique_ptr<grpc::Service>>(Gate&)>;
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const config::v1::Server& config, const Clock& clock, const MakeServices& make_services);
+  virtual ~Server() = default;
+  // The bound port (when listen had port 0) or 0 for a Unix socket.
+  virtual int port() const = 0;
+  // Health goes NOT_SERVING, no new request is taken, those in flight finish or are cut at drain_timeout. Idempotent.
+  virtual void Drain() = 0;
+  virtual Gate& gate() = 0;
+};
+
+}  // namespace twi::server
+
+#endif  // TWI_COMMON_SERVER_SERVER_H_

@@ -1,0 +1,84 @@
+// One's own key, certificate and trust bundle, from files that are re-read when they change.
+#ifndef TWI_COMMON_SERVER_TLS_FILES_H_
+#define TWI_COMMON_SERVER_TLS_FILES_H_
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/crypto/x509.h"
+#include "common/time/clock.h"
+#include "grpcpp/security/tls_certificate_provider.h"
+#include "proto/twi/config/v1/common.pb.h"
+
+namespace twi::server {
+
+// The anchors in force, and a number that changes with them.
+struct TrustBundle {
+  std::vector<crypto::Certificate> anchors;
+  std::uint64_t generation = 0;
+};
+
+// The anchors of a PEM file: at least one, each a CA or self-signed. CONFIG_INVALID.
+absl::StatusOr<std::vector<crypto::Certificate>> LoadTrustBundle(const std::string& path);
+
+// Watches the files of a config::v1::Tls, once a second. What is new is taken only when it is good as a whole: key and certificate fit, the leaf has exactly one
+// SPIFFE ID and is valid now, the bundle parses. Otherwise the last good one stays in force and the log says so at error, once per change and then each minute.
+// gRPC's own file watcher would take a mismatched pair and fail every handshake from then on (design/build.md F).
+class TlsFiles {
+ public:
+  struct Options {
+    absl::Duration expiry_warning = absl::Hours(24);
+  };
+  // CONFIG_INVALID when a file is missing or bad, or when others may read the key. `clock` must outlive the object.
+  static absl::StatusOr<std::unique_ptr<TlsFiles>> Open(const config::v1::Tls& config, const Clock& clock, const Options& options);
+  ~TlsFiles();
+
+  std::shared_ptr<const TrustBundle> bundle() const;
+  std::string spiffe_id() const;
+  std::string key_sha256() const;  // 32 bytes
+  absl::Time not_after() const;    // of the leaf
+  // For gRPC: serves the pair in force, at most a second behind.
+  std::shared_ptr<grpc::experimental::CertificateProviderInterface> provider() const { return provider_; }
+
+  // One turn of the watch; the thread calls it each second, tests when they like.
+  void Refresh();
+
+ private:
+  TlsFiles(const config::v1::Tls& config, const Clock& clock, const Options& options);
+  absl::Status LoadPair();
+  absl::Status LoadBundle();
+  void WarnOfExpiry();
+  void Watch();
+
+  const config::v1::Tls config_;
+  const Clock& clock_;
+  const Options options_;
+  std::shared_ptr<grpc::experimental::CertificateProviderInterface> provider_;
+  int pair_fd_ = -1;  // memory file that gRPC reads the pair from
+
+  std::mutex refresh_mutex_;  // one Refresh at a time; guards the next four
+  std::string pair_stamp_, bundle_stamp_;
+  absl::Status pair_status_, bundle_status_;
+  absl::Time complained_ = absl::InfinitePast();
+
+  mutable std::mutex mutex_;  // guards the next four
+  std::shared_ptr<const TrustBundle> bundle_;
+  std::string spiffe_id_, key_sha256_;
+  absl::Time not_after_;
+
+  std::mutex stop_mutex_;
+  std::condition_variable stop_;
+  bool stopping_ = false;
+  std::thread watcher_;
+};
+
+}  // namespace twi::server
+
+#endif  // TWI_COMMON_SERVER_TLS_FILES_H_

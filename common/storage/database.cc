@@ -1,0 +1,167 @@
+#include "common/storage/database.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/log/log.h"
+#include "common/status/deny.h"
+#include "common/status/status_macros.h"
+#include "common/storage/private_file.h"
+#include "common/storage/write_queue.h"
+
+namespace twi::storage {
+namespace {
+
+constexpr int kReaders = 4;
+
+absl::Status Failed(const std::string& file, absl::string_view why) {
+  return Deny(v1::DENY_REASON_STORAGE_FAILED, absl::StrCat(file, ": ", why));
+}
+
+// Makes an empty file, and its name durable.
+absl::Status Create(const std::string& file) {
+  const int fd = open(file.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return Failed(file, absl::StrCat("cannot be created: ", strerror(errno)));
+  close(fd);
+  const std::size_t slash = file.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : file.substr(0, slash);
+  const int folder_fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder_fd < 0) return Failed(folder, absl::StrCat("cannot be opened: ", strerror(errno)));
+  const bool synced = fsync(folder_fd) == 0;
+  const std::string why = synced ? "" : strerror(errno);
+  close(folder_fd);
+  return synced ? absl::OkStatus() : Failed(folder, absl::StrCat("cannot be synced: ", why));
+}
+
+// SQLite gives -wal and -shm the mode of the database; an existing one is looked at too. Never opens the database: closing a descriptor of it would
+// drop the locks (fcntl) that another session of this process holds.
+absl::Status RequirePrivate(const std::string& file) {
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    struct stat info;
+    const std::string name = file + suffix;
+    if (stat(name.c_str(), &info) != 0) {
+      if (errno == ENOENT && *suffix != '\0') continue;
+      return Failed(name, strerror(errno));
+    }
+    const std::string why = WhyNotPrivate(info);
+    if (!why.empty()) return Failed(name, why);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> PrepareFile(const std::string& file) {
+  if (file.empty()) return Failed(file, "the database has no file name");
+  struct stat info;
+  if (stat(file.c_str(), &info) != 0) {
+    if (errno != ENOENT) return Failed(file, strerror(errno));
+    TWI_RETURN_IF_ERROR(Create(file));
+  }
+  char resolved[PATH_MAX];
+  if (realpath(file.c_str(), resolved) == nullptr) return Failed(file, strerror(errno));
+  const std::string path = resolved;
+  if (path.find('"') != std::string::npos) return Failed(path, "has a quote in its path");
+  TWI_RETURN_IF_ERROR(RequirePrivate(path));
+  return path;
+}
+
+// Settings that each connection has for itself. 5000 ms: another connection only ever holds a lock for the length of a checkpoint or recovery.
+void Configure(Session& session, bool durable) {
+  session.Script("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;");
+  session.Script(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
+}
+
+absl::StatusOr<std::unique_ptr<Session>> OpenWriter(const std::string& path, const Migrations& migrations, bool durable) {
+  auto session = std::make_unique<Session>(path);
+  Configure(*session, durable);
+  std::string mode;
+  session->Row("PRAGMA journal_mode = WAL", soci::into(mode));
+  if (mode != "wal") return Failed(path, absl::StrCat("cannot use a write-ahead log here (journal mode ", mode, ")"));
+  session->Script("PRAGMA journal_size_limit = 67108864");  // 64 MiB: a WAL that once grew does not stay so.
+  TWI_RETURN_IF_ERROR(WithContext(Migrate(*session, migrations), path));
+  return session;
+}
+
+class SqliteDatabase final : public Database {
+ public:
+  SqliteDatabase(std::unique_ptr<Session> writer, std::vector<std::unique_ptr<Session>> readers)
+      : readers_(std::move(readers)), queue_(std::move(writer), WriteQueue::Limits()) {
+    for (const auto& reader : readers_) idle_.push_back(reader.get());
+  }
+
+  absl::Status Write(const std::function<absl::Status(Session&)>& write) override { return queue_.Run(write); }
+
+  absl::Status Read(const std::function<absl::Status(Session&)>& read) override {
+    Session& session = TakeReader();
+    absl::Status result = Guarded(session, [&](Session& s) {
+      s.Change("BEGIN");
+      return read(s);
+    });
+    if (session.InTransaction()) {
+      const absl::Status ended = Guarded(session, [](Session& s) {
+        s.Change("ROLLBACK");
+        return absl::OkStatus();
+      });
+      if (result.ok()) result = ended;
+    }
+    ReturnReader(session);
+    return result;
+  }
+
+ private:
+  Session& TakeReader() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    returned_.wait(lock, [this] { return !idle_.empty(); });
+    Session* session = idle_.back();
+    idle_.pop_back();
+    return *session;
+  }
+  void ReturnReader(Session& session) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    idle_.push_back(&session);
+    returned_.notify_one();
+  }
+
+  const std::vector<std::unique_ptr<Session>> readers_;
+  std::mutex mutex_;  // Guards idle_.
+  std::condition_variable returned_;
+  std::vector<Session*> idle_;
+  WriteQueue queue_;
+};
+
+absl::StatusOr<std::unique_ptr<Database>> OpenSessions(const std::string& path, const Migrations& migrations, bool durable) {
+  TWI_ASSIGN_OR_RETURN(std::unique_ptr<Session> writer, OpenWriter(path, migrations, durable));
+  std::vector<std::unique_ptr<Session>> readers;
+  for (int i = 0; i < kReaders; ++i) {
+    readers.push_back(std::make_unique<Session>(path));
+    Configure(*readers.back(), durable);
+    readers.back()->Script("PRAGMA query_only = ON");
+  }
+  return std::unique_ptr<Database>(std::make_unique<SqliteDatabase>(std::move(writer), std::move(readers)));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& file, const Migrations& migrations, bool durable) {
+  TWI_ASSIGN_OR_RETURN(const std::string path, PrepareFile(file));
+  if (!durable) log::Warn("database_not_durable", {{"file", path}});
+  try {  // SOCI's constructors throw.
+    return OpenSessions(path, migrations, durable);
+  } catch (const soci::soci_error& error) {
+    return Failed(path, error.get_error_message());
+  } catch (const std::exception& error) {
+    return Failed(path, error.what());
+  }
+}
+
+}  // namespace twi::storage

@@ -1,0 +1,175 @@
+#include "services/verifier/formats/tpm_files.h"
+
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
+#include "common/crypto/x509.h"
+#include "common/encoding/encoding.h"
+#include "common/status/deny.h"
+#include "common/status/status_macros.h"
+#include "services/verifier/formats/eventlog.h"
+#include "services/verifier/formats/tpm_containers.h"
+#include "services/verifier/formats/tpm_structures.h"
+
+namespace twi::verifier {
+namespace {
+
+constexpr absl::string_view kMagic("\xff\x54\x43\x47", 4);
+constexpr char kPemBegin[] = "-----BEGIN PUBLIC KEY-----";
+constexpr char kPemEnd[] = "-----END PUBLIC KEY-----";
+constexpr std::size_t kMaxPem = 8192;
+constexpr int kMaxCertificates = 8;
+
+enum class Part { kUnknown, kQuote, kSignature, kPublic, kBareKey, kPcrs, kEventLog, kCertificates };
+
+// DER of a PEM "PUBLIC KEY" block, or the bytes themselves when they are a SubjectPublicKeyInfo.
+absl::StatusOr<std::string> SpkiFromFile(absl::string_view bytes) {
+  if (!absl::StrContains(bytes.substr(0, kMaxPem), kPemBegin)) return std::string(bytes);
+  const std::size_t begin = bytes.find(kPemBegin) + sizeof(kPemBegin) - 1;
+  const std::size_t end = bytes.substr(0, kMaxPem).find(kPemEnd, begin);
+  if (end == absl::string_view::npos) return Deny(v1::DENY_REASON_KEY_MALFORMED, "PEM: no END line");
+  return FromBase64(absl::StrReplaceAll(bytes.substr(begin, end - begin), {{"\n", ""}, {"\r", ""}}));
+}
+
+Part PartOf(absl::string_view bytes) {
+  if (absl::StartsWith(bytes, kMagic)) return Part::kQuote;
+  if (ParseTpmSignature(bytes).ok()) return Part::kSignature;
+  if (ParseTpmPublic(bytes).ok()) return Part::kPublic;
+  if (ParseTpm2ToolsPcrs(bytes).ok()) return Part::kPcrs;
+  if (crypto::ParseCertificates(bytes).ok()) return Part::kCertificates;
+  if (const auto spki = SpkiFromFile(bytes); spki.ok() && crypto::PublicKey::FromSpki(*spki).ok()) return Part::kBareKey;
+  if (ParseEventLog(bytes).ok()) return Part::kEventLog;
+  return Part::kUnknown;
+}
+
+absl::Status SetOnce(std::string* field, absl::string_view bytes, absl::string_view name) {
+  if (!field->empty()) return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, absl::StrCat(name, ": a second file of its kind"));
+  *field = std::string(bytes);
+  return absl::OkStatus();
+}
+
+// What the files hold, before it becomes Evidence.
+struct Parts {
+  v1::TpmEvidence evidence;
+  std::string bare_key;  // DER SubjectPublicKeyInfo: stands in where no public area was given
+};
+
+absl::Status AddPart(Part part, const EvidenceFile& file, Parts* parts) {
+  v1::TpmEvidence& evidence = parts->evidence;
+  switch (part) {
+    case Part::kQuote:
+      return SetOnce(evidence.mutable_quote(), file.bytes, file.name);
+    case Part::kSignature:
+      return SetOnce(evidence.mutable_signature(), file.bytes, file.name);
+    case Part::kPublic:
+      return SetOnce(evidence.mutable_ak_public(), file.bytes, file.name);
+    case Part::kBareKey: {
+      TWI_ASSIGN_OR_RETURN(const std::string spki, SpkiFromFile(file.bytes));
+      return SetOnce(&parts->bare_key, spki, file.name);
+    }
+    case Part::kPcrs: {
+      if (evidence.pcr_values_size() > 0) return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, absl::StrCat(file.name, ": a second file of PCR values"));
+      TWI_ASSIGN_OR_RETURN(const std::vector<v1::PcrValue> pcrs, ParseTpm2ToolsPcrs(file.bytes));
+      for (const v1::PcrValue& pcr : pcrs) *evidence.add_pcr_values() = pcr;
+      return absl::OkStatus();
+    }
+    case Part::kEventLog:
+      return SetOnce(evidence.mutable_event_log(), file.bytes, file.name);
+    case Part::kCertificates: {
+      TWI_ASSIGN_OR_RETURN(const std::vector<crypto::Certificate> certificates, crypto::ParseCertificates(file.bytes));
+      for (const crypto::Certificate& certificate : certificates) {
+        if (evidence.ak_certificates_size() == kMaxCertificates) return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, "more than 8 certificates");
+        evidence.add_ak_certificates(certificate.der);
+      }
+      return absl::OkStatus();
+    }
+    case Part::kUnknown:
+      return absl::OkStatus();
+  }
+  return absl::OkStatus();
+}
+
+// `main` does not parse: it is what is missing, when that is one thing.
+void TakeForMissing(const EvidenceFile& main, Parts* parts) {
+  v1::TpmEvidence& evidence = parts->evidence;
+  const bool has_key = !evidence.ak_public().empty() || !parts->bare_key.empty();
+  const int missing = evidence.quote().empty() + evidence.signature().empty() + !has_key;
+  if (missing != 1) return;
+  if (evidence.quote().empty()) {
+    evidence.set_quote(main.bytes);
+  } else if (evidence.signature().empty()) {
+    evidence.set_signature(main.bytes);
+  } else {
+    evidence.set_ak_public(main.bytes);
+  }
+}
+
+// `main` as one of the containers; empty when it is none.
+std::vector<v1::TpmEvidence> FromContainer(absl::string_view bytes) {
+  if (auto quotes = ParseGoTpmToolsAttestation(bytes); quotes.ok()) return *std::move(quotes);
+  if (auto json = ParseTrusteeTpmJson(bytes); json.ok()) return {*std::move(json)};
+  if (auto token = ParseEnactTrustToken(bytes); token.ok()) return {*std::move(token)};
+  return {};
+}
+
+}  // namespace
+
+bool LooksLikeTpm(absl::string_view bytes, absl::string_view name) {
+  switch (PartOf(bytes)) {
+    case Part::kQuote:
+    case Part::kSignature:
+    case Part::kPublic:
+    case Part::kPcrs:
+      return true;
+    case Part::kUnknown:
+      break;
+    case Part::kBareKey:
+    case Part::kEventLog:
+    case Part::kCertificates:
+      return false;
+  }
+  if (!FromContainer(bytes).empty()) return true;
+  // A container that does not parse, by its shape.
+  if (bytes.size() > 22 && bytes.substr(18, 4) == kMagic) return true;
+  if (absl::StartsWith(absl::StripLeadingAsciiWhitespace(bytes), "{") && absl::StrContains(bytes, "\"tpm_quote\"")) return true;
+  return absl::EndsWith(name, ".tpms_attest") || absl::EndsWith(name, ".tpmt_signature") || absl::EndsWith(name, ".tpmt_public");
+}
+
+absl::StatusOr<std::vector<v1::TpmEvidence>> TpmEvidenceFromFiles(const EvidenceFile& main, const std::vector<EvidenceFile>& companions) {
+  Parts parts;
+  for (const EvidenceFile& file : companions) TWI_RETURN_IF_ERROR(AddPart(PartOf(file.bytes), file, &parts));
+  const Part part = PartOf(main.bytes);
+  if (part == Part::kUnknown) {
+    if (std::vector<v1::TpmEvidence> quotes = FromContainer(main.bytes); !quotes.empty()) {
+      for (v1::TpmEvidence& quote : quotes) {
+        if (quote.ak_public().empty()) quote.set_ak_public(parts.evidence.ak_public().empty() ? parts.bare_key : parts.evidence.ak_public());
+        if (quote.ak_public().empty()) return Deny(v1::DENY_REASON_ENDORSEMENT_MISSING, "no file holds the attestation key");
+        if (quote.event_log().empty()) quote.set_event_log(parts.evidence.event_log());
+        if (quote.pcr_values().empty()) *quote.mutable_pcr_values() = parts.evidence.pcr_values();
+        for (const std::string& certificate : parts.evidence.ak_certificates()) quote.add_ak_certificates(certificate);
+      }
+      return quotes;
+    }
+    TakeForMissing(main, &parts);
+  } else {
+    TWI_RETURN_IF_ERROR(AddPart(part, main, &parts));
+  }
+  v1::TpmEvidence& evidence = parts.evidence;
+  if (evidence.ak_public().empty()) evidence.set_ak_public(parts.bare_key);
+  if (evidence.quote().empty()) return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, "no file holds a TPMS_ATTEST");
+  if (evidence.signature().empty()) return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, "no file holds a TPMT_SIGNATURE");
+  if (evidence.ak_public().empty()) return Deny(v1::DENY_REASON_ENDORSEMENT_MISSING, "no file holds the attestation key");
+  return std::vector<v1::TpmEvidence>{std::move(evidence)};
+}
+
+absl::StatusOr<crypto::PublicKey> AttestationKeyFromFile(absl::string_view bytes) {
+  if (const auto area = ParseTpmPublic(bytes); area.ok()) return TpmPublicKey(*area);
+  if (const auto certificates = crypto::ParseCertificates(bytes); certificates.ok() && !certificates->empty()) return certificates->front().public_key;
+  TWI_ASSIGN_OR_RETURN(const std::string spki, SpkiFromFile(bytes));
+  return crypto::PublicKey::FromSpki(spki);
+}
+
+}  // namespace twi::verifier
