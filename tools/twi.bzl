@@ -34,7 +34,8 @@ def twi_fuzz_test(name, srcs, corpus, deps = [], copts = [], **kwargs):
         copts = COPTS + copts + select({"//tools:fuzzing": ["-fsanitize=fuzzer"], "//conditions:default": []}),
         linkopts = select({"//tools:fuzzing": ["-fsanitize=fuzzer"], "//conditions:default": []}),
         data = corpus,
-        args = ["$(locations %s)" % c for c in corpus],
+        # libFuzzer reads arguments as inputs to replay, so none when fuzzing: name a corpus folder after `--`.
+        args = select({"//tools:fuzzing": [], "//conditions:default": ["$(locations %s)" % c for c in corpus]}),
         deps = deps + ["//tools:sanitizers"],
         tags = ["fuzz"],
         **kwargs

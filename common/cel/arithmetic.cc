@@ -4,6 +4,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "common/cel/call.h"
+#include "common/cel/compare.h"
 
 namespace twi::cel {
 namespace {
@@ -58,8 +59,8 @@ bool Doubles(const Call& call, EvalState& state, Value* out) {
 
 // timestamp plus (sign 1) or minus (sign -1) a duration.
 bool Shift(const Value& time, int64_t nanos, int sign, EvalState& state, Value* out) {
-  const __int128 total = static_cast<__int128>(time.seconds()) * 1000000000 + time.nanos() +
-                         static_cast<__int128>(nanos) * sign;
+  const __int128 total =
+      static_cast<__int128>(time.seconds()) * 1000000000 + time.nanos() + static_cast<__int128>(nanos) * sign;
   __int128 seconds = total / 1000000000, rest = total % 1000000000;
   if (rest < 0) rest += 1000000000, --seconds;
   absl::StatusOr<Value> made = Value::MakeTimestamp(static_cast<int64_t>(seconds), static_cast<int32_t>(rest));

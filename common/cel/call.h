@@ -23,17 +23,22 @@ struct Call {
 
 // Each puts the result into *out, or sets the error of `state` and returns false. Values of kinds that no overload
 // takes are the error "no such overload"; the checker cannot exclude them for dyn.
-bool Arithmetic(const Call& call, EvalState& state, Value* out);    // kNegate to kGreaterEqual
-bool Convert(const Call& call, EvalState& state, Value* out);       // kBool to kUint
-bool StringFunction(const Call& call, EvalState& state, Value* out);  // kSize to kUpperAscii
-bool TimeFunction(const Call& call, EvalState& state, Value* out);  // kGetDate to kGetSeconds
+bool Arithmetic(const Call& call, EvalState& state, Value* out);        // kNegate to kGreaterEqual
+bool Convert(const Call& call, EvalState& state, Value* out);           // kBool to kUint
+bool StringFunction(const Call& call, EvalState& state, Value* out);    // kSize to kStartsWith
+bool StringsExtension(const Call& call, EvalState& state, Value* out);  // kCharAt to kUpperAscii
+bool TimeFunction(const Call& call, EvalState& state, Value* out);      // kGetDate to kGetSeconds
+
+// Charges a search of the second text in the first: find() is quadratic at worst, so it is the product of both lengths.
+bool ChargeSearch(const Call& call, EvalState& state);
 
 bool NoOverload(const Call& call, EvalState& state);  // false, with the error naming the kinds
 
 inline bool Dispatch(const Call& call, EvalState& state, Value* out) {
   if (call.fn <= Fn::kGreaterEqual) return Arithmetic(call, state, out);
   if (call.fn <= Fn::kUint) return Convert(call, state, out);
-  return call.fn <= Fn::kUpperAscii ? StringFunction(call, state, out) : TimeFunction(call, state, out);
+  if (call.fn <= Fn::kStartsWith) return StringFunction(call, state, out);
+  return call.fn <= Fn::kUpperAscii ? StringsExtension(call, state, out) : TimeFunction(call, state, out);
 }
 
 }  // namespace twi::cel

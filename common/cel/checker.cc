@@ -68,8 +68,8 @@ absl::Status Checker::NeedBool(const Expr& e, const Type& type) const {
 }
 
 Checker::Result Checker::Visit(const Expr& e) {
-  static constexpr Type (*kTypes[])() = {Type::Null, Type::Bool, Type::Int, Type::Uint, Type::Double, Type::String,
-                                         Type::Bytes};
+  static constexpr Type (*kTypes[])() = {Type::Null,   Type::Bool,   Type::Int,  Type::Uint,
+                                         Type::Double, Type::String, Type::Bytes};
   switch (e.kind) {
     case Expr::Kind::kLiteral:
       return Literal(e, e.value, kTypes[static_cast<int>(e.value.kind())]());
@@ -180,7 +180,8 @@ Checker::Result Checker::VisitFunction(const Expr& e) {
   using Outcome = Resolution::Outcome;
   if (found.outcome == Outcome::kUnknownFunction) return Raise(e, absl::StrCat("unknown function '", e.name, "'"));
   if (found.outcome == Outcome::kWrongArity || kids.size() > kMaxArguments) {
-    return Raise(e, absl::StrCat("no overload of '", e.name, "' takes ", kids.size() - reserve_for_receiver, " arguments"));
+    return Raise(
+        e, absl::StrCat("no overload of '", e.name, "' takes ", kids.size() - reserve_for_receiver, " arguments"));
   }
   if (found.outcome == Outcome::kNoOverload) {
     std::string list;
@@ -219,8 +220,8 @@ Checker::Result Checker::VisitCondition(const Expr& e) {
   TWI_ASSIGN_OR_RETURN(const Typed then, Visit(e.children[1]));
   TWI_ASSIGN_OR_RETURN(const Typed otherwise, Visit(e.children[2]));
   if (!Compatible(then.type, otherwise.type)) {
-    TWI_RETURN_IF_ERROR(Refuse(e, absl::StrCat("branches of types ", then.type.ToString(), " and ",
-                                               otherwise.type.ToString())));
+    TWI_RETURN_IF_ERROR(
+        Refuse(e, absl::StrCat("branches of types ", then.type.ToString(), " and ", otherwise.type.ToString())));
   }
   return Typed{Add(NodeFor(Op::kCondition, e), {condition.node, then.node, otherwise.node}),
                Join(then.type, otherwise.type)};
@@ -230,8 +231,8 @@ Checker::Result Checker::VisitEquality(const Expr& e) {
   TWI_ASSIGN_OR_RETURN(const Typed left, Visit(e.children[0]));
   TWI_ASSIGN_OR_RETURN(const Typed right, Visit(e.children[1]));
   if (!Compatible(left.type, right.type)) {
-    TWI_RETURN_IF_ERROR(Refuse(e, absl::StrCat("types ", left.type.ToString(), " and ", right.type.ToString(),
-                                               " are never equal")));
+    TWI_RETURN_IF_ERROR(
+        Refuse(e, absl::StrCat("types ", left.type.ToString(), " and ", right.type.ToString(), " are never equal")));
   }
   return Typed{Add(NodeFor(e.name == "_==_" ? Op::kEqual : Op::kNotEqual, e), {left.node, right.node}), Type::Bool()};
 }

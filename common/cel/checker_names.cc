@@ -111,8 +111,8 @@ Checker::Result Checker::VisitIndex(const Expr& e) {
   const bool list = base.type.kind() == Type::Kind::kList, map = base.type.kind() == Type::Kind::kMap;
   const Type wanted = list ? Type::Int() : base.type.key();
   if ((!list && !map && !base.type.is_dyn()) || !Compatible(index.type, wanted)) {
-    TWI_RETURN_IF_ERROR(Refuse(e, absl::StrCat("type ", base.type.ToString(), " has no index of type ",
-                                               index.type.ToString())));
+    TWI_RETURN_IF_ERROR(
+        Refuse(e, absl::StrCat("type ", base.type.ToString(), " has no index of type ", index.type.ToString())));
   }
   return Typed{node, list ? base.type.element() : base.type.value()};
 }

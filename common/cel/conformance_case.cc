@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/cel/compare.h"
 #include "common/cel/parser.h"
 #include "common/cel/program.h"
 #include "common/status/status_macros.h"

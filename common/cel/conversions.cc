@@ -156,14 +156,22 @@ bool ToBytes(const Call& call, EvalState& state, Value* out) {
 // The kind that a conversion makes: a value that is of it already stays as it is.
 Kind TargetOf(Fn fn) {
   switch (fn) {
-    case Fn::kBool: return Kind::kBool;
-    case Fn::kBytes: return Kind::kBytes;
-    case Fn::kDouble: return Kind::kDouble;
-    case Fn::kDuration: return Kind::kDuration;
-    case Fn::kInt: return Kind::kInt;
-    case Fn::kString: return Kind::kString;
-    case Fn::kTimestamp: return Kind::kTimestamp;
-    default: return Kind::kUint;
+    case Fn::kBool:
+      return Kind::kBool;
+    case Fn::kBytes:
+      return Kind::kBytes;
+    case Fn::kDouble:
+      return Kind::kDouble;
+    case Fn::kDuration:
+      return Kind::kDuration;
+    case Fn::kInt:
+      return Kind::kInt;
+    case Fn::kString:
+      return Kind::kString;
+    case Fn::kTimestamp:
+      return Kind::kTimestamp;
+    default:
+      return Kind::kUint;
   }
 }
 
@@ -179,14 +187,22 @@ bool Convert(const Call& call, EvalState& state, Value* out) {
     return true;
   }
   switch (call.fn) {
-    case Fn::kBool: return ToBool(call, state, out);
-    case Fn::kBytes: return ToBytes(call, state, out);
-    case Fn::kDouble: return ToDouble(call, state, out);
-    case Fn::kDuration: return ToDuration(call, state, out);
-    case Fn::kInt: return ToInt(call, state, out);
-    case Fn::kString: return ToString(call, state, out);
-    case Fn::kTimestamp: return ToTimestamp(call, state, out);
-    default: return ToUint(call, state, out);
+    case Fn::kBool:
+      return ToBool(call, state, out);
+    case Fn::kBytes:
+      return ToBytes(call, state, out);
+    case Fn::kDouble:
+      return ToDouble(call, state, out);
+    case Fn::kDuration:
+      return ToDuration(call, state, out);
+    case Fn::kInt:
+      return ToInt(call, state, out);
+    case Fn::kString:
+      return ToString(call, state, out);
+    case Fn::kTimestamp:
+      return ToTimestamp(call, state, out);
+    default:
+      return ToUint(call, state, out);
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/cel/call.h"
+#include "common/cel/compare.h"
 
 namespace twi::cel {
 

@@ -137,19 +137,32 @@ constexpr Comparison kComparisons[] = {
 
 Type TypeOf(char letter) {
   switch (letter) {
-    case 'b': return Type::Bool();
-    case 'i': return Type::Int();
-    case 'u': return Type::Uint();
-    case 'd': return Type::Double();
-    case 's': return Type::String();
-    case 'y': return Type::Bytes();
-    case 'l': return Type::List(Type::Dyn());
-    case 'S': return Type::List(Type::String());
-    case 'm': return Type::Map(Type::Dyn(), Type::Dyn());
-    case 't': return Type::Timestamp();
-    case 'D': return Type::Duration();
-    case 'T': return Type::TypeType();
-    default: return Type::Dyn();
+    case 'b':
+      return Type::Bool();
+    case 'i':
+      return Type::Int();
+    case 'u':
+      return Type::Uint();
+    case 'd':
+      return Type::Double();
+    case 's':
+      return Type::String();
+    case 'y':
+      return Type::Bytes();
+    case 'l':
+      return Type::List(Type::Dyn());
+    case 'S':
+      return Type::List(Type::String());
+    case 'm':
+      return Type::Map(Type::Dyn(), Type::Dyn());
+    case 't':
+      return Type::Timestamp();
+    case 'D':
+      return Type::Duration();
+    case 'T':
+      return Type::TypeType();
+    default:
+      return Type::Dyn();
   }
 }
 

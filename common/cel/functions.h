@@ -12,16 +12,56 @@ namespace twi::cel {
 enum class Fn : uint8_t {
   kNone,
   // operators
-  kNegate, kAdd, kSubtract, kMultiply, kDivide, kModulo, kLess, kLessEqual, kGreater, kGreaterEqual,
+  kNegate,
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kDivide,
+  kModulo,
+  kLess,
+  kLessEqual,
+  kGreater,
+  kGreaterEqual,
   // conversions
-  kBool, kBytes, kDouble, kDuration, kDyn, kInt, kString, kTimestamp, kType, kUint,
+  kBool,
+  kBytes,
+  kDouble,
+  kDuration,
+  kDyn,
+  kInt,
+  kString,
+  kTimestamp,
+  kType,
+  kUint,
   // strings and collections
-  kSize, kContains, kEndsWith, kMatches, kStartsWith,
+  kSize,
+  kContains,
+  kEndsWith,
+  kMatches,
+  kStartsWith,
   // the strings extension
-  kCharAt, kIndexOf, kJoin, kLastIndexOf, kLowerAscii, kReplace, kReverse, kSplit, kSubstring, kTrim, kUpperAscii,
+  kCharAt,
+  kIndexOf,
+  kJoin,
+  kLastIndexOf,
+  kLowerAscii,
+  kReplace,
+  kReverse,
+  kSplit,
+  kSubstring,
+  kTrim,
+  kUpperAscii,
   // timestamps and durations
-  kGetDate, kGetDayOfMonth, kGetDayOfWeek, kGetDayOfYear, kGetFullYear, kGetHours, kGetMilliseconds, kGetMinutes,
-  kGetMonth, kGetSeconds
+  kGetDate,
+  kGetDayOfMonth,
+  kGetDayOfWeek,
+  kGetDayOfYear,
+  kGetFullYear,
+  kGetHours,
+  kGetMilliseconds,
+  kGetMinutes,
+  kGetMonth,
+  kGetSeconds
 };
 
 inline constexpr size_t kMaxArguments = 4;  // the receiver counts

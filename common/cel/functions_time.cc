@@ -13,16 +13,26 @@ using Kind = Value::Kind;
 int64_t PartOf(Fn fn, const Value& time, const absl::TimeZone& zone) {
   const absl::CivilSecond c = zone.At(absl::FromUnixSeconds(time.seconds())).cs;
   switch (fn) {
-    case Fn::kGetDate: return c.day();
-    case Fn::kGetDayOfMonth: return c.day() - 1;
-    case Fn::kGetDayOfWeek: return (static_cast<int>(absl::GetWeekday(c)) + 1) % 7;  // Abseil: Monday 0; CEL: Sunday 0
-    case Fn::kGetDayOfYear: return absl::GetYearDay(absl::CivilDay(c)) - 1;
-    case Fn::kGetFullYear: return c.year();
-    case Fn::kGetHours: return c.hour();
-    case Fn::kGetMilliseconds: return time.nanos() / 1000000;
-    case Fn::kGetMinutes: return c.minute();
-    case Fn::kGetMonth: return c.month() - 1;
-    default: return c.second();
+    case Fn::kGetDate:
+      return c.day();
+    case Fn::kGetDayOfMonth:
+      return c.day() - 1;
+    case Fn::kGetDayOfWeek:
+      return (static_cast<int>(absl::GetWeekday(c)) + 1) % 7;  // Abseil: Monday 0; CEL: Sunday 0
+    case Fn::kGetDayOfYear:
+      return absl::GetYearDay(absl::CivilDay(c)) - 1;
+    case Fn::kGetFullYear:
+      return c.year();
+    case Fn::kGetHours:
+      return c.hour();
+    case Fn::kGetMilliseconds:
+      return time.nanos() / 1000000;
+    case Fn::kGetMinutes:
+      return c.minute();
+    case Fn::kGetMonth:
+      return c.month() - 1;
+    default:
+      return c.second();
   }
 }
 

@@ -15,8 +15,8 @@
 namespace twi::cel {
 namespace {
 
-constexpr absl::string_view kSymbols[] = {"==", "!=", "<=", ">=", "&&", "||", "<", ">", "+", "-", "*", "/", "%",
-                                          "!",  "?",  ":",  "(",  ")",  "[",  "]", "{", "}", ".", ","};
+constexpr absl::string_view kSymbols[] = {"==", "!=", "<=", ">=", "&&", "||", "<", ">", "+", "-", "*", "/",
+                                          "%",  "!",  "?",  ":",  "(",  ")",  "[", "]", "{", "}", ".", ","};
 
 class Lexer {
  public:
@@ -90,8 +90,10 @@ class Lexer {
     const std::string quote(triple ? 3 : 1, At(open));
     const size_t body = open + quote.size();
     size_t i = body;
-    for (; source_.substr(i, quote.size()) != quote; ++i) {
-      if (i >= source_.size() || (!triple && (source_[i] == '\n' || source_[i] == '\r'))) return Bad("unfinished string");
+    for (;; ++i) {
+      const bool newline = At(i) == '\n' || At(i) == '\r';
+      if (i >= source_.size() || (!triple && newline)) return Bad("unfinished string");
+      if (source_.substr(i, quote.size()) == quote) break;
       if (!raw && source_[i] == '\\') ++i;
     }
     const absl::string_view text = source_.substr(body, i - body);
@@ -185,8 +187,8 @@ absl::Status ErrorAt(absl::string_view source, size_t offset, absl::string_view 
   const absl::string_view before = source.substr(0, std::min(offset, source.size()));
   const size_t newline = before.rfind('\n');
   const absl::string_view line = newline == absl::string_view::npos ? before : before.substr(newline + 1);
-  return absl::InvalidArgumentError(absl::StrCat(std::count(before.begin(), before.end(), '\n') + 1, ":",
-                                                 CountCodePoints(line) + 1, ": ", message));
+  return absl::InvalidArgumentError(
+      absl::StrCat(std::count(before.begin(), before.end(), '\n') + 1, ":", CountCodePoints(line) + 1, ": ", message));
 }
 
 absl::StatusOr<std::vector<Token>> Tokenize(absl::string_view source) {

@@ -1,33 +1,16 @@
 #include "common/cel/parser.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <limits>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/cel/lexer.h"
+#include "common/cel/operators.h"
 #include "common/status/status_macros.h"
 
 namespace twi::cel {
 namespace {
-
-constexpr absl::string_view kReserved[] = {"as",  "break", "const",     "continue", "else",   "for", "function", "if",
-                                           "import", "let",  "loop", "package", "namespace", "return", "var", "void",
-                                           "while"};
-
-bool IsReserved(absl::string_view word) {
-  return std::find(std::begin(kReserved), std::end(kReserved), word) != std::end(kReserved);
-}
-
-struct BinaryOperator {
-  absl::string_view symbol;
-  const char* name;
-};
-constexpr BinaryOperator kRelations[] = {{"==", "_==_"}, {"!=", "_!=_"}, {"<", "_<_"},  {"<=", "_<=_"},
-                                         {">", "_>_"},   {">=", "_>=_"}, {"in", "@in"}};
-constexpr BinaryOperator kSums[] = {{"+", "_+_"}, {"-", "_-_"}};
-constexpr BinaryOperator kProducts[] = {{"*", "_*_"}, {"/", "_/_"}, {"%", "_%_"}};
 
 using Result = absl::StatusOr<Expr>;
 
@@ -220,7 +203,8 @@ class Parser {
     Expr e;
     e.kind = Expr::Kind::kMessage;
     while (!At("}")) {
-      if (Peek().kind != Token::Kind::kIdent && Peek().kind != Token::Kind::kQuoted) return Bad("expected a field name");
+      if (Peek().kind != Token::Kind::kIdent && Peek().kind != Token::Kind::kQuoted)
+        return Bad("expected a field name");
       Take();
       TWI_RETURN_IF_ERROR(Expect(":"));
       TWI_ASSIGN_OR_RETURN(Expr value, Expression());

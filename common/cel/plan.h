@@ -30,12 +30,12 @@ enum class Op : uint8_t {
   kNotEqual,
   kCall,  // fn(kids); slot: index into regexes or zones, or -1
   kList,
-  kMap,        // key, value, key, value ...
-  kAll,        // kid 0 the range, kid 1 the condition, slot the variable; so for the next four
+  kMap,  // key, value, key, value ...
+  kAll,  // kid 0 the range, kid 1 the condition, slot the variable; so for the next four
   kExists,
   kExistsOne,
   kFilter,
-  kMapTo       // kid 1 the transform, or kid 1 the filter and kid 2 the transform
+  kMapTo  // kid 1 the transform, or kid 1 the filter and kid 2 the transform
 };
 
 struct Node {

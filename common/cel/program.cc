@@ -14,9 +14,9 @@ namespace {
 // Is a value of the declared result type? Only the outermost kind is looked at.
 bool HasType(const Value& v, const Type& type) {
   if (type.is_dyn()) return true;
-  static constexpr Type::Kind kOf[] = {Type::Kind::kNull,   Type::Kind::kBool,  Type::Kind::kInt,
-                                       Type::Kind::kUint,   Type::Kind::kDouble, Type::Kind::kString,
-                                       Type::Kind::kBytes,  Type::Kind::kList,  Type::Kind::kMap,
+  static constexpr Type::Kind kOf[] = {Type::Kind::kNull,      Type::Kind::kBool,     Type::Kind::kInt,
+                                       Type::Kind::kUint,      Type::Kind::kDouble,   Type::Kind::kString,
+                                       Type::Kind::kBytes,     Type::Kind::kList,     Type::Kind::kMap,
                                        Type::Kind::kTimestamp, Type::Kind::kDuration, Type::Kind::kType};
   return kOf[static_cast<int>(v.kind())] == type.kind();
 }

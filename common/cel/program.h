@@ -26,7 +26,7 @@ class Activation {
 };
 
 struct EvalLimits {
-  int64_t max_cost = 100000;       // units, see README.md; deterministic for the same values
+  int64_t max_cost = 100000;      // units, see README.md; deterministic for the same values
   uint32_t max_value_depth = 64;  // nesting of lists and maps in a variable
 };
 

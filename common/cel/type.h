@@ -12,7 +12,19 @@ class Type {
  public:
   enum class Kind {
     kFree,  // of an empty list's elements: becomes whatever it meets
-    kDyn, kNull, kBool, kInt, kUint, kDouble, kString, kBytes, kList, kMap, kTimestamp, kDuration, kType
+    kDyn,
+    kNull,
+    kBool,
+    kInt,
+    kUint,
+    kDouble,
+    kString,
+    kBytes,
+    kList,
+    kMap,
+    kTimestamp,
+    kDuration,
+    kType
   };
 
   Type() : kind_(Kind::kDyn) {}

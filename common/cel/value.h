@@ -19,7 +19,18 @@ namespace twi::cel {
 class Value {
  public:
   enum class Kind : uint8_t {
-    kNull, kBool, kInt, kUint, kDouble, kString, kBytes, kList, kMap, kTimestamp, kDuration, kType
+    kNull,
+    kBool,
+    kInt,
+    kUint,
+    kDouble,
+    kString,
+    kBytes,
+    kList,
+    kMap,
+    kTimestamp,
+    kDuration,
+    kType
   };
   using Entry = std::pair<Value, Value>;
 
@@ -42,10 +53,7 @@ class Value {
 
   Value(const Value& o) : kind_(o.kind_), nanos_(o.nanos_), bits_(o.bits_) { Ref(); }
   Value(Value&& o) noexcept : kind_(o.kind_), nanos_(o.nanos_), bits_(o.bits_) { o.kind_ = Kind::kNull; }
-  Value& operator=(const Value& o) {
-    Value copy(o);
-    return *this = std::move(copy);
-  }
+  Value& operator=(const Value& o) { return *this = Value(o); }
   Value& operator=(Value&& o) noexcept {
     std::swap(kind_, o.kind_);
     std::swap(nanos_, o.nanos_);
@@ -105,15 +113,9 @@ class Value {
 // Name of a type as CEL's type() prints it: "int", "null_type", "google.protobuf.Timestamp".
 absl::string_view KindName(Value::Kind kind);
 
-// CEL equality (langdef "Equality"): numbers of different types are compared as numbers, values of other different types
-// are unequal, NaN equals nothing. `work`, when given, grows by the number of elements and 16-byte blocks compared.
-bool Equals(const Value& a, const Value& b, int64_t* work = nullptr);
-inline bool operator==(const Value& a, const Value& b) { return Equals(a, b); }
-inline bool operator!=(const Value& a, const Value& b) { return !Equals(a, b); }
-
-// CEL ordering. kNoOverload: these kinds have no order. kUnordered: a NaN is involved (every comparison is false).
-enum class Order { kLess, kEqual, kGreater, kUnordered, kNoOverload };
-Order Compare(const Value& a, const Value& b);
+// CEL equality: see Equals in compare.h.
+bool operator==(const Value& a, const Value& b);
+inline bool operator!=(const Value& a, const Value& b) { return !(a == b); }
 
 }  // namespace twi::cel
 

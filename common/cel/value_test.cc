@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "common/cel/compare.h"
 #include "gtest/gtest.h"
 
 namespace twi::cel {

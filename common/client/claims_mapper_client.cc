@@ -43,8 +43,10 @@ class GrpcClaimsMapperClient final : public ClaimsMapperClient {
     return UnaryCall<v1::PutPolicyResponse>("PutPolicy", *stub_, &Stub::PutPolicy, request, peer_, deadline, clock_.Now());
   }
 
-  absl::StatusOr<v1::ListPoliciesResponse> ListPolicies(absl::Time deadline) override {
-    return UnaryCall<v1::ListPoliciesResponse>("ListPolicies", *stub_, &Stub::ListPolicies, v1::ListPoliciesRequest(), peer_, deadline, clock_.Now());
+  absl::StatusOr<v1::ListPoliciesResponse> ListPolicies(absl::string_view after, absl::Time deadline) override {
+    v1::ListPoliciesRequest request;
+    request.set_after(std::string(after));
+    return UnaryCall<v1::ListPoliciesResponse>("ListPolicies", *stub_, &Stub::ListPolicies, request, peer_, deadline, clock_.Now());
   }
 
   absl::StatusOr<v1::GetPolicyVersionsResponse> GetPolicyVersions(const std::vector<std::string>& names, absl::Time deadline) override {

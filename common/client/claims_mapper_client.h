@@ -31,7 +31,8 @@ class ClaimsMapperClient {
   virtual absl::StatusOr<v1::PlanClaimsResponse> PlanClaims(absl::string_view anticipated_results_json, absl::string_view rp_id,
                                                             absl::Time deadline) = 0;
   virtual absl::StatusOr<v1::PutPolicyResponse> PutPolicy(absl::string_view signed_policy, absl::Time deadline) = 0;
-  virtual absl::StatusOr<v1::ListPoliciesResponse> ListPolicies(absl::Time deadline) = 0;
+  // A page: the policies whose names come after `after`; `next` of the response asks for the one behind it.
+  virtual absl::StatusOr<v1::ListPoliciesResponse> ListPolicies(absl::string_view after, absl::Time deadline) = 0;
   // Those of `names` (at most 64) that are in force, with their versions.
   virtual absl::StatusOr<v1::GetPolicyVersionsResponse> GetPolicyVersions(const std::vector<std::string>& names, absl::Time deadline) = 0;
   // For KeySource.

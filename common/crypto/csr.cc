@@ -68,7 +68,16 @@ absl::StatusOr<std::string> MakeCsr(const PrivateKey& key) {
   return *std::move(der);
 }
 
-absl::StatusOr<Csr> ParseAndVerifyCsr(absl::string_view der) {
+namespace {
+
+// The parts of a request that its self-signature is verified from; views into the DER.
+struct ParsedCsr {
+  Csr csr;
+  CBS info, signature;
+  SignatureScheme scheme;
+};
+
+absl::StatusOr<ParsedCsr> Parse(absl::string_view der) {
   if (der.size() > kMaxCsr) return Malformed("CSR over 4 KiB");
   std::optional<CBS> outer = WholeElement(der, CBS_ASN1_SEQUENCE);
   CBS info_element, algorithm, signature, info, subject, spki, attributes;
@@ -94,10 +103,22 @@ absl::StatusOr<Csr> ParseAndVerifyCsr(absl::string_view der) {
   if (!scheme || !SchemeFits(key->type(), *scheme)) {
     return Deny(v1::DENY_REASON_CSR_SIGNATURE_INVALID, "signature algorithm is not known or does not fit the key");
   }
-  if (!VerifyWithScheme(key->impl(), *scheme, View(info_element), View(signature))) {
+  return ParsedCsr{Csr{std::string(der), *std::move(key)}, info_element, signature, *scheme};
+}
+
+}  // namespace
+
+absl::StatusOr<Csr> ParseCsr(absl::string_view der) {
+  TWI_ASSIGN_OR_RETURN(ParsedCsr parsed, Parse(der));
+  return std::move(parsed.csr);
+}
+
+absl::StatusOr<Csr> ParseAndVerifyCsr(absl::string_view der) {
+  TWI_ASSIGN_OR_RETURN(ParsedCsr parsed, Parse(der));
+  if (!VerifyWithScheme(parsed.csr.public_key.impl(), parsed.scheme, View(parsed.info), View(parsed.signature))) {
     return Deny(v1::DENY_REASON_CSR_SIGNATURE_INVALID, "not signed by the key it carries");
   }
-  return Csr{std::string(der), *std::move(key)};
+  return std::move(parsed.csr);
 }
 
 }  // namespace twi::crypto

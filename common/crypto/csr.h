@@ -23,6 +23,9 @@ struct Csr {
 // parse. CSR_MALFORMED, CSR_KEY_NOT_ALLOWED, CSR_SIGNATURE_INVALID.
 absl::StatusOr<Csr> ParseAndVerifyCsr(absl::string_view der);
 
+// The same without the self-signature, for the Verifier, which only names the key that the Evidence is bound to: no credential comes of it without ParseAndVerifyCsr.
+absl::StatusOr<Csr> ParseCsr(absl::string_view der);
+
 }  // namespace twi::crypto
 
 #endif  // TWI_COMMON_CRYPTO_CSR_H_

@@ -1,5 +1,7 @@
 #include "common/crypto/der.h"
 
+#include "common/crypto/oid.h"
+
 #include "openssl/mem.h"
 
 namespace twi::crypto {
@@ -14,8 +16,7 @@ bool IsPlainText(unsigned tag) {
 }  // namespace
 
 std::string OidText(const CBS& oid) {
-  bssl::UniquePtr<char> text(CBS_asn1_oid_to_text(&oid));
-  return text == nullptr ? "" : std::string(text.get());
+  return DecodeOid(View(oid));
 }
 
 std::optional<CBS> WholeElement(absl::string_view der, unsigned tag) {

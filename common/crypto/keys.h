@@ -34,6 +34,9 @@ class PublicKey {
   // Parses a DER SubjectPublicKeyInfo of at most 2 KiB, the whole of it. Checks: known algorithm and curve, point on the curve, RSA modulus 2048..4096 bits
   // with odd exponent. DENY_REASON_KEY_MALFORMED otherwise.
   static absl::StatusOr<PublicKey> FromSpki(absl::string_view der);
+  // One PEM "BEGIN PUBLIC KEY" block, at most 8 KiB of text. KEY_MALFORMED.
+  static absl::StatusOr<PublicKey> FromPem(absl::string_view pem);
+  std::string ToPem() const;
   // Uncompressed point coordinates, 32 bytes each (JWK) or 48.
   static absl::StatusOr<PublicKey> FromEcPoint(KeyType type, absl::string_view x, absl::string_view y);
   static absl::StatusOr<PublicKey> FromRsa(absl::string_view modulus_be, absl::string_view exponent_be);

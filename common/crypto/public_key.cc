@@ -2,6 +2,7 @@
 #include "common/crypto/der.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/keys_impl.h"
+#include "common/crypto/pem.h"
 #include "common/status/deny.h"
 #include "openssl/bn.h"
 #include "openssl/ec.h"
@@ -126,6 +127,19 @@ bool VerifyByName(const PublicKey::Impl& key, SignatureAlgorithm algorithm, absl
 }
 
 }  // namespace
+
+absl::StatusOr<PublicKey> PublicKey::FromPem(absl::string_view pem) {
+  std::size_t pos = 0;
+  bool malformed = false;
+  const std::optional<absl::string_view> body = pem.size() > 8 * 1024 ? std::nullopt : NextPemBody(pem, "PUBLIC KEY", &pos, &malformed);
+  const std::optional<SecretBytes> der = body.has_value() ? DecodePemBody(*body) : std::nullopt;
+  if (!der.has_value() || NextPemBody(pem, "PUBLIC KEY", &pos, &malformed).has_value()) {
+    return Deny(v1::DENY_REASON_KEY_MALFORMED, "not one PEM block \"BEGIN PUBLIC KEY\"");
+  }
+  return FromSpki(der->reveal());
+}
+
+std::string PublicKey::ToPem() const { return std::string(EncodePem("PUBLIC KEY", spki()).reveal()); }
 
 absl::StatusOr<PublicKey> PublicKey::FromSpki(absl::string_view der) {
   if (der.size() > kMaxSpki) return Malformed("SubjectPublicKeyInfo over 2 KiB");

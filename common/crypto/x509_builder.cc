@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/crypto/der.h"
+#include "common/crypto/oid.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/keys_impl.h"
 #include "common/crypto/x509_extensions.h"
@@ -34,7 +35,8 @@ bool AddSerial(CBB* tbs, absl::string_view serial) {
 // An OBJECT IDENTIFIER from dotted text.
 bool AddOid(CBB* cbb, absl::string_view oid) {
   CBB child;
-  return CBB_add_asn1(cbb, &child, CBS_ASN1_OBJECT) && CBB_add_asn1_oid_from_text(&child, oid.data(), oid.size()) && CBB_flush(cbb);
+  const std::optional<std::string> content = EncodeOid(oid);
+  return content.has_value() && CBB_add_asn1(cbb, &child, CBS_ASN1_OBJECT) && AddBytes(&child, *content) && CBB_flush(cbb);
 }
 
 // Opens an extension whose value is to be written into `value`; flushing `list` ends it.

@@ -43,22 +43,27 @@ class PathBuilder {
       Note(Deny(v1::DENY_REASON_ENDORSEMENT_CHAIN_INVALID, absl::StrCat("path is longer than ", options_.max_depth)));
       return false;
     }
+    absl::Status refused;  // why the first candidate of the right name was not taken
     for (const Certificate& anchor : anchors_) {
-      if (!TryIssuer(cert, anchor)) continue;
+      if (!TryIssuer(cert, anchor, &refused)) continue;
       path_.push_back(&anchor);
       return true;
     }
+    bool has_issuer = false;
     for (const Certificate& issuer : intermediates_) {
-      if (InPath(issuer) || IsAnchor(issuer) || !TryIssuer(cert, issuer)) continue;
+      if (IsAnchor(issuer) || !TryIssuer(cert, issuer, &refused)) continue;
+      has_issuer = true;
       path_.push_back(&issuer);
       if (Extend(issuer)) return true;
       path_.pop_back();
     }
+    // A foreign root that has the name of one of ours is an unknown anchor, not a broken path.
+    if (!has_issuer && cert.issuer_der != cert.subject_der) Note(refused);
     return false;
   }
 
-  // OK to put `issuer` behind `cert`? Names first, then the cheap checks, the signature last.
-  bool TryIssuer(const Certificate& cert, const Certificate& issuer) {
+  // May `issuer` stand behind `cert`? Names first, then the cheap checks, the signature last.
+  bool TryIssuer(const Certificate& cert, const Certificate& issuer, absl::Status* refused) {
     if (cert.issuer_der != issuer.subject_der || InPath(issuer)) return false;
     absl::Status status = CheckAny(issuer);
     if (status.ok()) status = CheckIssuer(issuer);
@@ -69,7 +74,7 @@ class PathBuilder {
       status = Deny(v1::DENY_REASON_ENDORSEMENT_CHAIN_INVALID,
                     absl::StrCat("\"", cert.subject_common_name, "\" is not signed by \"", issuer.subject_common_name, "\""));
     }
-    Note(status);
+    if (refused->ok()) *refused = status;
     return status.ok();
   }
 
@@ -126,7 +131,7 @@ class PathBuilder {
     });
   }
 
-  // Keeps the first reason why a candidate was refused: the best explanation when no path is found.
+  // Keeps the first reason: the best explanation when no path is found.
   void Note(const absl::Status& status) {
     if (!status.ok() && failure_.ok()) failure_ = status;
   }

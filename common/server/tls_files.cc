@@ -85,15 +85,16 @@ absl::StatusOr<std::unique_ptr<TlsFiles>> TlsFiles::Open(const config::v1::Tls& 
   return files;
 }
 
-TlsFiles::~TlsFiles() {
+// pair_fd_ stays open on purpose, one per daemon: gRPC's watcher lives as long as the last connection, and must never find another file behind the number.
+TlsFiles::~TlsFiles() { Stop(); }
+
+void TlsFiles::Stop() {
   {
     std::lock_guard lock(stop_mutex_);
     stopping_ = true;
   }
   stop_.notify_all();
   if (watcher_.joinable()) watcher_.join();
-  provider_.reset();  // gRPC may keep it a little longer (open connections); it then finds no file, and keeps what it has
-  if (pair_fd_ >= 0) close(pair_fd_);
 }
 
 absl::Status TlsFiles::LoadPair() {
@@ -127,10 +128,13 @@ absl::Status TlsFiles::LoadPair() {
     close(fresh);
     if (!exchanged) return Deny(v1::DENY_REASON_INTERNAL, absl::StrCat("dup3: ", std::strerror(errno)));
   }
-  std::lock_guard lock(mutex_);
-  spiffe_id_ = *spiffe_id;
-  key_sha256_ = leaf.public_key.spki_sha256();
-  not_after_ = leaf.not_after;
+  {
+    std::lock_guard lock(mutex_);
+    spiffe_id_ = *spiffe_id;
+    key_sha256_ = leaf.public_key.spki_sha256();
+    not_after_ = leaf.not_after;
+  }
+  if (options_.on_certificate) options_.on_certificate(leaf.not_after);
   return absl::OkStatus();
 }
 
@@ -148,20 +152,21 @@ void TlsFiles::Refresh() {
   const absl::Time now = clock_.Now();
   bool changed = false;
   const std::string pair = absl::StrCat(Stamp(config_.key_file()), "/", Stamp(config_.certificate_file()));
-  if (pair != pair_stamp_) {
+  const bool again = now - complained_ >= kComplainEvery;  // what was bad may have become good: not valid yet, a folder that was not mounted
+  if (pair != pair_stamp_ || (again && !pair_status_.ok())) {
     pair_stamp_ = pair;
     pair_status_ = LoadPair();
     changed = true;
     if (pair_status_.ok()) log::Info("certificate_reloaded", {{f::kFile, config_.certificate_file()}, {f::kNotAfter, absl::FormatTime(not_after(), absl::UTCTimeZone())}});
   }
   const std::string bundle_stamp = Stamp(config_.trust_bundle_file());
-  if (bundle_stamp != bundle_stamp_) {
+  if (bundle_stamp != bundle_stamp_ || (again && !bundle_status_.ok())) {
     bundle_stamp_ = bundle_stamp;
     bundle_status_ = LoadBundle();
     changed = true;
     if (bundle_status_.ok()) log::Info("trust_bundle_reloaded", {{f::kFile, config_.trust_bundle_file()}, {f::kCount, absl::StrCat(bundle()->anchors.size())}});
   }
-  if (!changed && now - complained_ < kComplainEvery) return;
+  if (!changed && !again) return;
   complained_ = now;
   for (const absl::Status& status : {pair_status_, bundle_status_}) {
     if (!status.ok()) {

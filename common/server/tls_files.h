@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -35,6 +36,7 @@ class TlsFiles {
  public:
   struct Options {
     absl::Duration expiry_warning = absl::Hours(24);
+    std::function<void(absl::Time not_after)> on_certificate;  // called at Open and after each reload; may be empty
   };
   // CONFIG_INVALID when a file is missing or bad, or when others may read the key. `clock` must outlive the object.
   static absl::StatusOr<std::unique_ptr<TlsFiles>> Open(const config::v1::Tls& config, const Clock& clock, const Options& options);
@@ -49,6 +51,8 @@ class TlsFiles {
 
   // One turn of the watch; the thread calls it each second, tests when they like.
   void Refresh();
+  // Ends the watch; what is loaded stays. Idempotent.
+  void Stop();
 
  private:
   TlsFiles(const config::v1::Tls& config, const Clock& clock, const Options& options);

@@ -1,5 +1,6 @@
-// A daemon that is killed at any moment has lost nothing that it acknowledged: a child writes and reports each acknowledged id through a pipe, is killed
-// with SIGKILL after a random number of reports and a random delay, and the parent looks for every reported id.
+// A daemon that is killed at any moment has lost nothing that it acknowledged: a child writes and reports each
+// acknowledged id through a pipe, is killed with SIGKILL after a random number of reports and a random delay, and the
+// parent looks for every reported id.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,7 +19,7 @@
 namespace twi::storage {
 namespace {
 
-constexpr int kRounds = 30;
+constexpr int kRounds = 20;
 constexpr int kThreads = 4;
 constexpr int kMaxReports = 400;
 
@@ -89,7 +90,8 @@ TEST(CrashTest, NothingAcknowledgedIsLost) {
     ASSERT_TRUE((*database)
                     ->Read([&](Session& s) {
                       long long id = 0;
-                      s.Rows("SELECT id FROM t WHERE length(bytes) = 600", [&] { stored.insert(id); }, soci::into(id));
+                      s.Rows(
+                          "SELECT id FROM t WHERE length(bytes) = 600", [&] { stored.insert(id); }, soci::into(id));
                       s.Row("PRAGMA integrity_check", soci::into(check));
                       return absl::OkStatus();
                     })

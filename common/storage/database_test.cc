@@ -19,7 +19,8 @@
 namespace twi::storage {
 namespace {
 
-const char kTable[] = "CREATE TABLE t(id INTEGER PRIMARY KEY, bytes BLOB); CREATE TABLE child(t INTEGER NOT NULL REFERENCES t(id));";
+const char kTable[] =
+    "CREATE TABLE t(id INTEGER PRIMARY KEY, bytes BLOB); CREATE TABLE child(t INTEGER NOT NULL REFERENCES t(id));";
 
 mode_t ModeOf(const std::string& file) {
   struct stat info;
@@ -92,6 +93,19 @@ TEST_F(DatabaseTest, IsDurable) {
                     return absl::OkStatus();
                   })
                   .ok());
+}
+
+TEST_F(DatabaseTest, IsNotDurableOnlyWhenToldSo) {
+  auto database = Database::Open(file_, {kTable}, /*durable=*/false);
+  ASSERT_TRUE(database.ok());
+  long long synchronous = -1;
+  ASSERT_TRUE((*database)
+                  ->Write([&](Session& s) {
+                    s.Row("PRAGMA synchronous", soci::into(synchronous));
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  EXPECT_EQ(synchronous, 0);
 }
 
 TEST_F(DatabaseTest, ReadSeesOneSnapshot) {
@@ -218,18 +232,20 @@ TEST_F(DatabaseTest, RefusesUnusablePaths) {
   ExpectOpenRefused(dir_ / "folder");
 }
 
-// The disk refuses (here: the process' file size limit): nothing is acknowledged that is not stored, and work goes on when there is room again.
+// The disk refuses (here: the process' file size limit): nothing is acknowledged that is not stored, and work goes on
+// when there is room again.
 TEST_F(DatabaseTest, RefusesWhenTheDiskRefuses) {
   auto database = MustOpen();
   ASSERT_TRUE(Insert(*database, 1).ok());
   const auto previous = signal(SIGXFSZ, SIG_IGN);
   struct rlimit limit;
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
-  const struct rlimit small{static_cast<rlim_t>(std::filesystem::file_size(file_ + "-wal")) + 4096, limit.rlim_max};
+  const struct rlimit small { static_cast<rlim_t>(std::filesystem::file_size(file_ + "-wal")) + 4096, limit.rlim_max };
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
   std::vector<std::future<absl::Status>> results;
   for (long long id = 2; id < 10; ++id) {
-    results.push_back(std::async(std::launch::async, [&database, id] { return Insert(*database, id, std::string(100000, 'x')); }));
+    results.push_back(
+        std::async(std::launch::async, [&database, id] { return Insert(*database, id, std::string(100000, 'x')); }));
   }
   std::vector<DenyReason> reasons;
   for (auto& result : results) reasons.push_back(DenyReasonOf(result.get()));

@@ -18,8 +18,9 @@ SecretBytes Hmac(const SecretBytes& key, absl::string_view data) {
 }  // namespace
 
 SecretBytes HkdfSha256(const SecretBytes& input_key, absl::string_view salt, absl::string_view info) {
-  const SecretBytes pseudorandom_key = Hmac(SecretBytes::CopyOf(salt), input_key.reveal());  // RFC 5869 section 2.2, Extract
-  return Hmac(pseudorandom_key, absl::StrCat(info, "\x01"));                                 // section 2.3, Expand: T(1) is 32 bytes
+  const SecretBytes pseudorandom_key =
+      Hmac(SecretBytes::CopyOf(salt), input_key.reveal());    // RFC 5869 section 2.2, Extract
+  return Hmac(pseudorandom_key, absl::StrCat(info, "\x01"));  // section 2.3, Expand: T(1) is 32 bytes
 }
 
 }  // namespace twi::storage

@@ -7,7 +7,8 @@
 
 namespace twi::storage {
 
-// `salt`: not empty (an empty one would be 32 zero bytes, RFC 5869 section 2.2; give those). `info` keeps the keys of different uses apart.
+// `salt`: not empty (an empty one would be 32 zero bytes, RFC 5869 section 2.2; give those). `info` keeps the keys of
+// different uses apart.
 SecretBytes HkdfSha256(const SecretBytes& input_key, absl::string_view salt, absl::string_view info);
 
 }  // namespace twi::storage

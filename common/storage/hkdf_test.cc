@@ -10,13 +10,15 @@ namespace {
 
 std::string Derive(absl::string_view key_hex, absl::string_view salt_hex, absl::string_view info_hex) {
   const SecretBytes key = SecretBytes::CopyOf(absl::HexStringToBytes(key_hex));
-  return absl::BytesToHexString(HkdfSha256(key, absl::HexStringToBytes(salt_hex), absl::HexStringToBytes(info_hex)).reveal());
+  return absl::BytesToHexString(
+      HkdfSha256(key, absl::HexStringToBytes(salt_hex), absl::HexStringToBytes(info_hex)).reveal());
 }
 
 // RFC 5869 appendix A; the first 32 bytes of each OKM.
 TEST(HkdfTest, Rfc5869TestCase1) {
-  EXPECT_EQ(Derive("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "000102030405060708090a0b0c", "f0f1f2f3f4f5f6f7f8f9"),
-            "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf");
+  EXPECT_EQ(
+      Derive("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "000102030405060708090a0b0c", "f0f1f2f3f4f5f6f7f8f9"),
+      "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf");
 }
 
 TEST(HkdfTest, Rfc5869TestCase2) {

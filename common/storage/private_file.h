@@ -8,7 +8,8 @@
 
 namespace twi::storage {
 
-// Empty when `file` is a regular file of this user or root that neither group nor others may read, write or execute; else why not.
+// Empty when `file` is a regular file of this user or root that neither group nor others may read, write or execute;
+// else why not.
 std::string WhyNotPrivate(const struct stat& file);
 
 }  // namespace twi::storage

@@ -8,7 +8,8 @@ namespace twi::storage {
 namespace {
 
 constexpr char kVersionTable[] =
-    "CREATE TABLE IF NOT EXISTS schema_version(id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL CHECK (version >= 0));"
+    "CREATE TABLE IF NOT EXISTS schema_version(id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL CHECK "
+    "(version >= 0));"
     "INSERT OR IGNORE INTO schema_version VALUES (1, 0);";
 
 // `work` in a transaction of its own; undone unless all of it, and COMMIT, succeeded.
@@ -24,7 +25,8 @@ absl::Status InTransaction(Session& session, const std::function<absl::Status(Se
       s.Script("ROLLBACK");
       return absl::OkStatus();
     });
-    if (!undone.ok()) return WithContext(done, absl::StrCat("and ROLLBACK failed (", std::string(undone.message()), ")"));
+    if (!undone.ok())
+      return WithContext(done, absl::StrCat("and ROLLBACK failed (", std::string(undone.message()), ")"));
   }
   return done;
 }
@@ -34,7 +36,8 @@ absl::Status Step(Session& session, const std::string& sql, std::size_t version)
     s.Script(sql);
     if (!s.InTransaction()) return Deny(v1::DENY_REASON_STORAGE_FAILED, "it ended the transaction that it runs in");
     const long long reached = static_cast<long long>(version);
-    if (s.Change("UPDATE schema_version SET version = ? WHERE id = 1 AND version = ? - 1", soci::use(reached), soci::use(reached)) != 1) {
+    if (s.Change("UPDATE schema_version SET version = ? WHERE id = 1 AND version = ? - 1", soci::use(reached),
+                 soci::use(reached)) != 1) {
       return Deny(v1::DENY_REASON_STORAGE_FAILED, "schema_version is not the version before");
     }
     return absl::OkStatus();

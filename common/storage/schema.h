@@ -10,11 +10,12 @@
 
 namespace twi::storage {
 
-// SQL of schema version i+1 (one or more statements), applied once, each in its own transaction. Never edited after release; only appended to.
+// SQL of schema version i+1 (one or more statements), applied once, each in its own transaction. Never edited after
+// release; only appended to.
 using Migrations = std::vector<std::string>;
 
-// Brings the schema to version migrations.size(). STORAGE_FAILED, with the version that was reached left intact, when a step fails or ends its own
-// transaction, and when the database is newer than `migrations`.
+// Brings the schema to version migrations.size(). STORAGE_FAILED, with the version that was reached left intact, when a
+// step fails or ends its own transaction, and when the database is newer than `migrations`.
 absl::Status Migrate(Session& session, const Migrations& migrations);
 
 }  // namespace twi::storage

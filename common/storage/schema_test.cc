@@ -89,7 +89,8 @@ TEST_F(SchemaTest, RefusesStepThatTouchesTheVersion) {
 }
 
 TEST_F(SchemaTest, RefusesForeignVersionTable) {
-  session_.Script("CREATE TABLE schema_version(id INTEGER, version INTEGER); INSERT INTO schema_version VALUES (1, -3)");
+  session_.Script(
+      "CREATE TABLE schema_version(id INTEGER, version INTEGER); INSERT INTO schema_version VALUES (1, -3)");
   ExpectRefused({});
 }
 

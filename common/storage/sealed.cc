@@ -49,7 +49,8 @@ absl::Status RequireApart(const std::string& key, const std::string& database) {
   std::string folders[] = {absl::StrCat(name_folder, "/"), absl::StrCat(name_folder, "/")};
   if (const absl::StatusOr<std::string> file = Resolve(database); file.ok()) folders[1] = FolderOf(*file);
   for (const std::string& folder : folders) {
-    if (absl::StartsWith(key, folder == "//" ? "/" : folder)) return BadKeyFile(key, "lies in or below the folder of the database");
+    if (absl::StartsWith(key, folder == "//" ? "/" : folder))
+      return BadKeyFile(key, "lies in or below the folder of the database");
   }
   return absl::OkStatus();
 }
@@ -64,7 +65,8 @@ absl::StatusOr<SecretBytes> ReadPrivate(const std::string& file) {
     why = "is neither 32 raw bytes nor 64 hex digits";
   }
   SecretBytes bytes(why.empty() ? static_cast<std::size_t>(info.st_size) : 0);
-  if (why.empty() && read(fd, bytes.mutable_data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) why = "cannot be read";
+  if (why.empty() && read(fd, bytes.mutable_data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
+    why = "cannot be read";
   close(fd);
   if (!why.empty()) return BadKeyFile(file, why);
   return bytes;
@@ -106,11 +108,13 @@ absl::StatusOr<std::unique_ptr<Sealer>> Sealer::FromConfig(const config::v1::Sto
 absl::StatusOr<std::unique_ptr<Sealer>> Sealer::FromKey(SecretBytes root_key32) {
   if (root_key32.size() != kKeySize) return Deny(v1::DENY_REASON_CONFIG_INVALID, "the root key is not 32 bytes");
   // A file that lost its content in a crash reads as zeros.
-  if (ConstantTimeEqual(root_key32, SecretBytes(kKeySize))) return Deny(v1::DENY_REASON_CONFIG_INVALID, "the root key is 32 zero bytes");
+  if (ConstantTimeEqual(root_key32, SecretBytes(kKeySize)))
+    return Deny(v1::DENY_REASON_CONFIG_INVALID, "the root key is 32 zero bytes");
   return std::unique_ptr<Sealer>(new Sealer(std::move(root_key32)));
 }
 
-absl::StatusOr<std::string> Sealer::Seal(absl::string_view context, const SecretBytes& plaintext, crypto::Random& random) const {
+absl::StatusOr<std::string> Sealer::Seal(absl::string_view context, const SecretBytes& plaintext,
+                                         crypto::Random& random) const {
   if (context.empty()) return Deny(v1::DENY_REASON_INTERNAL, "sealed without a context");
   const std::string salt = random.Bytes(kSaltSize);
   if (salt.size() != kSaltSize) return Deny(v1::DENY_REASON_INTERNAL, "no salt");

@@ -80,8 +80,10 @@ TEST_F(SealerTest, RefusesNoContext) {
 
 TEST_F(SealerTest, RefusesBadRootKeys) {
   EXPECT_EQ(DenyReasonOf(Sealer::FromKey(SecretBytes()).status()), v1::DENY_REASON_CONFIG_INVALID);
-  EXPECT_EQ(DenyReasonOf(Sealer::FromKey(SecretBytes::CopyOf(std::string(31, 'k'))).status()), v1::DENY_REASON_CONFIG_INVALID);
-  EXPECT_EQ(DenyReasonOf(Sealer::FromKey(SecretBytes::CopyOf(std::string(33, 'k'))).status()), v1::DENY_REASON_CONFIG_INVALID);
+  EXPECT_EQ(DenyReasonOf(Sealer::FromKey(SecretBytes::CopyOf(std::string(31, 'k'))).status()),
+            v1::DENY_REASON_CONFIG_INVALID);
+  EXPECT_EQ(DenyReasonOf(Sealer::FromKey(SecretBytes::CopyOf(std::string(33, 'k'))).status()),
+            v1::DENY_REASON_CONFIG_INVALID);
   EXPECT_EQ(DenyReasonOf(Sealer::FromKey(SecretBytes(32)).status()), v1::DENY_REASON_CONFIG_INVALID);
 }
 
@@ -162,8 +164,9 @@ TEST_F(RootKeyFileTest, RefusesSymlinksThatLeadBesideTheDatabase) {
 
 TEST_F(RootKeyFileTest, RefusesBadContent) {
   const std::string hex64(64, 'a');
-  for (const std::string& bytes : {std::string(), std::string(31, 'k'), std::string(33, 'k'), std::string(63, 'a'), hex64 + "a", hex64 + "\n\n",
-                                   std::string(64, 'g'), hex64.substr(1) + "\n", std::string(1000, 'a'), std::string(32, '\0')}) {
+  for (const std::string& bytes :
+       {std::string(), std::string(31, 'k'), std::string(33, 'k'), std::string(63, 'a'), hex64 + "a", hex64 + "\n\n",
+        std::string(64, 'g'), hex64.substr(1) + "\n", std::string(1000, 'a'), std::string(32, '\0')}) {
     Write("data-keys/bad", bytes);
     ExpectRefused();
   }

@@ -48,8 +48,8 @@ Session::Use::Use(Session& session, absl::string_view sql) : session_(session), 
 
 Session::Use::~Use() {
   kept_.statement.bind_clean_up();
-  // A SELECT that was not read to its end keeps its snapshot until it is reset. SOCI resets only before the next run (and its reset() is not exported).
-  // What this returns is the error of the run itself, which was thrown already.
+  // A SELECT that was not read to its end keeps its snapshot until it is reset. SOCI resets only before the next run
+  // (and its reset() is not exported). What this returns is the error of the run itself, which was thrown already.
   sqlite_api::sqlite3_reset(static_cast<soci::sqlite3_statement_backend*>(kept_.statement.get_backend())->stmt_);
   kept_.running = false;
   --session_.running_;
@@ -75,8 +75,8 @@ bool Session::InTransaction() const { return sqlite_api::sqlite3_get_autocommit(
 
 bool Session::HasDeferredViolation() const {
   int current = 0, highest = 0;
-  const int result =
-      sqlite_api::sqlite3_db_status(Connection(*this), SQLITE_DBSTATUS_DEFERRED_FKS, &current, &highest, /*resetFlg=*/0);
+  const int result = sqlite_api::sqlite3_db_status(Connection(*this), SQLITE_DBSTATUS_DEFERRED_FKS, &current, &highest,
+                                                   /*resetFlg=*/0);
   return result != SQLITE_OK || current != 0;
 }
 

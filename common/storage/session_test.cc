@@ -13,10 +13,13 @@ namespace {
 
 class SessionTest : public testing::Test {
  protected:
-  SessionTest() { session_.Script("PRAGMA foreign_keys = ON; CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT UNIQUE, bytes BLOB)"); }
+  SessionTest() {
+    session_.Script("PRAGMA foreign_keys = ON; CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT UNIQUE, bytes BLOB)");
+  }
 
   long long Insert(long long id, const std::string& name, const std::string& bytes) {
-    return session_.Change("INSERT INTO t VALUES (?, ?, CAST(? AS BLOB))", soci::use(id), soci::use(name), soci::use(bytes));
+    return session_.Change("INSERT INTO t VALUES (?, ?, CAST(? AS BLOB))", soci::use(id), soci::use(name),
+                           soci::use(bytes));
   }
 
   TempDir dir_;
@@ -32,8 +35,8 @@ TEST_F(SessionTest, BytesComeBackAsTheyWere) {
 
   std::string got_name, got_bytes, type;
   long long id = 0;
-  ASSERT_TRUE(session_.Row("SELECT id, name, bytes, typeof(bytes) FROM t WHERE bytes = CAST(? AS BLOB)", soci::into(id), soci::into(got_name),
-                           soci::into(got_bytes), soci::into(type), soci::use(bytes)));
+  ASSERT_TRUE(session_.Row("SELECT id, name, bytes, typeof(bytes) FROM t WHERE bytes = CAST(? AS BLOB)", soci::into(id),
+                           soci::into(got_name), soci::into(got_bytes), soci::into(type), soci::use(bytes)));
   EXPECT_EQ(id, 1LL << 40);
   EXPECT_EQ(got_name, name);
   EXPECT_EQ(got_bytes, bytes);
@@ -68,10 +71,12 @@ TEST_F(SessionTest, RowsGivesEachRowOnce) {
   long long id = 0;
   for (int round = 0; round < 2; ++round) {
     ids.clear();
-    session_.Rows("SELECT id FROM t WHERE id > ? ORDER BY id", [&] { ids.push_back(id); }, soci::into(id), soci::use(2LL));
+    session_.Rows(
+        "SELECT id FROM t WHERE id > ? ORDER BY id", [&] { ids.push_back(id); }, soci::into(id), soci::use(2LL));
     EXPECT_EQ(ids, (std::vector<long long>{3, 4, 5}));
   }
-  session_.Rows("SELECT id FROM t WHERE id > ? ORDER BY id", [&] { ADD_FAILURE(); }, soci::into(id), soci::use(99LL));
+  session_.Rows(
+      "SELECT id FROM t WHERE id > ? ORDER BY id", [&] { ADD_FAILURE(); }, soci::into(id), soci::use(99LL));
 }
 
 TEST_F(SessionTest, NullIsTakenAndGivenThroughAnIndicator) {
@@ -87,7 +92,9 @@ TEST_F(SessionTest, NullIsTakenAndGivenThroughAnIndicator) {
 TEST_F(SessionTest, SelectThatStoppedHalfWayHoldsNoLock) {
   for (long long id = 1; id <= 5; ++id) ASSERT_EQ(Insert(id, std::to_string(id), ""), 1);
   long long id = 0;
-  EXPECT_THROW(session_.Rows("SELECT id FROM t", [] { throw std::runtime_error("stop"); }, soci::into(id)), std::runtime_error);
+  EXPECT_THROW(session_.Rows(
+                   "SELECT id FROM t", [] { throw std::runtime_error("stop"); }, soci::into(id)),
+               std::runtime_error);
   EXPECT_TRUE(session_.Row("SELECT id FROM t", soci::into(id)));
   session_.Script("DROP TABLE t");  // "database table is locked" if a read were still open.
 }
@@ -118,7 +125,8 @@ TEST_F(SessionTest, ThrowsOnBadSqlInStatementAndScript) {
 TEST_F(SessionTest, ThrowsWhenAStatementRunsInsideItself) {
   ASSERT_EQ(Insert(1, "a", ""), 1);
   long long id = 0, inner = 0;
-  EXPECT_THROW(session_.Rows("SELECT id FROM t", [&] { session_.Row("SELECT id FROM t", soci::into(inner)); }, soci::into(id)),
+  EXPECT_THROW(session_.Rows(
+                   "SELECT id FROM t", [&] { session_.Row("SELECT id FROM t", soci::into(inner)); }, soci::into(id)),
                soci::soci_error);
   EXPECT_TRUE(session_.Row("SELECT id FROM t", soci::into(id)));
 }
@@ -153,7 +161,8 @@ TEST_F(SessionTest, GuardedRefusesWithoutTheValuesThatWereBound) {
 }
 
 TEST_F(SessionTest, GuardedRefusesOtherExceptions) {
-  EXPECT_EQ(DenyReasonOf(Guarded(session_, [](Session&) -> absl::Status { throw std::runtime_error("x"); })), v1::DENY_REASON_INTERNAL);
+  EXPECT_EQ(DenyReasonOf(Guarded(session_, [](Session&) -> absl::Status { throw std::runtime_error("x"); })),
+            v1::DENY_REASON_INTERNAL);
   EXPECT_EQ(DenyReasonOf(Guarded(session_, [](Session&) -> absl::Status { throw 1; })), v1::DENY_REASON_INTERNAL);
   EXPECT_EQ(DenyReasonOf(Guarded(session_, nullptr)), v1::DENY_REASON_INTERNAL);
 }

@@ -19,7 +19,8 @@ absl::Status Statement(Session& session, absl::string_view sql) {
 
 absl::Status RunWrite(Session& session, const std::function<absl::Status(Session&)>& write) {
   TWI_RETURN_IF_ERROR(Guarded(session, write));
-  if (session.HasDeferredViolation()) return Deny(v1::DENY_REASON_STORAGE_FAILED, "a foreign key has no row to refer to");
+  if (session.HasDeferredViolation())
+    return Deny(v1::DENY_REASON_STORAGE_FAILED, "a foreign key has no row to refer to");
   return absl::OkStatus();
 }
 
@@ -124,7 +125,8 @@ void WriteQueue::RunBatch(const std::vector<Job*>& batch) {
   bool something_to_commit = false;
   for (auto job = batch.begin(); transaction.ok() && job != batch.end(); ++job) {
     Ran ran = batch.size() == 1 ? RunAlone(session, (*job)->write) : RunInSavepoint(session, (*job)->write);
-    // SQLite ends the transaction by itself after some errors (disk full, I/O error, out of memory); the writes before are lost with it.
+    // SQLite ends the transaction by itself after some errors (disk full, I/O error, out of memory); the writes before
+    // are lost with it.
     if (!session.InTransaction()) {
       ran.transaction = Deny(v1::DENY_REASON_STORAGE_FAILED,
                              absl::StrCat("the transaction was ended under way: ", std::string(ran.result.message())));
@@ -140,7 +142,8 @@ void WriteQueue::RunBatch(const std::vector<Job*>& batch) {
     if (transaction.ok()) transaction = undone;
   }
   if (transaction.ok()) return;
-  // Also a write that was refused gets this: it may have been refused for what a lost write of the same group had stored.
+  // Also a write that was refused gets this: it may have been refused for what a lost write of the same group had
+  // stored.
   for (Job* job : batch) job->result = transaction;
 }
 

@@ -28,11 +28,15 @@ class WriteQueue {
   WriteQueue(const WriteQueue&) = delete;
   WriteQueue& operator=(const WriteQueue&) = delete;
 
-  // Queues `write` and waits until the transaction that it ran in is on disk. Writes run in the order in which they were queued.
-  //   - `write` fails or throws: its own changes are undone (savepoint), the others of the group go on, and its Status is returned;
-  //   - BEGIN or COMMIT fails, or the transaction was ended under way: STORAGE_FAILED for every write of the group, and none of them is stored;
+  // Queues `write` and waits until the transaction that it ran in is on disk. Writes run in the order in which they
+  // were queued.
+  //   - `write` fails or throws: its own changes are undone (savepoint), the others of the group go on, and its Status
+  //   is returned;
+  //   - BEGIN or COMMIT fails, or the transaction was ended under way: STORAGE_FAILED for every write of the group, and
+  //   none of them is stored;
   //   - a deferred foreign key is broken at the end of `write`: STORAGE_FAILED for that write alone;
-  //   - OVERLOADED when the queue is full, INTERNAL when called from inside a write (it would wait for itself): `write` was not called.
+  //   - OVERLOADED when the queue is full, INTERNAL when called from inside a write (it would wait for itself): `write`
+  //   was not called.
   absl::Status Run(const std::function<absl::Status(Session&)>& write);
 
   // Writes that wait for the next transaction; for tests.

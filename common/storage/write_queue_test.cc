@@ -27,7 +27,8 @@ class WriteQueueTest : public testing::Test {
     return absl::OkStatus();
   }
 
-  // Runs `writes` in one group and in order: the queue's thread is held in a first write (no. 1000) until all of them wait.
+  // Runs `writes` in one group and in order: the queue's thread is held in a first write (no. 1000) until all of them
+  // wait.
   std::vector<absl::Status> RunAsGroup(const std::vector<std::function<absl::Status(Session&)>>& writes) {
     std::promise<void> held, release;
     auto first = std::async(std::launch::async, [&] {
@@ -56,7 +57,8 @@ class WriteQueueTest : public testing::Test {
     EXPECT_TRUE(queue_
                     ->Run([&](Session& s) {
                       long long id = 0;
-                      s.Rows("SELECT id FROM t WHERE id < 1000 ORDER BY id", [&] { ids.push_back(id); }, soci::into(id));
+                      s.Rows(
+                          "SELECT id FROM t WHERE id < 1000 ORDER BY id", [&] { ids.push_back(id); }, soci::into(id));
                       return absl::OkStatus();
                     })
                     .ok());
@@ -75,7 +77,8 @@ std::function<absl::Status(Session&)> Inserts(long long id) {
 }
 
 TEST_F(WriteQueueTest, GroupIsStored) {
-  for (const absl::Status& status : RunAsGroup({Inserts(1), Inserts(2), Inserts(3)})) EXPECT_TRUE(status.ok()) << status;
+  for (const absl::Status& status : RunAsGroup({Inserts(1), Inserts(2), Inserts(3)}))
+    EXPECT_TRUE(status.ok()) << status;
   EXPECT_EQ(Ids(), (std::vector<long long>{1, 2, 3}));
 }
 
@@ -203,7 +206,8 @@ TEST_F(WriteQueueTest, RefusesBeyondTheLimit) {
   });
   held.get_future().wait();
   std::vector<std::future<absl::Status>> waiting;
-  for (long long id = 2; id < 7; ++id) waiting.push_back(std::async(std::launch::async, [this, id] { return queue_->Run(Inserts(id)); }));
+  for (long long id = 2; id < 7; ++id)
+    waiting.push_back(std::async(std::launch::async, [this, id] { return queue_->Run(Inserts(id)); }));
   while (!Queued(5)) std::this_thread::yield();
   EXPECT_EQ(DenyReasonOf(queue_->Run(Inserts(8))), v1::DENY_REASON_OVERLOADED);
   release.set_value();

@@ -115,8 +115,9 @@ void CheckEndorsementFits(const SnpReport& report, const SnpVerifiedPath& path, 
   if (endorsement.is_vlek() != WantsVlek(report)) {
     findings.push_back(Mismatch("signing_key", WantsVlek(report) ? "VLEK" : "VCEK", absl::StrCat(kind, ", the certificate's kind")));
   }
-  if (report.version >= 3 && SnpProductOf(report) != endorsement.product) {
-    findings.push_back(Mismatch("product", SnpProductName(SnpProductOf(report)), absl::StrCat(endorsement.product_name, ", the certificate's productName")));
+  const SnpProduct product = SnpProductOf(report);  // kUnknown: version 2, or a finding of its own
+  if (product != SnpProduct::kUnknown && product != endorsement.product) {
+    findings.push_back(Mismatch("product", SnpProductName(product), absl::StrCat(endorsement.product_name, ", the certificate's productName")));
   }
   CheckTcb(DecodeSnpTcb(report.reported_tcb, endorsement.product), endorsement.tcb, findings);
   const bool chip_id_zero = report.chip_id.find_first_not_of('\0') == std::string::npos;

@@ -220,6 +220,11 @@ bool ReadCertificates(const v1::TpmEvidence& evidence, std::vector<crypto::Certi
   return true;
 }
 
+const crypto::Certificate* FindByKey(const std::vector<crypto::Certificate>& certificates, const crypto::PublicKey& key) {
+  const auto found = std::find_if(certificates.begin(), certificates.end(), [&key](const crypto::Certificate& c) { return c.public_key == key; });
+  return found != certificates.end() ? &*found : nullptr;
+}
+
 // Step 5.
 void CheckEndorsement(const v1::TpmEvidence& evidence, const AttestationKey& ak, const TrustStore& trust, absl::Time now, EvidenceResult* result) {
   if (!ak.key.has_value()) return;
@@ -231,12 +236,8 @@ void CheckEndorsement(const v1::TpmEvidence& evidence, const AttestationKey& ak,
   }
   std::vector<crypto::Certificate> offered;
   if (!ReadCertificates(evidence, &offered, result)) return;
-  const crypto::Certificate* leaf = nullptr;
-  for (const auto* pool : {&offered, &trust.intermediates}) {
-    for (const crypto::Certificate& candidate : *pool) {
-      if (leaf == nullptr && candidate.public_key == *ak.key) leaf = &candidate;
-    }
-  }
+  const crypto::Certificate* leaf = FindByKey(offered, *ak.key);
+  if (leaf == nullptr) leaf = FindByKey(trust.intermediates, *ak.key);
   if (leaf == nullptr || !ak.area.has_value()) {
     const bool other_key = ak.area.has_value() && std::any_of(offered.begin(), offered.end(), [](const auto& c) { return !c.is_ca; });
     if (other_key) return Add(result, v1::DENY_REASON_ENDORSEMENT_MISMATCH, "ak_certificates", "a certificate for another key", "one for the AK", "trust store");

@@ -8,11 +8,9 @@
 #include "absl/status/statusor.h"
 #include "proto/twi/v1/evidence.pb.h"
 #include "services/verifier/formats/format.h"
+#include "services/verifier/formats/tpm_endorsement.h"
 
 namespace twi::verifier {
-
-// SHA-256 of vendors' real TPM endorsement roots that we pin by default (Google Cloud vTPM).
-const std::set<std::string>& BuiltinTpmAnchors();
 
 struct TpmOptions {
   // A quote without any PCR value passes step 3: its signed pcrDigest stands for them, claims have no `pcrs`. For files that never carry values (enacttrust's

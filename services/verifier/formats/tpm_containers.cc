@@ -189,11 +189,12 @@ absl::StatusOr<v1::TpmEvidence> ParseTrusteeTpmJson(absl::string_view text) {
   for (const std::uint32_t index : quote.selection[0].indexes) {
     const nlohmann::json& pcrs = quote_json["pcrs"];
     if (index >= pcrs.size() || !pcrs[index].is_string()) return Malformed(absl::StrCat("JSON: pcrs[", index, "] is not a string"));
-    TWI_ASSIGN_OR_RETURN(std::string value, FromHex(pcrs[index].get_ref<const std::string&>()));
+    const auto value = FromHex(pcrs[index].get_ref<const std::string&>());
+    if (!value.ok()) return Malformed(absl::StrCat("JSON: pcrs[", index, "]: ", value.status().message()));
     v1::PcrValue* pcr = evidence.add_pcr_values();
     pcr->set_hash_algorithm(quote.selection[0].hash);
     pcr->set_index(index);
-    pcr->set_value(std::move(value));
+    pcr->set_value(*value);
   }
   return evidence;
 }

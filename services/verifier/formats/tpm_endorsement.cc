@@ -1,12 +1,12 @@
 #include "services/verifier/formats/tpm_endorsement.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "common/encoding/encoding.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
-#include "services/verifier/formats/tpm.h"
 #include "services/verifier/formats/tpm_anchors.h"
 
 namespace twi::verifier {
@@ -69,11 +69,10 @@ absl::StatusOr<TpmEndorsement> VerifyTpmCertificate(const crypto::Certificate& l
   std::vector<crypto::Certificate> intermediates = offered;
   intermediates.insert(intermediates.end(), trust.intermediates.begin(), trust.intermediates.end());
   std::vector<crypto::Certificate> anchors = trust.anchors;
-  for (const auto* pool : {&intermediates, &BuiltinTpmAnchorCertificates()}) {
-    for (const crypto::Certificate& candidate : *pool) {
-      if (trust.anchor_sha256.count(candidate.sha256()) > 0) anchors.push_back(candidate);
-    }
-  }
+  const auto pinned = [&trust](const crypto::Certificate& candidate) { return trust.anchor_sha256.count(candidate.sha256()) > 0; };
+  const std::vector<crypto::Certificate>& builtin = BuiltinTpmAnchorCertificates();
+  std::copy_if(intermediates.begin(), intermediates.end(), std::back_inserter(anchors), pinned);
+  std::copy_if(builtin.begin(), builtin.end(), std::back_inserter(anchors), pinned);
   crypto::PathOptions options;
   options.now = now;
   options.handled_critical_oids = {kSubjectAltName};

@@ -2,6 +2,8 @@
 #ifndef TWI_SERVICES_VERIFIER_FORMATS_TPM_ENDORSEMENT_H_
 #define TWI_SERVICES_VERIFIER_FORMATS_TPM_ENDORSEMENT_H_
 
+#include <set>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -25,7 +27,9 @@ struct TpmEndorsement {
 absl::StatusOr<TpmEndorsement> VerifyTpmCertificate(const crypto::Certificate& leaf, const std::vector<crypto::Certificate>& offered, const TrustStore& trust,
                                                     absl::Time now);
 
-// The certificates of the built-in anchors (BuiltinTpmAnchors). Bytes only: they are trusted where their hash is in TrustStore::anchor_sha256.
+// SHA-256 (32 bytes) of the vendors' real endorsement roots that we pin by default: Google Cloud vTPM's two.
+const std::set<std::string>& BuiltinTpmAnchors();
+// Their certificates. Bytes only: they are trusted where their hash is in TrustStore::anchor_sha256.
 const std::vector<crypto::Certificate>& BuiltinTpmAnchorCertificates();
 
 }  // namespace twi::verifier

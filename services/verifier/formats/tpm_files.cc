@@ -93,11 +93,11 @@ absl::Status AddPart(Part part, const EvidenceFile& file, Parts* parts) {
 }
 
 // `main` does not parse: it is what is missing, when that is one thing.
-void TakeForMissing(const EvidenceFile& main, Parts* parts) {
+bool TakeForMissing(const EvidenceFile& main, Parts* parts) {
   v1::TpmEvidence& evidence = parts->evidence;
   const bool has_key = !evidence.ak_public().empty() || !parts->bare_key.empty();
   const int missing = evidence.quote().empty() + evidence.signature().empty() + !has_key;
-  if (missing != 1) return;
+  if (missing != 1) return false;
   if (evidence.quote().empty()) {
     evidence.set_quote(main.bytes);
   } else if (evidence.signature().empty()) {
@@ -105,14 +105,29 @@ void TakeForMissing(const EvidenceFile& main, Parts* parts) {
   } else {
     evidence.set_ak_public(main.bytes);
   }
+  return true;
 }
 
-// `main` as one of the containers; empty when it is none.
-std::vector<v1::TpmEvidence> FromContainer(absl::string_view bytes) {
-  if (auto quotes = ParseGoTpmToolsAttestation(bytes); quotes.ok()) return *std::move(quotes);
-  if (auto json = ParseTrusteeTpmJson(bytes); json.ok()) return {*std::move(json)};
-  if (auto token = ParseEnactTrustToken(bytes); token.ok()) return {*std::move(token)};
-  return {};
+bool LooksLikeJson(absl::string_view bytes) { return absl::StartsWith(absl::StripLeadingAsciiWhitespace(bytes), "{"); }
+
+bool LooksLikeToken(absl::string_view bytes) { return bytes.size() > 22 && bytes.substr(18, 4) == kMagic; }
+
+absl::StatusOr<std::vector<v1::TpmEvidence>> FromContainer(absl::string_view bytes) {
+  if (!LooksLikeJson(bytes) && !LooksLikeToken(bytes)) return ParseGoTpmToolsAttestation(bytes);
+  auto single = LooksLikeJson(bytes) ? ParseTrusteeTpmJson(bytes) : ParseEnactTrustToken(bytes);
+  if (!single.ok()) return single.status();
+  return std::vector<v1::TpmEvidence>{*std::move(single)};
+}
+
+// What a container leaves out comes from the companions.
+absl::Status Complete(const Parts& parts, v1::TpmEvidence* quote) {
+  const v1::TpmEvidence& given = parts.evidence;
+  if (quote->ak_public().empty()) quote->set_ak_public(given.ak_public().empty() ? parts.bare_key : given.ak_public());
+  if (quote->ak_public().empty()) return Deny(v1::DENY_REASON_ENDORSEMENT_MISSING, "no file holds the attestation key");
+  if (quote->event_log().empty()) quote->set_event_log(given.event_log());
+  if (quote->pcr_values().empty()) *quote->mutable_pcr_values() = given.pcr_values();
+  quote->mutable_ak_certificates()->MergeFrom(given.ak_certificates());
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -131,10 +146,8 @@ bool LooksLikeTpm(absl::string_view bytes, absl::string_view name) {
     case Part::kCertificates:
       return false;
   }
-  if (!FromContainer(bytes).empty()) return true;
-  // A container that does not parse, by its shape.
-  if (bytes.size() > 22 && bytes.substr(18, 4) == kMagic) return true;
-  if (absl::StartsWith(absl::StripLeadingAsciiWhitespace(bytes), "{") && absl::StrContains(bytes, "\"tpm_quote\"")) return true;
+  if (LooksLikeToken(bytes) || (LooksLikeJson(bytes) && absl::StrContains(bytes, "\"tpm_quote\""))) return true;
+  if (ParseGoTpmToolsAttestation(bytes).ok()) return true;
   return absl::EndsWith(name, ".tpms_attest") || absl::EndsWith(name, ".tpmt_signature") || absl::EndsWith(name, ".tpmt_public");
 }
 
@@ -143,17 +156,12 @@ absl::StatusOr<std::vector<v1::TpmEvidence>> TpmEvidenceFromFiles(const Evidence
   for (const EvidenceFile& file : companions) TWI_RETURN_IF_ERROR(AddPart(PartOf(file.bytes), file, &parts));
   const Part part = PartOf(main.bytes);
   if (part == Part::kUnknown) {
-    if (std::vector<v1::TpmEvidence> quotes = FromContainer(main.bytes); !quotes.empty()) {
-      for (v1::TpmEvidence& quote : quotes) {
-        if (quote.ak_public().empty()) quote.set_ak_public(parts.evidence.ak_public().empty() ? parts.bare_key : parts.evidence.ak_public());
-        if (quote.ak_public().empty()) return Deny(v1::DENY_REASON_ENDORSEMENT_MISSING, "no file holds the attestation key");
-        if (quote.event_log().empty()) quote.set_event_log(parts.evidence.event_log());
-        if (quote.pcr_values().empty()) *quote.mutable_pcr_values() = parts.evidence.pcr_values();
-        for (const std::string& certificate : parts.evidence.ak_certificates()) quote.add_ak_certificates(certificate);
-      }
+    auto quotes = FromContainer(main.bytes);
+    if (quotes.ok()) {
+      for (v1::TpmEvidence& quote : *quotes) TWI_RETURN_IF_ERROR(Complete(parts, &quote));
       return quotes;
     }
-    TakeForMissing(main, &parts);
+    if (!TakeForMissing(main, &parts)) return WithContext(quotes.status(), main.name);
   } else {
     TWI_RETURN_IF_ERROR(AddPart(part, main, &parts));
   }

@@ -15,6 +15,9 @@ std::string Der(char tag, const std::string& content) {
   std::string out(1, tag);
   if (content.size() < 0x80) {
     out += static_cast<char>(content.size());
+  } else if (content.size() < 0x100) {
+    out += '\x81';
+    out += static_cast<char>(content.size());
   } else {
     out += '\x82';
     out += static_cast<char>(content.size() >> 8);

@@ -1,0 +1,24 @@
+#ifndef TWI_COMMON_CEL_COMPARE_H_
+#define TWI_COMMON_CEL_COMPARE_H_
+
+#include <cstdint>
+
+#include "common/cel/value.h"
+
+namespace twi::cel {
+
+// CEL equality (langdef "Equality"): numbers of different types are compared as numbers, values of other different
+// types are unequal, NaN equals nothing. `work`, when given, grows by the number of elements and 16-byte blocks
+// compared.
+bool Equals(const Value& a, const Value& b, int64_t* work = nullptr);
+
+// CEL ordering. kNoOverload: these kinds have no order. kUnordered: a NaN is involved (every comparison is false).
+enum class Order { kLess, kEqual, kGreater, kUnordered, kNoOverload };
+Order Compare(const Value& a, const Value& b);
+
+// The order of a map's keys: bools, then numbers as numbers, then strings. Only for those kinds.
+bool MapKeyLess(const Value& a, const Value& b);
+
+}  // namespace twi::cel
+
+#endif  // TWI_COMMON_CEL_COMPARE_H_

@@ -1,0 +1,142 @@
+#include "common/results_schema/results_schema.h"
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/status/deny.h"
+
+namespace twi {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMaxText = 2048;
+constexpr std::size_t kMaxPolicyIds = 16;
+
+const std::set<std::string>& Labels() {  // AR4SI section 2.3
+  static const auto* const labels = new std::set<std::string>{"instance-identity", "configuration",  "executables",    "file-system",
+                                                              "hardware",          "runtime-opaque", "storage-opaque", "sourced-data"};
+  return *labels;
+}
+
+bool IsText(const json& value) { return value.is_string() && value.get_ref<const std::string&>().size() <= kMaxText; }
+
+class Problems {
+ public:
+  void Need(bool good, absl::string_view path, absl::string_view expected) {
+    if (!good) list_.push_back(absl::StrCat("results.", path, ": expected ", expected));
+  }
+  absl::Status status() const {
+    return list_.empty() ? absl::OkStatus() : Deny(v1::DENY_REASON_REQUEST_MALFORMED, absl::StrJoin(list_, "; "));
+  }
+
+ private:
+  std::vector<std::string> list_;
+};
+
+void CheckTrustworthiness(const json& vector, Problems& problems) {
+  problems.Need(vector.is_object(), "trustworthiness", "an object");
+  if (!vector.is_object()) return;
+  for (const auto& [label, value] : vector.items()) {
+    const bool good = Labels().count(label) == 1 && value.is_number_integer() && value >= -128 && value <= 127;
+    problems.Need(good, absl::StrCat("trustworthiness.", label), "an AR4SI label with a number -128..127");
+  }
+}
+
+void CheckSoftware(const json& software, Problems& problems) {
+  problems.Need(software.is_object() || software.is_null(), "software", "an object or null");
+  if (!software.is_object()) return;
+  static const std::set<std::string> kMembers = {"name", "version", "vendor"};
+  for (const auto& [name, value] : software.items()) {
+    problems.Need(kMembers.count(name) == 1 && IsText(value), absl::StrCat("software.", name), "one of the strings name, version, vendor");
+  }
+}
+
+void CheckPolicyIds(const json& ids, Problems& problems) {
+  bool good = ids.is_array() && ids.size() <= kMaxPolicyIds;
+  if (good) {
+    for (const json& id : ids) good = good && IsText(id);
+  }
+  problems.Need(good, "policy_ids", "a list of at most 16 strings");
+}
+
+}  // namespace
+
+cel::Type ResultsType() {
+  using cel::Type;
+  return Type::Object({{"status", Type::String()},
+                       {"trustworthiness", Type::Map(Type::String(), Type::Int())},
+                       {"software", Type::Object({{"name", Type::String()}, {"version", Type::String()}, {"vendor", Type::String()}})},
+                       {"policy_ids", Type::List(Type::String())},
+                       {"audience", Type::String()},
+                       {"target", Type::String()},
+                       {"issuer", Type::String()},
+                       {"attester", EvidenceType()}});
+}
+
+cel::Type EvidenceType() { return cel::Type::Map(cel::Type::String(), cel::Type::Dyn()); }
+
+cel::Value ToCelValue(const json& value) {
+  using cel::Value;
+  switch (value.type()) {
+    case json::value_t::boolean:
+      return Value::Bool(value.get<bool>());
+    case json::value_t::number_integer:
+      return Value::Int(value.get<std::int64_t>());
+    case json::value_t::number_unsigned: {
+      const std::uint64_t number = value.get<std::uint64_t>();
+      return number <= static_cast<std::uint64_t>(INT64_MAX) ? Value::Int(static_cast<std::int64_t>(number)) : Value::Uint(number);
+    }
+    case json::value_t::number_float:
+      return Value::Double(value.get<double>());
+    case json::value_t::string:
+      return Value::String(value.get_ref<const std::string&>());
+    case json::value_t::array: {
+      std::vector<Value> items;
+      items.reserve(value.size());
+      for (const json& item : value) items.push_back(ToCelValue(item));
+      return Value::List(std::move(items));
+    }
+    case json::value_t::object: {
+      std::map<std::string, Value> members;
+      for (const auto& [name, member] : value.items()) members.emplace_hint(members.end(), name, ToCelValue(member));
+      return Value::Map(std::move(members));
+    }
+    case json::value_t::null:
+    case json::value_t::binary:     // never comes out of a JSON text
+    case json::value_t::discarded:  // nor does this
+      break;
+  }
+  return Value::Null();
+}
+
+absl::Status ValidateAnticipatedResults(const json& results) {
+  if (!results.is_object()) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "the anticipated results are no JSON object");
+  Problems problems;
+  static const std::set<std::string> kStatus = {"none", "affirming", "warning", "contraindicated"};
+  const auto status = results.find("status");
+  problems.Need(status != results.end() && status->is_string() && kStatus.count(status->get<std::string>()) == 1, "status",
+                "none, affirming, warning or contraindicated");
+  for (const auto& [name, value] : results.items()) {
+    if (name == "status") continue;
+    if (name == "trustworthiness") {
+      CheckTrustworthiness(value, problems);
+    } else if (name == "software") {
+      CheckSoftware(value, problems);
+    } else if (name == "policy_ids") {
+      CheckPolicyIds(value, problems);
+    } else if (name == "attester") {
+      problems.Need(value.is_object(), name, "an object");
+    } else if (name == "audience" || name == "target" || name == "issuer") {
+      problems.Need(IsText(value), name, "a string");
+    } else {
+      problems.Need(false, name, "no such member: Attestation Results do not carry it");
+    }
+  }
+  return problems.status();
+}
+
+}  // namespace twi

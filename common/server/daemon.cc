@@ -1,0 +1,151 @@
+#include "common/server/daemon.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "common/config/load_yaml.h"
+#include "common/log/fields.h"
+#include "common/log/log.h"
+#include "common/server/daemon_flags.h"
+#include "common/server/insecure_fields.h"
+#include "common/server/tls13.h"
+#include "common/status/deny.h"
+#include "common/status/status_macros.h"
+
+namespace twi::server {
+namespace {
+
+constexpr int kStopped = 0, kCouldNotStart = 1, kUsageOrConfig = 2;
+
+// Keys live in this process's memory: no core dump may carry them to a disk, and no process of the same user may attach to read them (prctl(2): not dumpable
+// means not traceable either).
+void KeepMemoryPrivate() {
+  const rlimit none{0, 0};
+  (void)setrlimit(RLIMIT_CORE, &none);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // LeakSanitizer traces its own process
+  (void)prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+// Before any thread exists, so that all threads inherit it: these signals are only ever taken by sigwait below, and nothing runs inside a signal handler.
+sigset_t BlockSignals() {
+  std::signal(SIGPIPE, SIG_IGN);
+  sigset_t set;
+  sigemptyset(&set);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return set;
+}
+
+absl::StatusOr<const config::v1::Log*> LogConfigOf(const google::protobuf::Message& config) {
+  const auto* field = config.GetDescriptor()->FindFieldByName("log");
+  if (field == nullptr || field->is_repeated() || field->message_type() != config::v1::Log::descriptor()) {
+    return Deny(v1::DENY_REASON_INTERNAL, absl::StrCat(config.GetTypeName(), " has no field log of twi.config.v1.Log"));
+  }
+  return static_cast<const config::v1::Log*>(&config.GetReflection()->GetMessage(config, field));
+}
+
+absl::Status LoadConfig(const DaemonSpec& spec, const std::string& path, google::protobuf::Message& config) {
+  TWI_RETURN_IF_ERROR(config::LoadYamlFile(path, config));
+  TWI_RETURN_IF_ERROR(LogConfigOf(config).status());
+  if (spec.validate) return spec.validate(config);
+  return absl::OkStatus();
+}
+
+// A reader sees no file or the whole number: written beside it, then renamed.
+absl::Status WritePort(const std::string& path, int port) {
+  const std::string fresh = absl::StrCat(path, ".", getpid());
+  const std::string text = absl::StrCat(port, "\n");
+  const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const bool written = fd >= 0 && write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  if (fd >= 0) close(fd);
+  if (written && std::rename(fresh.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("--port-file ", path, ": ", std::strerror(errno)));
+}
+
+void WarnOfInsecureFields(const google::protobuf::Message& config) {
+  for (const std::string& path : InsecureFieldsSet(config)) log::Warn("insecure_setting", {{log::fields::kField, path}});
+}
+
+void Reload(const DaemonSpec& spec, const std::string& path, Running& running) {
+  namespace f = log::fields;
+  const std::unique_ptr<google::protobuf::Message> config(spec.config->New());
+  absl::Status status = LoadConfig(spec, path, *config);
+  if (status.ok()) status = log::Init(**LogConfigOf(*config), spec.name);  // also opens the log file anew, for who rotates it
+  if (status.ok()) status = running.Reload(*config);
+  if (!status.ok()) {
+    log::Error("reload_refused", {{f::kConfig, path}, {f::kReason, DenyReasonName(DenyReasonOf(status))},
+                                  {f::kDetail, absl::StrCat(status.message(), "; what was in force stays")}});
+    return;
+  }
+  log::Info("reloaded", {{f::kConfig, path}});
+  WarnOfInsecureFields(*config);
+}
+
+void ServeUntilStopped(const DaemonSpec& spec, const std::string& path, const sigset_t& signals, Running& running) {
+  while (true) {
+    int signal = 0;
+    if (sigwait(&signals, &signal) != 0) continue;
+    log::Info("signal", {{log::fields::kSignal, strsignal(signal)}});
+    if (signal != SIGHUP) return;
+    Reload(spec, path, running);
+  }
+}
+
+// Before logging is set up, and what --check-config says: for the person at the terminal.
+int Fail(const DaemonSpec& spec, int code, const absl::Status& status) {
+  std::fprintf(stderr, "%s: %s: %s\n", spec.name.c_str(), DenyReasonName(DenyReasonOf(status)).c_str(), std::string(status.message()).c_str());
+  return code;
+}
+
+}  // namespace
+
+int RunDaemon(int argc, char** argv, DaemonSpec spec) {
+  const sigset_t signals = BlockSignals();
+  KeepMemoryPrivate();
+  RequireTls13();
+  const absl::StatusOr<DaemonFlags> flags = ParseDaemonFlags(argc, argv);
+  if (!flags.ok()) {
+    std::fprintf(stderr, "%s: %s\n%s", spec.name.c_str(), std::string(flags.status().message()).c_str(), DaemonHelp(spec.name, spec.summary).c_str());
+    return kUsageOrConfig;
+  }
+  if (flags->help) return std::fputs(DaemonHelp(spec.name, spec.summary).c_str(), stdout) >= 0 ? kStopped : kCouldNotStart;
+  if (flags->version) return std::printf("%s %s\n", spec.name.c_str(), kTwiVersion) >= 0 ? kStopped : kCouldNotStart;
+
+  absl::Status status = LoadConfig(spec, flags->config, *spec.config);
+  if (!status.ok()) return Fail(spec, kUsageOrConfig, status);
+  if (flags->check_config) {
+    for (const std::string& path : InsecureFieldsSet(*spec.config)) std::printf("%s: insecure setting: %s\n", flags->config.c_str(), path.c_str());
+    std::printf("%s: good\n", flags->config.c_str());
+    return kStopped;
+  }
+  status = log::Init(**LogConfigOf(*spec.config), spec.name);
+  if (!status.ok()) return Fail(spec, kUsageOrConfig, status);
+  log::Info("starting", {{log::fields::kVersion, kTwiVersion}, {log::fields::kConfig, flags->config}});
+  WarnOfInsecureFields(*spec.config);
+
+  absl::StatusOr<std::unique_ptr<Running>> running = spec.start(*spec.config);
+  status = running.status();
+  if (status.ok() && !flags->port_file.empty()) status = WritePort(flags->port_file, (*running)->port());
+  if (!status.ok()) {
+    const DenyReason reason = DenyReasonOf(status);
+    log::Error("could_not_start", {{log::fields::kReason, DenyReasonName(reason)}, {log::fields::kDetail, std::string(status.message())}});
+    return reason == v1::DENY_REASON_CONFIG_INVALID ? kUsageOrConfig : kCouldNotStart;
+  }
+  ServeUntilStopped(spec, flags->config, signals, **running);
+  (*running)->Drain();
+  running->reset();
+  log::Info("stopped");
+  return kStopped;
+}
+
+}  // namespace twi::server

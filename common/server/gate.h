@@ -1,0 +1,45 @@
+// The Gate of a Server (server.h).
+#ifndef TWI_COMMON_SERVER_GATE_H_
+#define TWI_COMMON_SERVER_GATE_H_
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/server/metrics.h"
+#include "common/server/peer_source.h"
+#include "common/server/server.h"
+#include "common/server/server_config.h"
+
+namespace twi::server {
+
+class GateImpl final : public Gate {
+ public:
+  explicit GateImpl(const Clock& clock) : clock_(clock), in_flight_(std::make_shared<std::atomic<int>>(0)) {}
+
+  // Once, before the first request: services are made with the gate, and only then their methods, hence the rules, are known. Until then everything is refused.
+  void Open(const ServerSettings& settings, std::shared_ptr<PeerSource> peers, Metrics& metrics);
+
+  absl::StatusOr<Ticket> Admit(const grpc::ServerContext& context, absl::string_view rpc) override;
+  grpc::Status Finish(const grpc::ServerContext& context, absl::string_view rpc, const PeerIdentity* peer, const absl::Status& status,
+                      absl::Duration took) override;
+
+ private:
+  struct Rpc {
+    AllowRule allow;
+    std::shared_ptr<RpcMetrics> metrics;
+  };
+  absl::StatusOr<absl::Time> DeadlineOf(const grpc::ServerContext& context) const;
+
+  const Clock& clock_;
+  const std::shared_ptr<std::atomic<int>> in_flight_;
+  absl::flat_hash_map<std::string, Rpc> rpcs_;  // constant after Open
+  std::shared_ptr<PeerSource> peers_;
+  int max_concurrent_requests_ = 0;
+  absl::Duration max_deadline_;
+};
+
+}  // namespace twi::server
+
+#endif  // TWI_COMMON_SERVER_GATE_H_

@@ -1,0 +1,44 @@
+// A config::v1::Server, checked and with its defaults filled in.
+#ifndef TWI_COMMON_SERVER_SERVER_CONFIG_H_
+#define TWI_COMMON_SERVER_SERVER_CONFIG_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "proto/twi/config/v1/common.pb.h"
+
+namespace twi::server {
+
+// Who may call one RPC. Empty: nobody.
+struct AllowRule {
+  std::set<std::string> spiffe_ids;
+  bool attested_key = false;
+  bool local_user = false;
+};
+
+struct ServerSettings {
+  std::string listen;            // ADDRESS:PORT; empty for a Unix socket
+  std::string unix_path;         // else empty
+  std::uint32_t local_uid = 0;   // with unix_path: the one user who may connect
+  std::map<std::string, AllowRule> allow;  // one entry per method of the services, also for those that config does not name
+  bool any_attested_key = false;
+  int max_message_bytes = 0;
+  int max_concurrent_requests = 0;
+  absl::Duration max_deadline, drain_timeout, certificate_expiry_warning;
+};
+
+// `methods`: bare names of all methods of all services. CONFIG_INVALID names the field.
+absl::StatusOr<ServerSettings> CheckServerConfig(const config::v1::Server& config, const std::vector<std::string>& methods);
+
+// The bare method names of services by their full names. INTERNAL when a service is unknown or two have a method of the same name.
+absl::StatusOr<std::vector<std::string>> MethodsOf(const std::vector<std::string>& service_full_names);
+
+}  // namespace twi::server
+
+#endif  // TWI_COMMON_SERVER_SERVER_CONFIG_H_

@@ -1,0 +1,41 @@
+#include "services/twictl/commands.h"
+
+#include "absl/strings/str_format.h"
+#include "services/twictl/appraise.h"
+
+namespace twi::twictl {
+namespace {
+
+void List(std::ostream& stream) {
+  stream << "usage: twictl COMMAND [FLAGS]; twictl COMMAND --help\n\n";
+  for (const Command& command : Commands()) stream << absl::StrFormat("  %-12s %s\n", command.name, command.summary);
+  stream << "\nexit code: 0 done, 1 refused (the reason is printed), 2 usage\n";
+}
+
+}  // namespace
+
+const std::vector<Command>& Commands() {
+  static const std::vector<Command>* const commands = new std::vector<Command>{
+      {"appraise", "appraise Evidence in files, offline, with the Verifier's code", RunAppraise},
+  };
+  return *commands;
+}
+
+int Run(const std::vector<std::string>& words, std::ostream& out, std::ostream& err) {
+  if (words.empty()) {
+    List(err);
+    return kExitUsage;
+  }
+  if (words[0] == "--help" || words[0] == "help") {
+    List(out);
+    return kExitDone;
+  }
+  for (const Command& command : Commands()) {
+    if (words[0] == command.name) return command.run(Args{{words.begin() + 1, words.end()}, out, err});
+  }
+  err << "twictl: unknown command \"" << words[0] << "\"\n\n";
+  List(err);
+  return kExitUsage;
+}
+
+}  // namespace twi::twictl

@@ -1,0 +1,53 @@
+// One appraisal from request to signed Attestation Results: the legs that A, B, C and D share.
+#ifndef TWI_SERVICES_VERIFIER_VERIFY_REQUEST_H_
+#define TWI_SERVICES_VERIFIER_VERIFY_REQUEST_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/attestation_results/attestation_results.h"
+#include "common/challenge/challenge.h"
+#include "common/crypto/random.h"
+#include "common/storage/signing_keys.h"
+#include "common/time/clock.h"
+#include "proto/twi/v1/verifier.pb.h"
+#include "services/verifier/appraisal_files.h"
+#include "services/verifier/encryption_key.h"
+
+namespace twi::verifier {
+
+// What an appraisal needs beside the request. `rules` is swapped whole on reload.
+struct VerifierDeps {
+  const Clock& clock;
+  crypto::Random& random;
+  Challenges& challenges;
+  storage::SigningKeys& results_keys;
+  const EncryptionKey& encryption_key;
+  std::string issuer;
+  absl::Duration results_lifetime;
+  std::map<std::string, std::string> relying_parties;  // rp_id -> SPIFFE ID that may ask for it (may be empty)
+  std::function<std::shared_ptr<const AppraisalRules>()> rules;
+};
+
+// The version text that stands in ear_verifier_id.build.
+extern const char kVerifierBuild[];
+
+// Validates the binding, that rp_id is a configured relying party, redeems the challenge on this channel, appraises, matches the binding to the freshness field. Returns unsigned results.
+// A4 A5, B3 B4 B5, D3 D4.
+absl::StatusOr<AttestationResults> AppraiseForWorkload(const VerifierDeps& deps, const v1::Evidence& evidence, const v1::Binding& binding,
+                                                       absl::string_view channel_key_sha256);
+
+// C5..C7: the caller is the relying party itself, whose nonce it is; rp_id must be the one configured for that peer.
+absl::StatusOr<AttestationResults> AppraiseForRelyingParty(const VerifierDeps& deps, const v1::AppraiseForRelyingPartyRequest& request,
+                                                           absl::string_view peer_spiffe_id);
+
+// Signs with the current results key.
+absl::StatusOr<std::string> Sign(const VerifierDeps& deps, const AttestationResults& results);
+
+}  // namespace twi::verifier
+
+#endif  // TWI_SERVICES_VERIFIER_VERIFY_REQUEST_H_

@@ -1,0 +1,45 @@
+// What all four mechanisms share: what the agent asks for, and what it ends up holding.
+#ifndef TWI_SERVICES_WORKLOAD_AGENT_ACQUISITION_H_
+#define TWI_SERVICES_WORKLOAD_AGENT_ACQUISITION_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "common/crypto/keys.h"
+#include "common/crypto/x509.h"
+#include "proto/twi/v1/evidence.pb.h"
+#include "proto/twi/v1/workload_credential.pb.h"
+#include "services/workload_agent/validate_credential.h"
+
+namespace twi::agent {
+
+// All from the agent's own config; nothing of it is ever taken from the network.
+struct AcquisitionTerms {
+  std::string rp_id;   // of the Credential Authority (A, B, C) or the Key Store (D)
+  std::string target;  // what the credential is for
+  crypto::KeyType key_type = crypto::KeyType::kP256;  // of the Credential Key (A, B, C)
+  std::string verifier_spiffe_id;   // who must have signed Attestation Results that we read (A)
+  std::string key_store_spiffe_id;  // who must have sealed a Credential Key (D)
+  std::vector<crypto::Certificate> anchors;  // of Workload Credentials
+  std::string workload_identifier;           // empty: any
+};
+
+// A Credential Key and the Workload Credential that matches it: validated, ready to install.
+struct AcquiredCredential {
+  crypto::PrivateKey key;
+  v1::WorkloadCredential credential;
+  CredentialFacts facts;
+};
+
+// The binding that Evidence is made over: profile tacra-2, rp_id and target from `terms`.
+v1::Binding MakeBinding(const AcquisitionTerms& terms, absl::string_view nonce, absl::string_view subject);
+
+// The last step of every mechanism: the credential is for `key`, and is one that `terms` accept (validate_credential.h). CREDENTIAL_KEY_MISMATCH, CREDENTIAL_INVALID.
+absl::StatusOr<AcquiredCredential> MatchCredential(crypto::PrivateKey key, v1::WorkloadCredential credential, const AcquisitionTerms& terms, absl::Time now);
+
+}  // namespace twi::agent
+
+#endif  // TWI_SERVICES_WORKLOAD_AGENT_ACQUISITION_H_

@@ -1,0 +1,55 @@
+// The agent assembled from its config: attester, acquirer, directory, hook, loop, status service.
+#ifndef TWI_SERVICES_WORKLOAD_AGENT_AGENT_H_
+#define TWI_SERVICES_WORKLOAD_AGENT_AGENT_H_
+
+#include <memory>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "common/crypto/random.h"
+#include "common/server/daemon.h"
+#include "common/server/server.h"
+#include "common/time/clock.h"
+#include "proto/twi/config/v1/workload_agent.pb.h"
+#include "services/workload_agent/acquirer.h"
+#include "services/workload_agent/agent_loop.h"
+#include "services/workload_agent/credential_directory.h"
+
+namespace twi::agent {
+
+class Agent final : public server::Running {
+ public:
+  // `clock` and `random` must outlive the agent. What retrying cannot mend ends it here: CONFIG_INVALID, ATTESTER_FAILED (no TEE, no TPM, no AK).
+  static absl::StatusOr<std::unique_ptr<Agent>> Make(const config::v1::WorkloadAgentConfig& config, const Clock& clock, crypto::Random& random);
+  ~Agent() override;
+
+  // --once: one attempt; OK when the credential is installed.
+  absl::Status AcquireOnce() { return loop_->AcquireOnce(); }
+  // Starts the loop and, if configured, the status service.
+  absl::Status Start();
+  v1::GetAgentStatusResponse GetStatus() const { return loop_->GetStatus(); }
+
+  void Drain() override;
+  // SIGHUP: attest anew now. The config that the agent started with stays: another one is refused with CONFIG_INVALID (restart to apply it).
+  absl::Status Reload(const google::protobuf::Message& config) override;
+  int port() const override { return 0; }
+
+ private:
+  Agent(config::v1::WorkloadAgentConfig config, const Clock& clock, crypto::Random& random, std::unique_ptr<Acquirer> acquirer,
+        std::unique_ptr<CredentialDirectory> directory);
+  absl::Status Install(const AcquiredCredential& acquired);
+  void RunConfiguredHook();
+
+  const config::v1::WorkloadAgentConfig config_;
+  const Clock& clock_;
+  const std::unique_ptr<Acquirer> acquirer_;
+  const std::unique_ptr<CredentialDirectory> directory_;
+  SystemWaiter waiter_;
+  std::unique_ptr<AgentLoop> loop_;
+  std::unique_ptr<server::Server> status_server_;
+  std::thread thread_;
+};
+
+}  // namespace twi::agent
+
+#endif  // TWI_SERVICES_WORKLOAD_AGENT_AGENT_H_

@@ -1,0 +1,168 @@
+#include "services/workload_agent/agent_config.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/config/load_yaml.h"
+#include "common/config/read_file.h"
+#include "common/status/deny.h"
+#include "common/status/status_macros.h"
+#include "services/workload_agent/hook.h"
+
+namespace twi::agent {
+namespace {
+
+using config::v1::WorkloadAgentConfig;
+
+constexpr char kName[] = "workload_agent";
+constexpr absl::Duration kMaxHookTimeout = absl::Minutes(5);
+
+absl::Status Expected(absl::string_view field, absl::string_view expected) { return config::ConfigError(kName, field, expected); }
+
+absl::Duration ToDuration(const google::protobuf::Duration& duration) { return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos()); }
+
+absl::Status ValidatePeer(bool needed, bool present, const config::v1::Peer& peer, absl::string_view field, absl::string_view mechanism) {
+  if (!needed) return absl::OkStatus();
+  if (!present) return Expected(field, absl::StrCat("a peer: mechanism ", mechanism, " needs it"));
+  if (peer.address().empty()) return Expected(absl::StrCat(field, ".address"), "HOST:PORT");
+  if (!absl::StartsWith(peer.spiffe_id(), "spiffe://")) return Expected(absl::StrCat(field, ".spiffe_id"), "the SPIFFE ID that the peer's certificate carries");
+  return absl::OkStatus();
+}
+
+absl::Status ValidateChannel(const WorkloadAgentConfig& config) {
+  if (config.has_platform_certificate()) {
+    const config::v1::Tls& tls = config.platform_certificate();
+    if (tls.certificate_file().empty()) return Expected("platform_certificate.certificate_file", "a file");
+    if (tls.key_file().empty()) return Expected("platform_certificate.key_file", "a file");
+    if (tls.trust_bundle_file().empty()) return Expected("platform_certificate.trust_bundle_file", "a file");
+    if (!config.trust_bundle_file().empty()) return Expected("trust_bundle_file", "nothing: platform_certificate has its own");
+    return absl::OkStatus();
+  }
+  if (config.trust_bundle_file().empty()) return Expected("trust_bundle_file", "a PEM file with the anchors of the services' certificates");
+  return config::ReadFile(config.trust_bundle_file(), {}).status();
+}
+
+absl::Status ValidateAttester(const config::v1::Attester& attester) {
+  switch (attester.kind_case()) {
+    case config::v1::Attester::kTpm2:
+      if (attester.tpm2().tcti().empty()) return Expected("attester.tpm2.tcti", "e.g. device:/dev/tpmrm0");
+      if (attester.tpm2().pcrs().empty()) return Expected("attester.tpm2.pcrs", "at least one PCR");
+      return absl::OkStatus();
+    case config::v1::Attester::kSevSnp:
+      return absl::OkStatus();
+    case config::v1::Attester::kInsecureDevSnp:
+      if (attester.insecure_dev_snp().chain_directory().empty()) return Expected("attester.insecure_dev_snp.chain_directory", "a directory of twictl dev-pki");
+      if (attester.insecure_dev_snp().image_file().empty()) return Expected("attester.insecure_dev_snp.image_file", "a file");
+      return absl::OkStatus();
+    case config::v1::Attester::KIND_NOT_SET:
+      break;
+  }
+  return Expected("attester", "one of tpm2, sev_snp, insecure_dev_snp");
+}
+
+absl::Status ValidateProvisioned(const WorkloadAgentConfig& config, bool mechanism_d) {
+  if (!mechanism_d) return config.has_provisioned() ? Expected("provisioned", "nothing: only mechanism D has a provisioned key") : absl::OkStatus();
+  const config::v1::ProvisionedKey& provisioned = config.provisioned();
+  if (provisioned.key_id().empty()) return Expected("provisioned.key_id", "the key id that the Key Store gave");
+  if (provisioned.credential_file().empty()) return Expected("provisioned.credential_file", "a PEM file");
+  if (provisioned.wit_file().empty() != provisioned.wit_bundle_file().empty()) return Expected("provisioned.wit_bundle_file", "to be set with wit_file, and only then");
+  if (config.key_type() != config::v1::CREDENTIAL_KEY_ALGORITHM_UNSPECIFIED) return Expected("key_type", "nothing: in mechanism D the Key Store made the key");
+  return absl::OkStatus();
+}
+
+absl::Status ValidateOutput(const config::v1::Output& output) {
+  if (output.directory().empty()) return Expected("output.directory", "a directory");
+  const std::vector<std::string> hook = HookArguments(output.hook());
+  if (!hook.empty() && hook[0][0] != '/') return Expected("output.hook", "a program by its absolute path, and its arguments");
+  const absl::Duration timeout = ToDuration(output.hook_timeout());
+  if (output.has_hook_timeout() && (timeout <= absl::ZeroDuration() || timeout > kMaxHookTimeout)) return Expected("output.hook_timeout", "more than 0, at most 5m");
+  return absl::OkStatus();
+}
+
+absl::Status ValidateRenewal(const WorkloadAgentConfig& config) {
+  const config::v1::Renewal& renewal = config.renewal();
+  if (renewal.at_fraction() != 0 && !(renewal.at_fraction() >= 0.1 && renewal.at_fraction() <= 0.9)) return Expected("renewal.at_fraction", "0.1..0.9");
+  if (!(renewal.jitter() >= 0 && renewal.jitter() <= 0.2)) return Expected("renewal.jitter", "0..0.2");
+  const RenewalSettings settings = RenewalOf(config);
+  if (settings.at_fraction - settings.jitter <= 0 || settings.at_fraction + settings.jitter >= 1) {
+    return Expected("renewal.jitter", "at_fraction +- jitter within the lifetime");
+  }
+  if (settings.retry_min < absl::Milliseconds(100)) return Expected("renewal.retry_min", "at least 100ms");
+  if (settings.retry_max < settings.retry_min) return Expected("renewal.retry_max", "at least retry_min");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ValidateAgentConfig(const WorkloadAgentConfig& config) {
+  const std::string name = MechanismName(config);
+  if (name.empty()) return Expected("mechanism", "A, B, C or D");
+  const bool b_or_c = name == "B" || name == "C";
+  TWI_RETURN_IF_ERROR(ValidateAttester(config.attester()));
+  TWI_RETURN_IF_ERROR(ValidateChannel(config));
+  TWI_RETURN_IF_ERROR(ValidatePeer(true, config.has_verifier(), config.verifier(), "verifier", name));
+  TWI_RETURN_IF_ERROR(ValidatePeer(b_or_c, config.has_credential_authority(), config.credential_authority(), "credential_authority", name));
+  TWI_RETURN_IF_ERROR(ValidatePeer(name == "D", config.has_key_store(), config.key_store(), "key_store", name));
+  if (config.rp_id().find(':') == std::string::npos) return Expected("rp_id", "the URI of the Credential Authority (A, B, C) or of the Key Store (D)");
+  if (config.target().find(':') == std::string::npos) return Expected("target", "a URI: what the credential is for");
+  if (!config.workload_identifier().empty() && !absl::StartsWith(config.workload_identifier(), "spiffe://")) return Expected("workload_identifier", "a SPIFFE ID");
+  if (!config.listen().empty() && !absl::StartsWith(config.listen(), "unix:/")) return Expected("listen", "unix:/path: the status service is local only");
+  TWI_RETURN_IF_ERROR(ValidateProvisioned(config, name == "D"));
+  TWI_RETURN_IF_ERROR(ValidateOutput(config.output()));
+  TWI_RETURN_IF_ERROR(ValidateRenewal(config));
+  if (config.credential_trust_bundle_file().empty()) return Expected("credential_trust_bundle_file", "a PEM file with the anchors of Workload Credentials");
+  return ReadAnchors(config.credential_trust_bundle_file()).status();
+}
+
+std::string MechanismName(const WorkloadAgentConfig& config) {
+  switch (config.mechanism()) {
+    case config::v1::A:
+      return "A";
+    case config::v1::B:
+      return "B";
+    case config::v1::C:
+      return "C";
+    case config::v1::D:
+      return "D";
+    default:
+      return "";
+  }
+}
+
+crypto::KeyType CredentialKeyType(const WorkloadAgentConfig& config) {
+  switch (config.key_type()) {
+    case config::v1::P384:
+      return crypto::KeyType::kP384;
+    case config::v1::ED25519:
+      return crypto::KeyType::kEd25519;
+    case config::v1::RSA3072:
+      return crypto::KeyType::kRsa3072;
+    default:
+      return crypto::KeyType::kP256;
+  }
+}
+
+RenewalSettings RenewalOf(const WorkloadAgentConfig& config) {
+  RenewalSettings settings;
+  const config::v1::Renewal& renewal = config.renewal();
+  if (renewal.at_fraction() != 0) settings.at_fraction = renewal.at_fraction();
+  if (renewal.jitter() != 0) settings.jitter = renewal.jitter();
+  if (renewal.has_retry_min()) settings.retry_min = ToDuration(renewal.retry_min());
+  if (renewal.has_retry_max()) settings.retry_max = ToDuration(renewal.retry_max());
+  return settings;
+}
+
+absl::Duration HookTimeout(const WorkloadAgentConfig& config) {
+  return config.output().has_hook_timeout() ? ToDuration(config.output().hook_timeout()) : absl::Seconds(10);
+}
+
+absl::StatusOr<std::vector<crypto::Certificate>> ReadAnchors(const std::string& path) {
+  TWI_ASSIGN_OR_RETURN(const std::string pem, config::ReadFile(path, {}));
+  auto anchors = crypto::ParseCertificates(pem);
+  if (!anchors.ok()) return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(path, ": ", anchors.status().message()));
+  if (anchors->empty()) return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(path, ": no certificate"));
+  return *std::move(anchors);
+}
+
+}  // namespace twi::agent

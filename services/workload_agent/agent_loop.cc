@@ -1,0 +1,122 @@
+#include "services/workload_agent/agent_loop.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "absl/strings/str_cat.h"
+#include "common/log/fields.h"
+#include "common/log/log.h"
+#include "common/status/deny.h"
+#include "common/status/status_macros.h"
+
+namespace twi::agent {
+namespace {
+
+constexpr absl::Duration kLongestWait = absl::Seconds(30);
+
+std::string TimeText(absl::Time time) { return absl::FormatTime(absl::RFC3339_sec, time, absl::UTCTimeZone()); }
+
+}  // namespace
+
+void SystemWaiter::WaitUntil(absl::Time until) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (!woken_) {
+    const absl::Duration left = until - clock_.Now();
+    if (left <= absl::ZeroDuration()) break;
+    condition_.wait_for(lock, absl::ToChronoNanoseconds(std::min(left, kLongestWait)));
+  }
+  woken_ = false;
+}
+
+void SystemWaiter::Wake() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  woken_ = true;
+  condition_.notify_all();
+}
+
+absl::Status AgentLoop::AcquireOnce() {
+  absl::StatusOr<AcquiredCredential> acquired = deps_.acquire();
+  absl::Status status = acquired.status();
+  if (status.ok()) status = deps_.install(*acquired);
+  if (!status.ok()) {
+    Refused(status);
+    return status;
+  }
+  Acquired(acquired->facts);
+  deps_.run_hook();
+  return absl::OkStatus();
+}
+
+void AgentLoop::Run() {
+  for (;;) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (stopping_) return;
+    }
+    AcquireOnce().IgnoreError();  // counted and logged there; NextAttempt follows from it
+    deps_.waiter.WaitUntil(NextAttempt());
+  }
+}
+
+void AgentLoop::Stop() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+  }
+  deps_.waiter.Wake();
+}
+
+v1::GetAgentStatusResponse AgentLoop::GetStatus() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return state_;
+}
+
+double AgentLoop::Unit() {
+  std::uint64_t bits = 0;
+  for (const char byte : deps_.random.Bytes(8)) bits = bits << 8 | static_cast<std::uint8_t>(byte);
+  return static_cast<double>(bits >> 11) / static_cast<double>(std::uint64_t{1} << 53);
+}
+
+absl::Time AgentLoop::NextAttempt() {
+  const double unit = Unit();
+  const absl::Time now = deps_.clock.Now();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const absl::Time next = state_.failed_attempts() > 0 ? now + RetryDelay(state_.failed_attempts(), deps_.renewal, unit)
+                                                       : NextRenewal(now, facts_.not_before, facts_.not_after, deps_.renewal, unit);
+  state_.set_next_renewal_unix(absl::ToUnixSeconds(next));
+  log::Info("next attempt", {{log::fields::kMechanism, deps_.mechanism}, {"at", TimeText(next)}});
+  return next;
+}
+
+void AgentLoop::Refused(const absl::Status& why) {
+  const DenyReason reason = DenyReasonOf(why);
+  const absl::Time now = deps_.clock.Now();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  state_.set_last_refusal(DenyReasonName(reason));
+  state_.set_failed_attempts(state_.failed_attempts() + 1);
+  const bool held = state_.acquisitions() > 0;
+  const std::string keeps = !held ? "no credential yet" : facts_.not_after > now ? "the one held stays in use" : "the one held has expired";
+  log::Warn("credential not acquired", {{log::fields::kMechanism, deps_.mechanism},
+                                        {log::fields::kReason, DenyReasonName(reason)},
+                                        {log::fields::kSentence, DenyReasonSentence(reason)},
+                                        {log::fields::kDetail, std::string(why.message())},
+                                        {log::fields::kCount, absl::StrCat(state_.failed_attempts())},
+                                        {"held", keeps},
+                                        {log::fields::kNotAfter, held ? TimeText(facts_.not_after) : std::string()}});
+}
+
+void AgentLoop::Acquired(const CredentialFacts& facts) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  facts_ = facts;
+  state_.set_workload_identifier(facts.workload_identifier);
+  state_.set_not_after_unix(absl::ToUnixSeconds(facts.not_after));
+  state_.clear_last_refusal();
+  state_.set_failed_attempts(0);
+  state_.set_acquisitions(state_.acquisitions() + 1);
+  log::Audit("credential acquired", {{log::fields::kMechanism, deps_.mechanism},
+                                     {log::fields::kWorkloadIdentifier, facts.workload_identifier},
+                                     {log::fields::kSerial, facts.serial},
+                                     {log::fields::kNotAfter, TimeText(facts.not_after)}});
+}
+
+}  // namespace twi::agent

@@ -1,0 +1,55 @@
+// workload-agent: drives the mechanism that its config selects. Assembles; decides nothing.
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "common/server/daemon.h"
+#include "common/status/deny.h"
+#include "common/status/status_macros.h"
+#include "services/workload_agent/agent.h"
+#include "services/workload_agent/agent_config.h"
+
+namespace {
+
+using twi::config::v1::WorkloadAgentConfig;
+
+const WorkloadAgentConfig& Cast(const google::protobuf::Message& config) { return static_cast<const WorkloadAgentConfig&>(config); }
+
+// --once: one attempt. Done, the process asks itself to stop (exit code 0); refused, it does not start (exit code 1).
+absl::Status RunOnce(twi::agent::Agent& agent) {
+  const absl::Status status = agent.AcquireOnce();
+  if (!status.ok()) {
+    const twi::DenyReason reason = twi::DenyReasonOf(status);
+    std::fprintf(stderr, "workload-agent: refused: %s: %s\n", twi::DenyReasonName(reason).c_str(), twi::DenyReasonSentence(reason).c_str());
+    return status;
+  }
+  std::printf("%s\n", agent.GetStatus().workload_identifier().c_str());
+  return std::raise(SIGTERM) == 0 ? absl::OkStatus() : absl::InternalError("raise(SIGTERM)");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  ::setenv("TSS2_LOG", "all+none", /*overwrite=*/0);  // tpm2-tss would write its own lines between ours; its errors are in the Status
+  bool once = false;
+  std::vector<char*> arguments;  // --once is this daemon's own; the rest is common/server/daemon.h's
+  for (int i = 0; i < argc; ++i) {
+    if (std::string(argv[i]) == "--once") once = true;
+    else arguments.push_back(argv[i]);
+  }
+  twi::SystemClock clock;
+  twi::crypto::SystemRandom random;
+  twi::server::DaemonSpec spec;
+  spec.name = "workload-agent";
+  spec.summary = "acquires the workload's credential by mechanism A, B, C or D and renews it; with --once: one attempt, exit code 0 or 1";
+  spec.config = std::make_unique<WorkloadAgentConfig>();
+  spec.validate = [](const google::protobuf::Message& config) { return twi::agent::ValidateAgentConfig(Cast(config)); };
+  spec.start = [&](const google::protobuf::Message& config) -> absl::StatusOr<std::unique_ptr<twi::server::Running>> {
+    TWI_ASSIGN_OR_RETURN(std::unique_ptr<twi::agent::Agent> agent, twi::agent::Agent::Make(Cast(config), clock, random));
+    TWI_RETURN_IF_ERROR(once ? RunOnce(*agent) : agent->Start());
+    return std::unique_ptr<twi::server::Running>(std::move(agent));
+  };
+  return twi::server::RunDaemon(static_cast<int>(arguments.size()), arguments.data(), std::move(spec));
+}

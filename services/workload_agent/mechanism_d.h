@@ -1,0 +1,43 @@
+// Mechanism D, acquisition: a Credential Key that the Workload Owner provisioned in the Key Store (draft-novak-rats-twi-attestation, variant 1 with the Key Store as relying
+// party). Provisioning before it, P1 to P8: services/key_store/provision_key.cc and `twictl`. The whole sequence; steps of other services with the file that runs them:
+//   D1  generate an encryption key (X25519)                                  mechanism_d.cc
+//   D2  make Evidence with its SPKI as subject and rp_id of the Key Store    mechanism_d.cc
+//   D3  send it to the Verifier, which appraises                             services/verifier/appraise_evidence.cc
+//   D4  and returns Attestation Results that name the encryption key         services/verifier/appraise_evidence.cc
+//   D5  send the Attestation Results to the Key Store                        mechanism_d.cc
+//   D6  which validates them against that key's release policy               services/key_store/release_key.cc
+//   D7  seals the Credential Key to the encryption key, and signs the bundle services/key_store/release_key.cc
+//   D8  verify who sealed it, open it, match it with the credential          mechanism_d.cc
+#ifndef TWI_SERVICES_WORKLOAD_AGENT_MECHANISM_D_H_
+#define TWI_SERVICES_WORKLOAD_AGENT_MECHANISM_D_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/client/key_store_client.h"
+#include "common/client/verifier_client.h"
+#include "common/time/clock.h"
+#include "services/workload_agent/acquisition.h"
+#include "services/workload_agent/attester.h"
+
+namespace twi::agent {
+
+struct MechanismDDeps {
+  const AcquisitionTerms& terms;
+  Attester& attester;
+  client::VerifierClient& verifier;
+  client::KeyStoreClient& key_store;  // called by the same TLS key as `verifier`: the Attestation Results name it
+  std::string key_id;                 // as the Key Store named the key when it was provisioned
+  // What the Workload Owner put where we read it (ReadProvisionedCredential). Untrusted until the last step; by value, so that one acquisition sees one state of the files.
+  v1::WorkloadCredential provisioned;
+  const Clock& clock;
+  absl::Time deadline;
+};
+
+// One attempt; a refusal is final for it. SEALED_KEY_WRONG_SIGNER, SEALED_KEY_INVALID, CREDENTIAL_KEY_MISMATCH beyond the services' own.
+absl::StatusOr<AcquiredCredential> AcquireByMechanismD(const MechanismDDeps& d);
+
+}  // namespace twi::agent
+
+#endif  // TWI_SERVICES_WORKLOAD_AGENT_MECHANISM_D_H_

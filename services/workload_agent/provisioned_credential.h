@@ -1,0 +1,16 @@
+// P8 as the agent sees it: the credential that the Workload Owner put into files. Public, so any way there is fine; untrusted until it matches the released key.
+#ifndef TWI_SERVICES_WORKLOAD_AGENT_PROVISIONED_CREDENTIAL_H_
+#define TWI_SERVICES_WORKLOAD_AGENT_PROVISIONED_CREDENTIAL_H_
+
+#include "absl/status/statusor.h"
+#include "proto/twi/config/v1/workload_agent.pb.h"
+#include "proto/twi/v1/workload_credential.pb.h"
+
+namespace twi::agent {
+
+// Form only: the PEM chain parses and is not empty; with wit_file also the WIT (trailing white space removed) and its bundle. Validity is ValidateCredential's. CONFIG_INVALID.
+absl::StatusOr<v1::WorkloadCredential> ReadProvisionedCredential(const config::v1::ProvisionedKey& config);
+
+}  // namespace twi::agent
+
+#endif  // TWI_SERVICES_WORKLOAD_AGENT_PROVISIONED_CREDENTIAL_H_

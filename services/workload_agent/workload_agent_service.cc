@@ -1,0 +1,32 @@
+#include "services/workload_agent/workload_agent_service.h"
+
+#include <unistd.h>
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace twi::agent {
+
+grpc::Status WorkloadAgentService::GetStatus(grpc::ServerContext* context, const v1::GetAgentStatusRequest*, v1::GetAgentStatusResponse* response) {
+  return server::Handle(gate_, *context, "GetStatus", [&](const server::Call&) {
+    *response = loop_.GetStatus();
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<std::unique_ptr<server::Server>> ServeStatus(const std::string& listen, const AgentLoop& loop, const Clock& clock) {
+  config::v1::Server config;
+  config.set_listen(listen);
+  config::v1::Allow& allow = *config.add_allow();
+  allow.set_rpc("GetStatus");
+  allow.add_peers(absl::StrCat("uid:", ::geteuid()));
+  return server::Server::Start(config, clock, [&loop](server::Gate& gate) {
+    std::vector<std::unique_ptr<grpc::Service>> services;
+    services.push_back(std::make_unique<WorkloadAgentService>(loop, gate));
+    return services;
+  });
+}
+
+}  // namespace twi::agent
