@@ -27,21 +27,24 @@ using AnchorSource = std::function<absl::StatusOr<Anchors>()>;
 
 absl::string_view View(grpc::string_ref ref) { return absl::string_view(ref.data(), ref.size()); }
 
-// The whole judgement of the server's certificate: gRPC's own is switched off, because it knows host names, and an address says nothing about who answers.
-// TLS has proved possession of the key before this is called.
+// The whole judgement of the server's certificate: gRPC's own is switched off, because it knows host names, and an
+// address says nothing about who answers. TLS has proved possession of the key before this is called.
 class ServerVerifier final : public ge::ExternalCertificateVerifier {
  public:
-  ServerVerifier(std::string spiffe_id, AnchorSource anchors) : spiffe_id_(std::move(spiffe_id)), anchors_(std::move(anchors)) {}
+  ServerVerifier(std::string spiffe_id, AnchorSource anchors)
+      : spiffe_id_(std::move(spiffe_id)), anchors_(std::move(anchors)) {}
 
   // Always synchronous. The answer is a refusal until everything is known to be right.
-  bool Verify(ge::TlsCustomVerificationCheckRequest* request, std::function<void(grpc::Status)>, grpc::Status* sync_status) override {
+  bool Verify(ge::TlsCustomVerificationCheckRequest* request, std::function<void(grpc::Status)>,
+              grpc::Status* sync_status) override {
     *sync_status = grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "the server's certificate was not verified");
     const absl::Status verified = VerifyServer(View(request->peer_cert()), View(request->peer_cert_full_chain()));
     if (verified.ok()) {
       *sync_status = grpc::Status::OK;
       return true;
     }
-    log::Warn("server_refused", {{log::fields::kPeer, spiffe_id_}, {log::fields::kReason, DenyReasonName(DenyReasonOf(verified))},
+    log::Warn("server_refused", {{log::fields::kPeer, spiffe_id_},
+                                 {log::fields::kReason, DenyReasonName(DenyReasonOf(verified))},
                                  {log::fields::kDetail, std::string(verified.message())}});
     *sync_status = grpc::Status(grpc::StatusCode::UNAUTHENTICATED, std::string(verified.message()));
     return true;
@@ -52,9 +55,11 @@ class ServerVerifier final : public ge::ExternalCertificateVerifier {
   absl::Status VerifyServer(absl::string_view leaf, absl::string_view chain) const {
     TWI_ASSIGN_OR_RETURN(const Anchors anchors, anchors_());
     TWI_ASSIGN_OR_RETURN(const server::VerifiedPeer peer,
-                         server::VerifyPeer(leaf, chain, anchors, {server::PeerRole::kServer, /*allow_attested_key=*/false, absl::Now()}));
+                         server::VerifyPeer(leaf, chain, anchors,
+                                            {server::PeerRole::kServer, /*allow_attested_key=*/false, absl::Now()}));
     if (peer.identity.kind != server::PeerIdentity::Kind::kSpiffeId || peer.identity.spiffe_id != spiffe_id_) {
-      return Deny(v1::DENY_REASON_PEER_UNAUTHENTICATED, absl::StrCat("expected ", spiffe_id_, ", the server is ", peer.identity.ToString()));
+      return Deny(v1::DENY_REASON_PEER_UNAUTHENTICATED,
+                  absl::StrCat("expected ", spiffe_id_, ", the server is ", peer.identity.ToString()));
     }
     return absl::OkStatus();
   }
@@ -63,24 +68,27 @@ class ServerVerifier final : public ge::ExternalCertificateVerifier {
   const AnchorSource anchors_;
 };
 
-std::shared_ptr<grpc::ChannelCredentials> MakeCredentials(std::shared_ptr<ge::CertificateProviderInterface> provider, const std::string& peer_spiffe_id,
-                                                          AnchorSource anchors) {
+std::shared_ptr<grpc::ChannelCredentials> MakeCredentials(std::shared_ptr<ge::CertificateProviderInterface> provider,
+                                                          const std::string& peer_spiffe_id, AnchorSource anchors) {
   ge::TlsChannelCredentialsOptions options;
   options.set_certificate_provider(std::move(provider));
   options.watch_identity_key_cert_pairs();
   options.set_verify_server_certs(false);
   options.set_check_call_host(false);
-  options.set_certificate_verifier(ge::ExternalCertificateVerifier::Create<ServerVerifier>(peer_spiffe_id, std::move(anchors)));
+  options.set_certificate_verifier(
+      ge::ExternalCertificateVerifier::Create<ServerVerifier>(peer_spiffe_id, std::move(anchors)));
   return ge::TlsCredentials(options);
 }
 
 class FileIdentity final : public Identity {
  public:
-  FileIdentity(std::shared_ptr<SystemClock> clock, std::shared_ptr<server::TlsFiles> files) : clock_(std::move(clock)), files_(std::move(files)) {}
+  FileIdentity(std::shared_ptr<SystemClock> clock, std::shared_ptr<server::TlsFiles> files)
+      : clock_(std::move(clock)), files_(std::move(files)) {}
   ~FileIdentity() override { files_->Stop(); }
   std::string key_sha256() const override { return files_->key_sha256(); }
   std::shared_ptr<grpc::ChannelCredentials> ForPeer(const std::string& peer_spiffe_id) const override {
-    return MakeCredentials(files_->provider(), peer_spiffe_id, [files = files_]() -> absl::StatusOr<Anchors> { return files->bundle()->anchors; });
+    return MakeCredentials(files_->provider(), peer_spiffe_id,
+                           [files = files_]() -> absl::StatusOr<Anchors> { return files->bundle()->anchors; });
   }
 
  private:
@@ -90,12 +98,16 @@ class FileIdentity final : public Identity {
 
 class AttestedKeyIdentity final : public Identity {
  public:
-  AttestedKeyIdentity(std::string trust_bundle_file, std::string key_sha256, std::shared_ptr<ge::CertificateProviderInterface> provider)
-      : trust_bundle_file_(std::move(trust_bundle_file)), key_sha256_(std::move(key_sha256)), provider_(std::move(provider)) {}
+  AttestedKeyIdentity(std::string trust_bundle_file, std::string key_sha256,
+                      std::shared_ptr<ge::CertificateProviderInterface> provider)
+      : trust_bundle_file_(std::move(trust_bundle_file)),
+        key_sha256_(std::move(key_sha256)),
+        provider_(std::move(provider)) {}
   std::string key_sha256() const override { return key_sha256_; }
   std::shared_ptr<grpc::ChannelCredentials> ForPeer(const std::string& peer_spiffe_id) const override {
     // Read at each handshake (they are rare): always the bundle in force, and no bundle means no connection.
-    return MakeCredentials(provider_, peer_spiffe_id, [path = trust_bundle_file_] { return server::LoadTrustBundle(path); });
+    return MakeCredentials(provider_, peer_spiffe_id,
+                           [path = trust_bundle_file_] { return server::LoadTrustBundle(path); });
   }
 
  private:
@@ -109,7 +121,8 @@ class AttestedKeyIdentity final : public Identity {
 absl::StatusOr<std::shared_ptr<Identity>> Identity::FromFiles(const config::v1::Tls& tls) {
   server::RequireTls13();
   auto clock = std::make_shared<SystemClock>();
-  TWI_ASSIGN_OR_RETURN(std::shared_ptr<server::TlsFiles> files, server::TlsFiles::Open(tls, *clock, server::TlsFiles::Options()));
+  TWI_ASSIGN_OR_RETURN(std::shared_ptr<server::TlsFiles> files,
+                       server::TlsFiles::Open(tls, *clock, server::TlsFiles::Options()));
   return std::make_shared<FileIdentity>(std::move(clock), std::move(files));
 }
 
@@ -128,8 +141,9 @@ absl::StatusOr<std::shared_ptr<Identity>> Identity::AttestedKey(const std::strin
   certificate.extended_key_usage = {crypto::kEkuClientAuth};
   TWI_ASSIGN_OR_RETURN(const std::string der, crypto::SignCertificate(certificate, key));
 
-  // The one place where this key leaves wiped memory: gRPC takes it as a std::string and keeps copies of its own for as long as the channel lives. It is worth
-  // little: it proves nothing but "the same peer as before", and dies with the process.
+  // The one place where this key leaves wiped memory: gRPC takes it as a std::string and keeps copies of its own for as
+  // long as the channel lives. It is worth little: it proves nothing but "the same peer as before", and dies with the
+  // process.
   std::string key_pem(key.ToPem().reveal());
   std::vector<ge::IdentityKeyCertPair> pairs{{std::move(key_pem), crypto::CertificateToPem(der)}};
   auto provider = std::make_shared<ge::StaticDataCertificateProvider>(pairs);

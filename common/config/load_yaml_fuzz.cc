@@ -11,6 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const absl::Status status =
       twi::config::ParseYaml(absl::string_view(reinterpret_cast<const char*>(data), size), "fuzz", sample);
   // Either all of it, or nothing and the one reason.
-  if (!status.ok() && (sample.ByteSizeLong() != 0 || twi::DenyReasonOf(status) != twi::v1::DENY_REASON_CONFIG_INVALID)) std::abort();
+  if (!status.ok() && (sample.ByteSizeLong() != 0 || twi::DenyReasonOf(status) != twi::v1::DENY_REASON_CONFIG_INVALID))
+    std::abort();
   return 0;
 }

@@ -15,8 +15,8 @@
 namespace twi::config {
 namespace {
 
-using ::testing::HasSubstr;
 using test::Sample;
+using ::testing::HasSubstr;
 
 Sample Parsed(const std::string& yaml) {
   Sample sample;
@@ -104,7 +104,9 @@ struct RefusalCase {
 
 class ParseYamlRefusalTest : public ::testing::TestWithParam<RefusalCase> {};
 
-TEST_P(ParseYamlRefusalTest, RefusesWithPlaceAndExpectation) { EXPECT_THAT(Refused(GetParam().yaml), HasSubstr(GetParam().message)); }
+TEST_P(ParseYamlRefusalTest, RefusesWithPlaceAndExpectation) {
+  EXPECT_THAT(Refused(GetParam().yaml), HasSubstr(GetParam().message));
+}
 
 std::string Deep(int depth) {
   std::string yaml;
@@ -118,13 +120,15 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         RefusalCase{"UnknownKey", "flag: true\ntexd: x", "s.yaml:2:1: unknown key \"texd\"; did you mean \"text\"?"},
         RefusalCase{"UnknownKeyFarFromAll", "zzzzzz: x", "s.yaml:1:1: unknown key \"zzzzzz\""},
-        RefusalCase{"UnknownKeyInside", "inner:\n  nam: x", "s.yaml:2:3: unknown key \"nam\" in inner; did you mean \"name\"?"},
+        RefusalCase{"UnknownKeyInside", "inner:\n  nam: x",
+                    "s.yaml:2:3: unknown key \"nam\" in inner; did you mean \"name\"?"},
         RefusalCase{"MergeKey", "<<: {text: x}", "unknown key \"<<\""},
         RefusalCase{"DuplicateKey", "text: a\nflag: true\ntext: b", "s.yaml:3:1: duplicate key \"text\""},
         RefusalCase{"DuplicateMapKey", "labels: {a: 1, a: 2}", "s.yaml:1:16: duplicate key \"a\""},
         RefusalCase{"ListForString", "text: [a]", "s.yaml:1:7: text: expected a string, got a list"},
         RefusalCase{"NothingForString", "text:", "text: expected a string, got nothing"},
-        RefusalCase{"NullForMessage", "inner: ~", "expected a mapping with the fields of Inner ({} for none), got nothing"},
+        RefusalCase{"NullForMessage", "inner: ~",
+                    "expected a mapping with the fields of Inner ({} for none), got nothing"},
         RefusalCase{"ScalarForMessage", "inner: 5", "inner: expected a mapping"},
         RefusalCase{"ScalarForList", "names: a", "names: expected a list, got \"a\""},
         RefusalCase{"ListForMap", "labels: [a]", "labels: expected a mapping, got a list"},
@@ -133,14 +137,16 @@ INSTANTIATE_TEST_SUITE_P(
         RefusalCase{"BoolYes", "flag: yes", "flag: expected true or false, got \"yes\""},
         RefusalCase{"BoolTrueQuoted", "flag: \"true\"", "expected true or false"},
         RefusalCase{"BoolUpper", "flag: True", "expected true or false"},
-        RefusalCase{"IntTooLarge", "small: 2147483648", "s.yaml:1:8: small: expected a whole number from -2147483648 to 2147483647, got \"2147483648\""},
+        RefusalCase{"IntTooLarge", "small: 2147483648",
+                    "s.yaml:1:8: small: expected a whole number from -2147483648 to 2147483647, got \"2147483648\""},
         RefusalCase{"IntQuoted", "small: \"5\"", "expected a whole number"},
         RefusalCase{"IntHex", "small: 0x10", "expected a whole number"},
         RefusalCase{"IntLeadingZero", "small: 010", "expected a whole number"},
         RefusalCase{"IntFraction", "small: 1.0", "expected a whole number"},
         RefusalCase{"Int64TooLarge", "large: 9223372036854775808", "expected a whole number"},
         RefusalCase{"UnsignedNegative", "size: -1", "expected a whole number from 0 to 4294967295"},
-        RefusalCase{"UnsignedTooLarge", "wide: 18446744073709551616", "expected a whole number from 0 to 18446744073709551615"},
+        RefusalCase{"UnsignedTooLarge", "wide: 18446744073709551616",
+                    "expected a whole number from 0 to 18446744073709551615"},
         RefusalCase{"RealNan", "ratio: .nan", "expected a number"},
         RefusalCase{"RealInfinite", "ratio: 1e999", "expected a number"},
         RefusalCase{"BytesOddHex", "digest: abc", "digest: expected bytes as hex digits"},
@@ -155,16 +161,15 @@ INSTANTIATE_TEST_SUITE_P(
         RefusalCase{"DurationTenYears", "timeout: 87601h", "expected a duration"},
         RefusalCase{"DurationMapping", "timeout: {seconds: 5}", "expected a duration"},
         RefusalCase{"TimestampNoZone", "until: 2026-11-21", "until: expected a time like 2026-11-21T00:00:00Z"},
-        RefusalCase{"OneofTwice", "file: x\ninline_value: {}", "s.yaml:2:1: inline_value: only one of these may be set, and \"file\" is already"},
+        RefusalCase{"OneofTwice", "file: x\ninline_value: {}",
+                    "s.yaml:2:1: inline_value: only one of these may be set, and \"file\" is already"},
         RefusalCase{"Anchor", "text: &a x", "anchors (&name) are not allowed"},
         RefusalCase{"AnchorOnMap", "inner: &a {name: x}", "anchors"},
-        RefusalCase{"Alias", "text: &a x\nfile: *a", "not allowed"},
-        RefusalCase{"Tag", "text: !!str x", "tags"},
+        RefusalCase{"Alias", "text: &a x\nfile: *a", "not allowed"}, RefusalCase{"Tag", "text: !!str x", "tags"},
         RefusalCase{"TagOnList", "names: !!set [a]", "tags"},
         RefusalCase{"SecondDocument", "text: a\n---\ntext: b", "a second document begins here"},
         RefusalCase{"KeyIsAMap", "{a: b}: c", "a key must be a scalar"},
-        RefusalCase{"KeyIsNull", "~: c", "a key must be a scalar"},
-        RefusalCase{"Broken", "text: [a", "not YAML"},
+        RefusalCase{"KeyIsNull", "~: c", "a key must be a scalar"}, RefusalCase{"Broken", "text: [a", "not YAML"},
         RefusalCase{"Tab", "inner:\n\tname: x", "not YAML"},
         RefusalCase{"NotUtf8", "text: \xFF", "expected UTF-8 text without NUL"},
         RefusalCase{"Utf16", std::string("\xFE\xFF\0t", 4), "expected UTF-8 text without NUL"},
@@ -180,7 +185,8 @@ TEST(ConfigErrorTest, SaysWhereTheFieldStood) {
   Parsed("text: x\ninners:\n  - name: y\n");
   EXPECT_EQ(ConfigError("s.yaml", "inners[0].name", "no y").message(), "s.yaml:3:11: inners[0].name: expected no y");
   // Not written: the place of what is around it.
-  EXPECT_EQ(ConfigError("s.yaml", "inners[0].count", "a count").message(), "s.yaml:3:5: inners[0].count: expected a count");
+  EXPECT_EQ(ConfigError("s.yaml", "inners[0].count", "a count").message(),
+            "s.yaml:3:5: inners[0].count: expected a count");
   EXPECT_EQ(ConfigError("s.yaml", "timeout", "a timeout").message(), "s.yaml: timeout: expected a timeout");
   EXPECT_EQ(ConfigError("other.yaml", "text", "a text").message(), "other.yaml: text: expected a text");
   EXPECT_EQ(DenyReasonOf(ConfigError("s.yaml", "text", "y")), v1::DENY_REASON_CONFIG_INVALID);
@@ -240,7 +246,8 @@ TEST_F(LoadYamlFileTest, ErrorNamesTheFile) {
 }
 TEST_F(LoadYamlFileTest, PrivateFileRefusesReadableByOthers) {
   chmod(path_.c_str(), 0640);
-  EXPECT_THAT(std::string(ReadFile(path_, {4096, kPrivateFile}).status().message()), HasSubstr("group or others may read"));
+  EXPECT_THAT(std::string(ReadFile(path_, {4096, kPrivateFile}).status().message()),
+              HasSubstr("group or others may read"));
   chmod(path_.c_str(), 0600);
   EXPECT_EQ(ReadFile(path_, {4096, kPrivateFile}).value(), "text: from file\n");
   EXPECT_FALSE(ReadFile(path_, {4, kPrivateFile}).ok());

@@ -12,7 +12,8 @@ namespace twi::config {
 namespace {
 
 bool AllDigits(absl::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); });
+  return !text.empty() && std::all_of(text.begin(), text.end(),
+                                      [](char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); });
 }
 
 std::size_t EditDistance(absl::string_view a, absl::string_view b) {
@@ -42,10 +43,11 @@ bool IsUtf8WithoutNul(absl::string_view s) {
       i += 1;
     } else if (c >= 0xC2 && c <= 0xDF && tail(i + 1)) {
       i += 2;
-    } else if (c >= 0xE0 && c <= 0xEF && tail(i + 1) && tail(i + 2) && !(c == 0xE0 && at(i + 1) < 0xA0) && !(c == 0xED && at(i + 1) > 0x9F)) {
+    } else if (c >= 0xE0 && c <= 0xEF && tail(i + 1) && tail(i + 2) && !(c == 0xE0 && at(i + 1) < 0xA0) &&
+               !(c == 0xED && at(i + 1) > 0x9F)) {
       i += 3;
-    } else if (c >= 0xF0 && c <= 0xF4 && tail(i + 1) && tail(i + 2) && tail(i + 3) && !(c == 0xF0 && at(i + 1) < 0x90) &&
-               !(c == 0xF4 && at(i + 1) > 0x8F)) {
+    } else if (c >= 0xF0 && c <= 0xF4 && tail(i + 1) && tail(i + 2) && tail(i + 3) &&
+               !(c == 0xF0 && at(i + 1) < 0x90) && !(c == 0xF4 && at(i + 1) > 0x8F)) {
       i += 4;
     } else {
       return false;

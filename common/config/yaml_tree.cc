@@ -23,7 +23,8 @@ struct Refusal {
 
 Position At(const YAML::Mark& mark) { return mark.is_null() ? Position{} : Position{mark.line + 1, mark.column + 1}; }
 
-// Builds the tree from the parser's events. yaml-cpp's own Node is not used: it resolves aliases silently, keeps the last of duplicate keys, and has no depth limit.
+// Builds the tree from the parser's events. yaml-cpp's own Node is not used: it resolves aliases silently, keeps the
+// last of duplicate keys, and has no depth limit.
 class TreeBuilder final : public YAML::EventHandler {
  public:
   YamlNode TakeRoot() { return std::move(root_); }
@@ -34,18 +35,23 @@ class TreeBuilder final : public YAML::EventHandler {
     RefuseAnchor(mark, anchor);
     Add(YamlNode{YamlNode::Kind::kNull, At(mark), "", true, {}, {}});
   }
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { throw Refusal{At(mark), "aliases (*name) are not allowed: write the value out"}; }
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    throw Refusal{At(mark), "aliases (*name) are not allowed: write the value out"};
+  }
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
     RefuseAnchor(mark, anchor);
     // "?" is a plain scalar, "!" a quoted or block one; anything else was written as a tag.
     if (tag != "?" && tag != "!") RefuseTag(mark, tag);
     Add(YamlNode{YamlNode::Kind::kScalar, At(mark), value, tag == "?", {}, {}});
   }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
     Open(YamlNode::Kind::kList, mark, tag, anchor);
   }
   void OnSequenceEnd() override { Close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
     Open(YamlNode::Kind::kMap, mark, tag, anchor);
   }
   void OnMapEnd() override { Close(); }
@@ -95,7 +101,8 @@ class TreeBuilder final : public YAML::EventHandler {
       top.node.items.push_back(std::move(node));
     } else if (!top.has_key) {
       if (node.kind != YamlNode::Kind::kScalar) throw Refusal{node.at, "a key must be a scalar"};
-      if (!top.keys.insert(node.scalar).second) throw Refusal{node.at, absl::StrCat("duplicate key ", Quoted(node.scalar))};
+      if (!top.keys.insert(node.scalar).second)
+        throw Refusal{node.at, absl::StrCat("duplicate key ", Quoted(node.scalar))};
       top.key = std::move(node);
       top.has_key = true;
     } else {
@@ -109,7 +116,8 @@ class TreeBuilder final : public YAML::EventHandler {
   std::size_t nodes_ = 0;
 };
 
-// yaml-cpp reports errors by exception and so does TreeBuilder; nothing of it leaves this function (noexcept: a leak would end the process, not go on).
+// yaml-cpp reports errors by exception and so does TreeBuilder; nothing of it leaves this function (noexcept: a leak
+// would end the process, not go on).
 absl::StatusOr<YamlNode> Parse(absl::string_view text, absl::string_view name) noexcept {
   try {
     std::istringstream in{std::string(text)};
@@ -140,7 +148,8 @@ absl::StatusOr<YamlNode> ParseYamlTree(absl::string_view text, absl::string_view
   if (text.size() > kMaxYamlBytes) {
     return ErrorAt(name, Position{}, absl::StrCat("expected at most ", kMaxYamlBytes, " bytes, got ", text.size()));
   }
-  // yaml-cpp guesses UTF-16 and UTF-32 from the first bytes: only UTF-8 is taken here, so what is read is what an editor shows.
+  // yaml-cpp guesses UTF-16 and UTF-32 from the first bytes: only UTF-8 is taken here, so what is read is what an
+  // editor shows.
   if (!IsUtf8WithoutNul(text)) return ErrorAt(name, Position{}, "expected UTF-8 text without NUL");
   return Parse(text, name);
 }

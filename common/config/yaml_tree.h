@@ -25,13 +25,13 @@ struct YamlNode {
   Kind kind = Kind::kNull;
   Position at;
   std::string scalar;
-  bool plain = false;  // kScalar: written without quotes or block marks, so it may be a number or a bool
-  std::vector<YamlNode> items;                            // kList
-  std::vector<std::pair<YamlNode, YamlNode>> entries;     // kMap, in order; keys are scalars, no two equal (checked)
+  bool plain = false;           // kScalar: written without quotes or block marks, so it may be a number or a bool
+  std::vector<YamlNode> items;  // kList
+  std::vector<std::pair<YamlNode, YamlNode>> entries;  // kMap, in order; keys are scalars, no two equal (checked)
 };
 
-// Checks: at most 1 MiB; well-formed UTF-8 without NUL; one document; no anchor, alias or tag; depth at most 32; keys are scalars and unique.
-// CONFIG_INVALID "name:line:column: ..." otherwise. An empty document is kNull.
+// Checks: at most 1 MiB; well-formed UTF-8 without NUL; one document; no anchor, alias or tag; depth at most 32; keys
+// are scalars and unique. CONFIG_INVALID "name:line:column: ..." otherwise. An empty document is kNull.
 absl::StatusOr<YamlNode> ParseYamlTree(absl::string_view text, absl::string_view name);
 
 // CONFIG_INVALID with "name:line:column: what".

@@ -2,8 +2,6 @@
 
 #include "common/crypto/oid.h"
 
-#include "openssl/mem.h"
-
 namespace twi::crypto {
 namespace {
 
@@ -15,9 +13,7 @@ bool IsPlainText(unsigned tag) {
 
 }  // namespace
 
-std::string OidText(const CBS& oid) {
-  return DecodeOid(View(oid));
-}
+std::string OidText(const CBS& oid) { return DecodeOid(View(oid)); }
 
 std::optional<CBS> WholeElement(absl::string_view der, unsigned tag) {
   CBS in = ToCbs(der);

@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "common/crypto/der.h"
-#include "common/crypto/oid.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/keys_impl.h"
+#include "common/crypto/oid.h"
 #include "common/crypto/x509_extensions.h"
 #include "common/crypto/x509_time.h"
 #include "common/status/status_macros.h"
@@ -13,8 +13,8 @@
 namespace twi::crypto {
 namespace {
 
-constexpr char kOidSubjectKeyId[] = "2.5.29.14";
-constexpr char kOidAuthorityKeyId[] = "2.5.29.35";
+// Last arc of the extensions' OIDs under id-ce, 2.5.29 (RFC 5280 A.2); encoded here once, since every leaf has them.
+enum IdCe : std::uint8_t { kSubjectKeyId = 14, kKeyUsage = 15, kSubjectAltName = 17, kBasicConstraints = 19, kAuthorityKeyId = 35, kExtKeyUsage = 37 };
 constexpr std::size_t kMaxSerial = 20;  // RFC 5280 4.1.2.2
 constexpr std::size_t kMaxCommonName = 64;
 constexpr unsigned kContext = CBS_ASN1_CONTEXT_SPECIFIC;
@@ -39,15 +39,23 @@ bool AddOid(CBB* cbb, absl::string_view oid) {
   return content.has_value() && CBB_add_asn1(cbb, &child, CBS_ASN1_OBJECT) && AddBytes(&child, *content) && CBB_flush(cbb);
 }
 
-// Opens an extension whose value is to be written into `value`; flushing `list` ends it.
-bool OpenExtension(CBB* list, absl::string_view oid, bool critical, CBB* extension, CBB* value) {
-  return CBB_add_asn1(list, extension, CBS_ASN1_SEQUENCE) && AddOid(extension, oid) &&
+// Opens an extension whose value is to be written into `value`; flushing `list` ends it. A child CBB must be flushed into its parent before it goes out of
+// scope: the parent keeps a pointer to it.
+bool OpenExtension(CBB* list, IdCe id, bool critical, CBB* extension, CBB* value) {
+  const char oid[] = {0x06, 0x03, 0x55, 0x1d, static_cast<char>(id)};
+  return CBB_add_asn1(list, extension, CBS_ASN1_SEQUENCE) && AddBytes(extension, absl::string_view(oid, sizeof(oid))) &&
          (!critical || CBB_add_asn1_bool(extension, 1)) && CBB_add_asn1(extension, value, CBS_ASN1_OCTETSTRING);
+}
+
+bool AddExtension(CBB* list, const Extension& e) {
+  CBB extension, value;
+  return CBB_add_asn1(list, &extension, CBS_ASN1_SEQUENCE) && AddOid(&extension, e.oid) && (!e.critical || CBB_add_asn1_bool(&extension, 1)) &&
+         CBB_add_asn1(&extension, &value, CBS_ASN1_OCTETSTRING) && AddBytes(&value, e.value) && CBB_flush(list);
 }
 
 bool AddBasicConstraints(CBB* list, const CertificateTemplate& cert) {
   CBB extension, value, constraints;
-  return OpenExtension(list, kOidBasicConstraints, true, &extension, &value) && CBB_add_asn1(&value, &constraints, CBS_ASN1_SEQUENCE) &&
+  return OpenExtension(list, kBasicConstraints, true, &extension, &value) && CBB_add_asn1(&value, &constraints, CBS_ASN1_SEQUENCE) &&
          (!cert.is_ca || CBB_add_asn1_bool(&constraints, 1)) &&
          (!cert.path_len || CBB_add_asn1_uint64(&constraints, static_cast<std::uint64_t>(*cert.path_len))) && CBB_flush(list);
 }
@@ -62,7 +70,7 @@ bool AddKeyUsage(CBB* list, std::uint16_t usage) {
     last = bit;
   }
   CBB extension, value, bits;
-  return last >= 0 && OpenExtension(list, kOidKeyUsage, true, &extension, &value) && CBB_add_asn1(&value, &bits, CBS_ASN1_BITSTRING) &&
+  return last >= 0 && OpenExtension(list, kKeyUsage, true, &extension, &value) && CBB_add_asn1(&value, &bits, CBS_ASN1_BITSTRING) &&
          CBB_add_u8(&bits, static_cast<std::uint8_t>(7 - last % 8)) && CBB_add_bytes(&bits, bytes, static_cast<std::size_t>(last / 8 + 1)) &&
          CBB_flush(list);
 }
@@ -70,7 +78,7 @@ bool AddKeyUsage(CBB* list, std::uint16_t usage) {
 bool AddExtendedKeyUsage(CBB* list, const std::vector<std::string>& oids) {
   if (oids.empty()) return true;
   CBB extension, value, sequence;
-  if (!OpenExtension(list, kOidExtendedKeyUsage, false, &extension, &value) || !CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE)) return false;
+  if (!OpenExtension(list, kExtKeyUsage, false, &extension, &value) || !CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE)) return false;
   for (const std::string& oid : oids) {
     if (!AddOid(&sequence, oid)) return false;
   }
@@ -81,11 +89,11 @@ bool AddSubjectAltName(CBB* list, const CertificateTemplate& cert) {
   if (cert.uri_sans.empty() && cert.dns_sans.empty()) return true;
   CBB extension, value, names;
   const bool critical = cert.subject_der == EmptyName();  // RFC 5280 4.2.1.6
-  if (!OpenExtension(list, kOidSubjectAltName, critical, &extension, &value) || !CBB_add_asn1(&value, &names, CBS_ASN1_SEQUENCE)) return false;
+  if (!OpenExtension(list, kSubjectAltName, critical, &extension, &value) || !CBB_add_asn1(&value, &names, CBS_ASN1_SEQUENCE)) return false;
   for (const auto& [tag, list_of_names] : {std::make_pair(6u, &cert.uri_sans), std::make_pair(2u, &cert.dns_sans)}) {
     for (const std::string& text : *list_of_names) {
       CBB name;
-      if (text.empty() || !CBB_add_asn1(&names, &name, kContext | tag) || !AddBytes(&name, text)) return false;
+      if (text.empty() || !CBB_add_asn1(&names, &name, kContext | tag) || !AddBytes(&name, text) || !CBB_flush(&names)) return false;
     }
   }
   return CBB_flush(list);
@@ -94,13 +102,13 @@ bool AddSubjectAltName(CBB* list, const CertificateTemplate& cert) {
 bool AddKeyIds(CBB* list, const CertificateTemplate& cert) {
   CBB extension, value, id;
   const std::string subject_key_id = cert.subject_key_id.empty() ? SubjectKeyId(cert.subject_spki) : cert.subject_key_id;
-  if (subject_key_id.empty() || !OpenExtension(list, kOidSubjectKeyId, false, &extension, &value) ||
+  if (subject_key_id.empty() || !OpenExtension(list, kSubjectKeyId, false, &extension, &value) ||
       !CBB_add_asn1(&value, &id, CBS_ASN1_OCTETSTRING) || !AddBytes(&id, subject_key_id) || !CBB_flush(list)) {
     return false;
   }
   if (cert.authority_key_id.empty()) return true;
   CBB sequence;
-  return OpenExtension(list, kOidAuthorityKeyId, false, &extension, &value) && CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE) &&
+  return OpenExtension(list, kAuthorityKeyId, false, &extension, &value) && CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE) &&
          CBB_add_asn1(&sequence, &id, kContext | 0) && AddBytes(&id, cert.authority_key_id) && CBB_flush(list);
 }
 
@@ -112,8 +120,7 @@ bool AddExtensions(CBB* tbs, const CertificateTemplate& cert) {
     return false;
   }
   for (const Extension& e : cert.extensions) {
-    CBB extension, value;
-    if (!OpenExtension(&list, e.oid, e.critical, &extension, &value) || !AddBytes(&value, e.value) || !CBB_flush(&list)) return false;
+    if (!AddExtension(&list, e)) return false;
   }
   return CBB_flush(tbs);
 }

@@ -1,6 +1,5 @@
 #include "common/crypto/x509_time.h"
 
-#include "absl/strings/str_format.h"
 #include "absl/time/civil_time.h"
 
 namespace twi::crypto {
@@ -50,10 +49,17 @@ bool AddTime(CBB* cbb, absl::Time time) {
   const absl::CivilSecond t = absl::ToCivilSecond(time, absl::UTCTimeZone());
   if (t.year() < 1950 || t.year() > 9999) return false;
   const bool utc = t.year() < 2050;
-  const std::string rest = absl::StrFormat("%02d%02d%02d%02d%02dZ", t.month(), t.day(), t.hour(), t.minute(), t.second());
-  const std::string text = utc ? absl::StrFormat("%02d%s", t.year() % 100, rest) : absl::StrFormat("%04d%s", t.year(), rest);
+  char text[15];
+  std::size_t size = 0;
+  const auto add_two = [&](int value) {
+    text[size++] = static_cast<char>('0' + value / 10);
+    text[size++] = static_cast<char>('0' + value % 10);
+  };
+  if (!utc) add_two(static_cast<int>(t.year() / 100));
+  for (const int value : {static_cast<int>(t.year() % 100), t.month(), t.day(), t.hour(), t.minute(), t.second()}) add_two(value);
+  text[size++] = 'Z';
   CBB child;
-  return CBB_add_asn1(cbb, &child, utc ? CBS_ASN1_UTCTIME : CBS_ASN1_GENERALIZEDTIME) && AddBytes(&child, text) && CBB_flush(cbb);
+  return CBB_add_asn1(cbb, &child, utc ? CBS_ASN1_UTCTIME : CBS_ASN1_GENERALIZEDTIME) && AddBytes(&child, absl::string_view(text, size)) && CBB_flush(cbb);
 }
 
 }  // namespace twi::crypto

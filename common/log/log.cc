@@ -20,8 +20,9 @@
 namespace twi::log {
 namespace {
 
-// How a line leaves the process: info and debug lines wait in the sink's buffer, at most a second; warnings, errors and audit lines are written at once, so
-// that a crash of the process loses no decision. (A write into the page cache, not an fsync: about a microsecond.)
+// How a line leaves the process: info and debug lines wait in the sink's buffer, at most a second; warnings, errors and
+// audit lines are written at once, so that a crash of the process loses no decision. (A write into the page cache, not
+// an fsync: about a microsecond.)
 struct State {
   std::shared_ptr<spdlog::logger> logger;
   std::string service;
@@ -52,15 +53,20 @@ absl::StatusOr<spdlog::level::level_enum> ParseLevel(absl::string_view level) {
   if (level == "debug") return spdlog::level::debug;
   if (level == "warn") return spdlog::level::warn;
   if (level == "error") return spdlog::level::err;
-  return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("log.level: expected debug, info, warn or error, got \"", level, "\""));
+  return Deny(v1::DENY_REASON_CONFIG_INVALID,
+              absl::StrCat("log.level: expected debug, info, warn or error, got \"", level, "\""));
 }
 
 absl::string_view LevelName(spdlog::level::level_enum level) {
   switch (level) {
-    case spdlog::level::debug: return "debug";
-    case spdlog::level::info: return "info";
-    case spdlog::level::warn: return "warn";
-    default: return "error";
+    case spdlog::level::debug:
+      return "debug";
+    case spdlog::level::info:
+      return "info";
+    case spdlog::level::warn:
+      return "warn";
+    default:
+      return "error";
   }
 }
 
@@ -80,7 +86,8 @@ void Write(spdlog::level::level_enum level, bool audit, absl::string_view event,
   AppendJsonField("event", event, line);
   for (const Field& field : fields) AppendJsonField(field.name, field.value, line);
   line += '}';
-  // An audit line is written whatever the level; "critical" passes every level of ours, and flush_on writes it out at once.
+  // An audit line is written whatever the level; "critical" passes every level of ours, and flush_on writes it out at
+  // once.
   const auto sink_level = audit ? spdlog::level::critical : level;
   state.logger->log(sink_level, spdlog::string_view_t(line.data(), line.size()));
 }

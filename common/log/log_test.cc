@@ -3,8 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <fstream>
 #include <thread>
 #include <type_traits>
@@ -71,10 +71,10 @@ TEST(JsonLineTest, EscapesWhatCouldEndTheStringOrTheLine) {
 TEST(JsonLineTest, ReplacesBytesThatAreNotUtf8) {
   const std::string r = "\xEF\xBF\xBD";
   EXPECT_EQ(Escaped("\xFF"), "\"" + r + "\"");
-  EXPECT_EQ(Escaped("\xC0\xAF"), "\"" + r + r + "\"");              // overlong
-  EXPECT_EQ(Escaped("\xED\xA0\x80"), "\"" + r + r + r + "\"");      // surrogate
+  EXPECT_EQ(Escaped("\xC0\xAF"), "\"" + r + r + "\"");                  // overlong
+  EXPECT_EQ(Escaped("\xED\xA0\x80"), "\"" + r + r + r + "\"");          // surrogate
   EXPECT_EQ(Escaped("\xF4\x90\x80\x80"), "\"" + r + r + r + r + "\"");  // over U+10FFFF
-  EXPECT_EQ(Escaped("a\xE2\x82"), "\"a" + r + r + "\"");            // cut short
+  EXPECT_EQ(Escaped("a\xE2\x82"), "\"a" + r + r + "\"");                // cut short
 }
 
 TEST(JsonLineTest, EveryPairOfBytesGivesParsableJson) {
@@ -139,7 +139,7 @@ TEST_F(LogTest, AuditLineIsInTheFileAtOnce) {
 
 TEST_F(LogTest, FileIsForItsOwnerOnly) {
   Start("info");
-  struct stat st{};
+  struct stat st {};
   ASSERT_EQ(stat(Path().c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 0777, 0600u);
 }
@@ -169,15 +169,25 @@ TEST_F(LogTest, LinesFromManyThreadsStayWhole) {
   EXPECT_EQ(Lines().size(), 800u);
 }
 
-// Not a limit (the machine is shared), a number to look at: the target is 3 us for an audit line.
+double ThreadCpuMicros() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_nsec) / 1e3;
+}
+
+// Not a limit (the machine is shared), a number to look at: thread CPU time; the target is 3 us for an audit line (-c
+// opt).
 TEST_F(LogTest, CostOfAnAuditLine) {
   Start("info");
-  const auto start = std::chrono::steady_clock::now();
+  const double start = ThreadCpuMicros();
   constexpr int kLines = 20000;
   for (int i = 0; i < kLines; ++i) {
-    Audit("refused", {{"rpc", "MapClaims"}, {"peer", "spiffe://example.org/twi/verifier"}, {"reason", "CHALLENGE_EXPIRED"}, {"detail", "issued 301 s ago, life is 300 s"}});
+    Audit("refused", {{"rpc", "MapClaims"},
+                      {"peer", "spiffe://example.org/twi/verifier"},
+                      {"reason", "CHALLENGE_EXPIRED"},
+                      {"detail", "issued 301 s ago, life is 300 s"}});
   }
-  const double us = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count() / kLines;
+  const double us = (ThreadCpuMicros() - start) / kLines;
   RecordProperty("microseconds_per_line", absl::StrCat(us));
   std::printf("%.2f us per audit line\n", us);
   EXPECT_EQ(Lines().size(), static_cast<std::size_t>(kLines));

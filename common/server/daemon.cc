@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/config/load_yaml.h"
 #include "common/log/fields.h"
@@ -20,14 +21,15 @@
 #include "common/server/tls13.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
+#include "grpc/support/log.h"
 
 namespace twi::server {
 namespace {
 
 constexpr int kStopped = 0, kCouldNotStart = 1, kUsageOrConfig = 2;
 
-// Keys live in this process's memory: no core dump may carry them to a disk, and no process of the same user may attach to read them (prctl(2): not dumpable
-// means not traceable either).
+// Keys live in this process's memory: no core dump may carry them to a disk, and no process of the same user may attach
+// to read them (prctl(2): not dumpable means not traceable either).
 void KeepMemoryPrivate() {
   const rlimit none{0, 0};
   (void)setrlimit(RLIMIT_CORE, &none);
@@ -36,7 +38,8 @@ void KeepMemoryPrivate() {
 #endif
 }
 
-// Before any thread exists, so that all threads inherit it: these signals are only ever taken by sigwait below, and nothing runs inside a signal handler.
+// Before any thread exists, so that all threads inherit it: these signals are only ever taken by sigwait below, and
+// nothing runs inside a signal handler.
 sigset_t BlockSignals() {
   std::signal(SIGPIPE, SIG_IGN);
   sigset_t set;
@@ -73,17 +76,20 @@ absl::Status WritePort(const std::string& path, int port) {
 }
 
 void WarnOfInsecureFields(const google::protobuf::Message& config) {
-  for (const std::string& path : InsecureFieldsSet(config)) log::Warn("insecure_setting", {{log::fields::kField, path}});
+  for (const std::string& path : InsecureFieldsSet(config))
+    log::Warn("insecure_setting", {{log::fields::kField, path}});
 }
 
 void Reload(const DaemonSpec& spec, const std::string& path, Running& running) {
   namespace f = log::fields;
   const std::unique_ptr<google::protobuf::Message> config(spec.config->New());
   absl::Status status = LoadConfig(spec, path, *config);
-  if (status.ok()) status = log::Init(**LogConfigOf(*config), spec.name);  // also opens the log file anew, for who rotates it
+  if (status.ok())
+    status = log::Init(**LogConfigOf(*config), spec.name);  // also opens the log file anew, for who rotates it
   if (status.ok()) status = running.Reload(*config);
   if (!status.ok()) {
-    log::Error("reload_refused", {{f::kConfig, path}, {f::kReason, DenyReasonName(DenyReasonOf(status))},
+    log::Error("reload_refused", {{f::kConfig, path},
+                                  {f::kReason, DenyReasonName(DenyReasonOf(status))},
                                   {f::kDetail, absl::StrCat(status.message(), "; what was in force stays")}});
     return;
   }
@@ -101,9 +107,20 @@ void ServeUntilStopped(const DaemonSpec& spec, const std::string& path, const si
   }
 }
 
+// gRPC's own errors (a failed handshake, a port that is taken) belong into the same log, in the same form.
+void LogForGrpc(gpr_log_func_args* args) {
+  if (args->severity < GPR_LOG_SEVERITY_ERROR) return;
+  const absl::string_view message(args->message);
+  // Said at every handshake: our certificates name a SPIFFE ID, no host.
+  if (absl::StartsWith(message, "No match found for server name"))
+    return log::Debug("grpc", {{log::fields::kDetail, std::string(message)}});
+  log::Warn("grpc", {{log::fields::kDetail, std::string(message)}});
+}
+
 // Before logging is set up, and what --check-config says: for the person at the terminal.
 int Fail(const DaemonSpec& spec, int code, const absl::Status& status) {
-  std::fprintf(stderr, "%s: %s: %s\n", spec.name.c_str(), DenyReasonName(DenyReasonOf(status)).c_str(), std::string(status.message()).c_str());
+  std::fprintf(stderr, "%s: %s: %s\n", spec.name.c_str(), DenyReasonName(DenyReasonOf(status)).c_str(),
+               std::string(status.message()).c_str());
   return code;
 }
 
@@ -115,21 +132,25 @@ int RunDaemon(int argc, char** argv, DaemonSpec spec) {
   RequireTls13();
   const absl::StatusOr<DaemonFlags> flags = ParseDaemonFlags(argc, argv);
   if (!flags.ok()) {
-    std::fprintf(stderr, "%s: %s\n%s", spec.name.c_str(), std::string(flags.status().message()).c_str(), DaemonHelp(spec.name, spec.summary).c_str());
+    std::fprintf(stderr, "%s: %s\n%s", spec.name.c_str(), std::string(flags.status().message()).c_str(),
+                 DaemonHelp(spec.name, spec.summary).c_str());
     return kUsageOrConfig;
   }
-  if (flags->help) return std::fputs(DaemonHelp(spec.name, spec.summary).c_str(), stdout) >= 0 ? kStopped : kCouldNotStart;
+  if (flags->help)
+    return std::fputs(DaemonHelp(spec.name, spec.summary).c_str(), stdout) >= 0 ? kStopped : kCouldNotStart;
   if (flags->version) return std::printf("%s %s\n", spec.name.c_str(), kTwiVersion) >= 0 ? kStopped : kCouldNotStart;
 
   absl::Status status = LoadConfig(spec, flags->config, *spec.config);
   if (!status.ok()) return Fail(spec, kUsageOrConfig, status);
   if (flags->check_config) {
-    for (const std::string& path : InsecureFieldsSet(*spec.config)) std::printf("%s: insecure setting: %s\n", flags->config.c_str(), path.c_str());
+    for (const std::string& path : InsecureFieldsSet(*spec.config))
+      std::printf("%s: insecure setting: %s\n", flags->config.c_str(), path.c_str());
     std::printf("%s: good\n", flags->config.c_str());
     return kStopped;
   }
   status = log::Init(**LogConfigOf(*spec.config), spec.name);
   if (!status.ok()) return Fail(spec, kUsageOrConfig, status);
+  gpr_set_log_function(LogForGrpc);
   log::Info("starting", {{log::fields::kVersion, kTwiVersion}, {log::fields::kConfig, flags->config}});
   WarnOfInsecureFields(*spec.config);
 
@@ -138,7 +159,8 @@ int RunDaemon(int argc, char** argv, DaemonSpec spec) {
   if (status.ok() && !flags->port_file.empty()) status = WritePort(flags->port_file, (*running)->port());
   if (!status.ok()) {
     const DenyReason reason = DenyReasonOf(status);
-    log::Error("could_not_start", {{log::fields::kReason, DenyReasonName(reason)}, {log::fields::kDetail, std::string(status.message())}});
+    log::Error("could_not_start",
+               {{log::fields::kReason, DenyReasonName(reason)}, {log::fields::kDetail, std::string(status.message())}});
     return reason == v1::DENY_REASON_CONFIG_INVALID ? kUsageOrConfig : kCouldNotStart;
   }
   ServeUntilStopped(spec, flags->config, signals, **running);

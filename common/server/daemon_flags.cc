@@ -23,7 +23,10 @@ absl::StatusOr<DaemonFlags> ParseDaemonFlags(int argc, const char* const* argv) 
       if (text->empty()) return usage(absl::StrCat(name, " needs a value"));
       continue;
     }
-    bool* flag = argument == "--check-config" ? &flags.check_config : argument == "--help" ? &flags.help : argument == "--version" ? &flags.version : nullptr;
+    bool* flag = argument == "--check-config" ? &flags.check_config
+                 : argument == "--help"       ? &flags.help
+                 : argument == "--version"    ? &flags.version
+                                              : nullptr;
     if (flag == nullptr) return usage(absl::StrCat("unknown argument ", argument));
     *flag = true;
   }
@@ -32,13 +35,14 @@ absl::StatusOr<DaemonFlags> ParseDaemonFlags(int argc, const char* const* argv) 
 }
 
 std::string DaemonHelp(const std::string& name, const std::string& summary) {
-  return absl::StrCat(name, ": ", summary, "\n\nusage: ", name, " --config FILE [--check-config] [--port-file FILE]\n",
-                      "  --config FILE     the configuration (YAML); group and others must not be able to write to it\n"
-                      "  --check-config    read and check it, and whatever it names, then stop: 0 good, 2 not\n"
-                      "  --port-file FILE  write the port to FILE when listening\n"
-                      "  --help, --version\n"
-                      "signals: SIGTERM and SIGINT finish what is in flight and stop; SIGHUP reads the configuration anew\n"
-                      "exit: 0 stopped in good order; 1 could not start; 2 usage or configuration\n");
+  return absl::StrCat(
+      name, ": ", summary, "\n\nusage: ", name, " --config FILE [--check-config] [--port-file FILE]\n",
+      "  --config FILE     the configuration (YAML); group and others must not be able to write to it\n"
+      "  --check-config    read and check it, and whatever it names, then stop: 0 good, 2 not\n"
+      "  --port-file FILE  write the port to FILE when listening\n"
+      "  --help, --version\n"
+      "signals: SIGTERM and SIGINT finish what is in flight and stop; SIGHUP reads the configuration anew\n"
+      "exit: 0 stopped in good order; 1 could not start; 2 usage or configuration\n");
 }
 
 }  // namespace twi::server

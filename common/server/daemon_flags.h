@@ -18,7 +18,8 @@ struct DaemonFlags {
   bool version = false;
 };
 
-// "--name value" or "--name=value". INVALID_ARGUMENT: unknown flag, flag given twice, a stray argument, a missing value, no --config.
+// "--name value" or "--name=value". INVALID_ARGUMENT: unknown flag, flag given twice, a stray argument, a missing
+// value, no --config.
 absl::StatusOr<DaemonFlags> ParseDaemonFlags(int argc, const char* const* argv);
 
 std::string DaemonHelp(const std::string& name, const std::string& summary);

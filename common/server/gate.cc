@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "common/log/fields.h"
@@ -16,14 +17,18 @@ namespace {
 
 bool IsAllowed(const AllowRule& rule, const PeerIdentity& peer) {
   switch (peer.kind) {
-    case PeerIdentity::Kind::kSpiffeId: return rule.spiffe_ids.count(peer.spiffe_id) != 0;
-    case PeerIdentity::Kind::kAttestedKey: return rule.attested_key;
-    case PeerIdentity::Kind::kLocalUser: return rule.local_user;
+    case PeerIdentity::Kind::kSpiffeId:
+      return rule.spiffe_ids.count(peer.spiffe_id) != 0;
+    case PeerIdentity::Kind::kAttestedKey:
+      return rule.attested_key;
+    case PeerIdentity::Kind::kLocalUser:
+      return rule.local_user;
   }
   return false;
 }
 
-// Our own code throws nothing; a library below may (out of memory, a store's driver). gRPC would answer UNKNOWN and nobody would know.
+// Our own code throws nothing; a library below may (out of memory, a store's driver). gRPC would answer UNKNOWN and
+// nobody would know.
 absl::Status RunBody(const std::function<absl::Status(const Call&)>& body, const Call& call) {
   try {
     return body(call);
@@ -41,20 +46,32 @@ void GateImpl::Open(const ServerSettings& settings, std::shared_ptr<PeerSource> 
   max_deadline_ = settings.max_deadline;
 }
 
+bool GateImpl::AwaitIdle(absl::Duration timeout) const {
+  const auto end = std::chrono::steady_clock::now() + absl::ToChronoMicroseconds(timeout);
+  while (in_flight_->load() > 0) {
+    if (std::chrono::steady_clock::now() >= end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));  // once in a server's life: not worth a lock per request
+  }
+  return true;
+}
+
 absl::StatusOr<absl::Time> GateImpl::DeadlineOf(const grpc::ServerContext& context) const {
   // The caller's deadline is in the system's time, whatever our clock says: what counts is how much is left of it.
   const absl::Duration left = absl::FromChrono(context.deadline() - std::chrono::system_clock::now());
-  if (left <= absl::ZeroDuration()) return Deny(v1::DENY_REASON_DEADLINE_EXCEEDED, "the deadline had passed on arrival");
+  if (left <= absl::ZeroDuration())
+    return Deny(v1::DENY_REASON_DEADLINE_EXCEEDED, "the deadline had passed on arrival");
   return clock_.Now() + std::min(left, max_deadline_);
 }
 
 absl::StatusOr<Gate::Ticket> GateImpl::Admit(const grpc::ServerContext& context, absl::string_view rpc) {
   const auto found = rpcs_.find(rpc);
-  if (found == rpcs_.end()) return Deny(v1::DENY_REASON_INTERNAL, absl::StrCat(rpc, " is no method of this server's services"));
+  if (found == rpcs_.end())
+    return Deny(v1::DENY_REASON_INTERNAL, absl::StrCat(rpc, " is no method of this server's services"));
   Ticket ticket;
   TWI_ASSIGN_OR_RETURN(ticket.call.peer, peers_->PeerOf(context));
   if (!IsAllowed(found->second.allow, ticket.call.peer)) {
-    return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED, absl::StrCat(ticket.call.peer.ToString(), " is not on the allow-list of ", rpc));
+    return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED,
+                absl::StrCat(ticket.call.peer.ToString(), " is not on the allow-list of ", rpc));
   }
   if (in_flight_->fetch_add(1) >= max_concurrent_requests_) {
     in_flight_->fetch_sub(1);
@@ -62,12 +79,14 @@ absl::StatusOr<Gate::Ticket> GateImpl::Admit(const grpc::ServerContext& context,
   }
   // The ticket may outlive the gate (a streaming call that ends late): it holds the counter itself.
   ticket.in_flight = std::shared_ptr<void>(nullptr, [counter = in_flight_](void*) { counter->fetch_sub(1); });
+  // Looked at after counting: who is not refused here is waited for by AwaitIdle.
+  if (closed_) return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, "this server is stopping");
   TWI_ASSIGN_OR_RETURN(ticket.call.deadline, DeadlineOf(context));
   return ticket;
 }
 
-grpc::Status GateImpl::Finish(const grpc::ServerContext& context, absl::string_view rpc, const PeerIdentity* peer, const absl::Status& status,
-                              absl::Duration took) {
+grpc::Status GateImpl::Finish(const grpc::ServerContext& context, absl::string_view rpc, const PeerIdentity* peer,
+                              const absl::Status& status, absl::Duration took) {
   namespace f = log::fields;
   const DenyReason reason = DenyReasonOf(status);
   if (const auto found = rpcs_.find(rpc); found != rpcs_.end()) found->second.metrics->Count(reason, took);
@@ -83,15 +102,21 @@ grpc::Status GateImpl::Finish(const grpc::ServerContext& context, absl::string_v
     return grpc::Status::OK;
   }
   const std::string detail(status.message());
-  log::Audit("refused", {{f::kRpc, name}, {f::kPeer, peer_name}, {f::kReason, DenyReasonName(reason)}, {f::kDetail, detail}, {f::kSentence, DenyReasonSentence(reason)}});
+  log::Audit("refused", {{f::kRpc, name},
+                         {f::kPeer, peer_name},
+                         {f::kReason, DenyReasonName(reason)},
+                         {f::kDetail, detail},
+                         {f::kSentence, DenyReasonSentence(reason)}});
   // A broken invariant of ours is not an ordinary refusal: somebody has to look at it.
   if (CodeFor(reason) == absl::StatusCode::kInternal) {
-    log::Error("internal_error", {{f::kRpc, name}, {f::kPeer, peer_name}, {f::kReason, DenyReasonName(reason)}, {f::kDetail, detail}});
+    log::Error("internal_error",
+               {{f::kRpc, name}, {f::kPeer, peer_name}, {f::kReason, DenyReasonName(reason)}, {f::kDetail, detail}});
   }
   return ToGrpc(status);
 }
 
-grpc::Status Handle(Gate& gate, const grpc::ServerContext& context, absl::string_view rpc, const std::function<absl::Status(const Call&)>& body) {
+grpc::Status Handle(Gate& gate, const grpc::ServerContext& context, absl::string_view rpc,
+                    const std::function<absl::Status(const Call&)>& body) {
   const auto start = std::chrono::steady_clock::now();
   const auto took = [&] { return absl::FromChrono(std::chrono::steady_clock::now() - start); };
   const absl::StatusOr<Gate::Ticket> ticket = gate.Admit(context, rpc);

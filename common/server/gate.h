@@ -18,12 +18,18 @@ class GateImpl final : public Gate {
  public:
   explicit GateImpl(const Clock& clock) : clock_(clock), in_flight_(std::make_shared<std::atomic<int>>(0)) {}
 
-  // Once, before the first request: services are made with the gate, and only then their methods, hence the rules, are known. Until then everything is refused.
+  // Once, before the first request: services are made with the gate, and only then their methods, hence the rules, are
+  // known. Until then everything is refused.
   void Open(const ServerSettings& settings, std::shared_ptr<PeerSource> peers, Metrics& metrics);
 
+  // From here on every request is refused (DEPENDENCY_UNAVAILABLE: the caller may go to another replica).
+  void Close() { closed_ = true; }
+  // True as soon as no request is in flight, false when `timeout` has passed before that.
+  bool AwaitIdle(absl::Duration timeout) const;
+
   absl::StatusOr<Ticket> Admit(const grpc::ServerContext& context, absl::string_view rpc) override;
-  grpc::Status Finish(const grpc::ServerContext& context, absl::string_view rpc, const PeerIdentity* peer, const absl::Status& status,
-                      absl::Duration took) override;
+  grpc::Status Finish(const grpc::ServerContext& context, absl::string_view rpc, const PeerIdentity* peer,
+                      const absl::Status& status, absl::Duration took) override;
 
  private:
   struct Rpc {
@@ -34,6 +40,7 @@ class GateImpl final : public Gate {
 
   const Clock& clock_;
   const std::shared_ptr<std::atomic<int>> in_flight_;
+  std::atomic<bool> closed_{false};
   absl::flat_hash_map<std::string, Rpc> rpcs_;  // constant after Open
   std::shared_ptr<PeerSource> peers_;
   int max_concurrent_requests_ = 0;

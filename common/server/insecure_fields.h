@@ -9,7 +9,8 @@
 
 namespace twi::server {
 
-// The paths of all fields that are set and whose name begins with insecure_ ("policies[0].insecure_accept_any"), in messages, lists and maps, as deep as they go.
+// The paths of all fields that are set and whose name begins with insecure_ ("policies[0].insecure_accept_any"), in
+// messages, lists and maps, as deep as they go.
 std::vector<std::string> InsecureFieldsSet(const google::protobuf::Message& message);
 
 }  // namespace twi::server

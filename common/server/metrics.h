@@ -12,7 +12,8 @@
 
 namespace twi::server {
 
-// twi_rpc_total{rpc,outcome} (a DenyReason's name or OK) and twi_rpc_seconds{rpc} of one RPC. Thread-safe; a call finds its counter by index.
+// twi_rpc_total{rpc,outcome} (a DenyReason's name or OK) and twi_rpc_seconds{rpc} of one RPC. Thread-safe; a call finds
+// its counter by index.
 class RpcMetrics {
  public:
   virtual ~RpcMetrics() = default;
@@ -21,7 +22,8 @@ class RpcMetrics {
 
 class Metrics {
  public:
-  // `listen` empty: counts nothing. Else "ADDRESS:PORT", a loopback address (127.0.0.0/8 or [::1]), port 0 takes a free one. CONFIG_INVALID.
+  // `listen` empty: counts nothing. Else "ADDRESS:PORT", a loopback address (127.0.0.0/8 or [::1]), port 0 takes a free
+  // one. CONFIG_INVALID.
   static absl::StatusOr<std::unique_ptr<Metrics>> Start(const std::string& listen);
   virtual ~Metrics() = default;
   // To be called once per RPC, at start.

@@ -13,8 +13,9 @@
 
 namespace twi::server {
 
-// Leaf PEM -> verified peer, for one generation of the trust bundle. Bounded: a full table is emptied (a miss costs one validation, never a wrong answer). Attested keys, which anybody
-// can make, have a table of their own, so that a flood of them pushes out no service. Thread-safe.
+// Leaf PEM -> verified peer, for one generation of the trust bundle. Bounded: a full table is emptied (a miss costs one
+// validation, never a wrong answer). Attested keys, which anybody can make, have a table of their own, so that a flood
+// of them pushes out no service. Thread-safe.
 class PeerCache {
  public:
   explicit PeerCache(std::size_t capacity = 4096) : capacity_(capacity) {}

@@ -27,7 +27,8 @@ class TlsPeerSource final : public PeerSource {
       : files_(std::move(files)), clock_(clock), allow_attested_key_(allow_attested_key) {}
 
   absl::StatusOr<PeerIdentity> PeerOf(const grpc::ServerContext& context) override;
-  // From the cache, else validated against the bundle in force. The cache holds what was valid under this bundle; the end of validity is compared each time.
+  // From the cache, else validated against the bundle in force. The cache holds what was valid under this bundle; the
+  // end of validity is compared each time.
   absl::StatusOr<VerifiedPeer> Verify(absl::string_view leaf_pem, absl::string_view chain_pem);
 
  private:
@@ -38,7 +39,8 @@ class TlsPeerSource final : public PeerSource {
 };
 
 // mTLS credentials that let in only peers that `peers` verifies; all others are refused in the handshake.
-std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(const TlsFiles& files, std::shared_ptr<TlsPeerSource> peers);
+std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(const TlsFiles& files,
+                                                               std::shared_ptr<TlsPeerSource> peers);
 
 }  // namespace twi::server
 

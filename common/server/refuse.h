@@ -7,8 +7,8 @@
 
 namespace twi::server {
 
-// OK stays OK. Otherwise: code = CodeFor(reason), message = the reason's name, details = google.rpc.Status with one google.rpc.ErrorInfo {reason, domain "twi"}.
-// The Status's own message (the detail) is not in it.
+// OK stays OK. Otherwise: code = CodeFor(reason), message = the reason's name, details = google.rpc.Status with one
+// google.rpc.ErrorInfo {reason, domain "twi"}. The Status's own message (the detail) is not in it.
 grpc::Status ToGrpc(const absl::Status& status);
 
 }  // namespace twi::server

@@ -38,7 +38,10 @@ class LocalPeerSource final : public PeerSource {
   const std::uint32_t uid_;
 };
 
-// libgrpc++_reflection switches reflection on for every server of a process by being loaded (a static initializer), so it is not linked: it is loaded when config asks for it.
+constexpr std::chrono::milliseconds kLastAnswers(300);
+
+// libgrpc++_reflection switches reflection on for every server of a process by being loaded (a static initializer), so
+// it is not linked: it is loaded when config asks for it.
 absl::Status LoadReflection() {
   if (dlopen("libgrpc++_reflection.so.1.51", RTLD_NOW | RTLD_GLOBAL) != nullptr) return absl::OkStatus();
   return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("server.reflection: ", dlerror()));
@@ -47,7 +50,8 @@ absl::Status LoadReflection() {
 void SetLimits(const ServerSettings& settings, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(settings.max_message_bytes);
   builder.SetMaxSendMessageSize(settings.max_message_bytes);
-  // A compressed message could unfold to a thousand times the limit above: only uncompressed ones are taken (UNIMPLEMENTED otherwise).
+  // A compressed message could unfold to a thousand times the limit above: only uncompressed ones are taken
+  // (UNIMPLEMENTED otherwise).
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // two daemons on one port is an error, not a lottery
@@ -59,10 +63,12 @@ void SetLimits(const ServerSettings& settings, grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 20000);
-  // Requests run on gRPC's own threads, one each while it runs; the gate bounds how many work at a time. A few of them wait for the next request.
+  // Requests run on gRPC's own threads, one each while it runs; the gate bounds how many work at a time. A few of them
+  // wait for the next request.
   builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, static_cast<int>(std::max(2u, std::thread::hardware_concurrency())));
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS,
+                              static_cast<int>(std::max(2u, std::thread::hardware_concurrency())));
 }
 
 class ServerImpl final : public Server {
@@ -70,7 +76,8 @@ class ServerImpl final : public Server {
   explicit ServerImpl(const Clock& clock) : gate_(clock) {}
   ~ServerImpl() override {
     Drain();
-    if (files_ != nullptr) files_->Stop();  // gRPC may keep the credentials, and so the files, a moment longer than the clock lives
+    if (files_ != nullptr)
+      files_->Stop();  // gRPC may keep the credentials, and so the files, a moment longer than the clock lives
   }
 
   absl::Status Run(const config::v1::Server& config, const Clock& clock, const MakeServices& make_services) {
@@ -88,7 +95,9 @@ class ServerImpl final : public Server {
     if (config.reflection()) TWI_RETURN_IF_ERROR(LoadReflection());
     for (const NamedService& named : services_) builder.RegisterService(named.service.get());
     TWI_RETURN_IF_ERROR(settings_.unix_path.empty() ? ListenTls(config, clock, builder) : ListenUnix(builder));
-    log::Info("listening", {{log::fields::kListen, config.listen()}, {log::fields::kPort, absl::StrCat(port_)}, {"metrics_port", absl::StrCat(metrics_port())}});
+    log::Info("listening", {{log::fields::kListen, config.listen()},
+                            {log::fields::kPort, absl::StrCat(port_)},
+                            {"metrics_port", absl::StrCat(metrics_port())}});
     return absl::OkStatus();
   }
 
@@ -103,8 +112,13 @@ class ServerImpl final : public Server {
     log::Info("draining");
     unix_listener_.reset();
     if (auto* health = server_->GetHealthCheckService(); health != nullptr) health->SetServingStatus(false);
-    // No new request from here on; those in flight are cancelled at the deadline.
-    server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(settings_.drain_timeout));
+    // The gate waits for the requests, not gRPC: gRPC's graceful shutdown also waits, for seconds, for idle connections
+    // whose owners are not reading.
+    gate_.Close();
+    const bool idle = gate_.AwaitIdle(settings_.drain_timeout);
+    if (!idle) log::Warn("drain_timeout");
+    // The last answers may still be on their way out; what is left after that is cut.
+    server_->Shutdown(std::chrono::system_clock::now() + (idle ? kLastAnswers : std::chrono::milliseconds(0)));
     server_->Wait();
     log::Info("drained");
   }
@@ -120,7 +134,8 @@ class ServerImpl final : public Server {
     gate_.Open(settings_, peers, *metrics_);
     builder.AddListeningPort(settings_.listen, MakeServerCredentials(*files_, peers), &port_);
     server_ = builder.BuildAndStart();
-    if (server_ == nullptr || port_ == 0) return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("server.listen: cannot listen on ", settings_.listen));
+    if (server_ == nullptr || port_ == 0)
+      return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("server.listen: cannot listen on ", settings_.listen));
     return absl::OkStatus();
   }
 
@@ -147,7 +162,8 @@ class ServerImpl final : public Server {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::Server& config, const Clock& clock, const MakeServices& make_services) {
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::Server& config, const Clock& clock,
+                                                      const MakeServices& make_services) {
   auto server = std::make_unique<ServerImpl>(clock);
   TWI_RETURN_IF_ERROR(server->Run(config, clock, make_services));
   return server;

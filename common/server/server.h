@@ -13,6 +13,7 @@
 #include "common/server/peer_identity.h"
 #include "common/time/clock.h"
 #include "grpcpp/grpcpp.h"
+#include "grpcpp/impl/service_type.h"
 #include "proto/twi/config/v1/common.pb.h"
 
 namespace twi::server {

@@ -26,12 +26,13 @@ absl::Status Invalid(absl::string_view field, absl::string_view what) {
 }
 
 // The field's value, or `fallback` when it is not set; from `least` to `most`.
-absl::StatusOr<absl::Duration> DurationOf(bool set, const google::protobuf::Duration& value, absl::string_view field, absl::Duration fallback,
-                                          absl::Duration least, absl::Duration most) {
+absl::StatusOr<absl::Duration> DurationOf(bool set, const google::protobuf::Duration& value, absl::string_view field,
+                                          absl::Duration fallback, absl::Duration least, absl::Duration most) {
   if (!set) return fallback;
   const absl::Duration duration = absl::Seconds(value.seconds()) + absl::Nanoseconds(value.nanos());
   if (duration < least || duration > most) {
-    return Invalid(field, absl::StrCat("expected ", absl::FormatDuration(least), " to ", absl::FormatDuration(most), ", got ", absl::FormatDuration(duration)));
+    return Invalid(field, absl::StrCat("expected ", absl::FormatDuration(least), " to ", absl::FormatDuration(most),
+                                       ", got ", absl::FormatDuration(duration)));
   }
   return duration;
 }
@@ -43,7 +44,8 @@ absl::Status CheckListen(const config::v1::Server& config, ServerSettings& setti
     if (settings.unix_path.empty() || settings.unix_path[0] != '/' || settings.unix_path.size() > 107) {
       return Invalid("listen", "expected unix: and an absolute path of at most 107 bytes");
     }
-    if (config.has_tls()) return Invalid("tls", "expected nothing: a Unix socket has no TLS, the kernel says who connects");
+    if (config.has_tls())
+      return Invalid("tls", "expected nothing: a Unix socket has no TLS, the kernel says who connects");
     return absl::OkStatus();
   }
   const std::size_t colon = listen.rfind(':');
@@ -64,7 +66,8 @@ absl::Status AddPeer(const std::string& peer, absl::string_view field, ServerSet
       return absl::OkStatus();
     }
     const std::string problem = SpiffeIdProblem(peer);
-    if (!problem.empty()) return Invalid(field, absl::StrCat("expected a SPIFFE ID or attested_key, got \"", peer, "\": ", problem));
+    if (!problem.empty())
+      return Invalid(field, absl::StrCat("expected a SPIFFE ID or attested_key, got \"", peer, "\": ", problem));
     if (!rule.spiffe_ids.insert(peer).second) return Invalid(field, absl::StrCat(peer, " stands there twice"));
     return absl::OkStatus();
   }
@@ -73,25 +76,32 @@ absl::Status AddPeer(const std::string& peer, absl::string_view field, ServerSet
     return Invalid(field, absl::StrCat("expected uid:N on a Unix socket, got \"", peer, "\""));
   }
   rule.local_user = true;
-  const bool first = std::none_of(settings.allow.begin(), settings.allow.end(), [&](const auto& entry) { return entry.second.local_user && &entry.second != &rule; });
-  if (!first && uid != settings.local_uid) return Invalid(field, "expected the same uid for every rpc of a Unix socket");
+  const bool first = std::none_of(settings.allow.begin(), settings.allow.end(),
+                                  [&](const auto& entry) { return entry.second.local_user && &entry.second != &rule; });
+  if (!first && uid != settings.local_uid)
+    return Invalid(field, "expected the same uid for every rpc of a Unix socket");
   settings.local_uid = uid;
   return absl::OkStatus();
 }
 
-absl::Status CheckAllow(const config::v1::Server& config, const std::vector<std::string>& methods, ServerSettings& settings) {
+absl::Status CheckAllow(const config::v1::Server& config, const std::vector<std::string>& methods,
+                        ServerSettings& settings) {
   for (const std::string& method : methods) settings.allow[method];
   std::set<std::string> seen;
   for (int i = 0; i < config.allow_size(); ++i) {
     const config::v1::Allow& allow = config.allow(i);
     const auto rule = settings.allow.find(allow.rpc());
     if (rule == settings.allow.end()) {
-      return Invalid(absl::StrCat("allow[", i, "].rpc"), absl::StrCat("expected one of ", absl::StrJoin(methods, ", "), ", got \"", allow.rpc(), "\""));
+      return Invalid(absl::StrCat("allow[", i, "].rpc"),
+                     absl::StrCat("expected one of ", absl::StrJoin(methods, ", "), ", got \"", allow.rpc(), "\""));
     }
-    if (!seen.insert(allow.rpc()).second) return Invalid(absl::StrCat("allow[", i, "].rpc"), absl::StrCat(allow.rpc(), " stands there twice"));
+    if (!seen.insert(allow.rpc()).second)
+      return Invalid(absl::StrCat("allow[", i, "].rpc"), absl::StrCat(allow.rpc(), " stands there twice"));
     const std::string field = absl::StrCat("allow[", i, "].peers");
-    if (allow.peers().empty()) return Invalid(field, "expected at least one peer; leave the rpc out to refuse it to everybody");
-    if (!settings.unix_path.empty() && allow.peers_size() != 1) return Invalid(field, "expected exactly one uid:N on a Unix socket");
+    if (allow.peers().empty())
+      return Invalid(field, "expected at least one peer; leave the rpc out to refuse it to everybody");
+    if (!settings.unix_path.empty() && allow.peers_size() != 1)
+      return Invalid(field, "expected exactly one uid:N on a Unix socket");
     for (const std::string& peer : allow.peers()) TWI_RETURN_IF_ERROR(AddPeer(peer, field, settings, rule->second));
   }
   if (seen.empty()) return Invalid("allow", "expected at least one rpc: as it is nobody may call anything");
@@ -100,21 +110,29 @@ absl::Status CheckAllow(const config::v1::Server& config, const std::vector<std:
 
 }  // namespace
 
-absl::StatusOr<ServerSettings> CheckServerConfig(const config::v1::Server& config, const std::vector<std::string>& methods) {
+absl::StatusOr<ServerSettings> CheckServerConfig(const config::v1::Server& config,
+                                                 const std::vector<std::string>& methods) {
   ServerSettings settings;
   TWI_RETURN_IF_ERROR(CheckListen(config, settings));
   TWI_RETURN_IF_ERROR(CheckAllow(config, methods, settings));
-  if (config.max_message_bytes() > kMaxMessageBytes) return Invalid("max_message_bytes", absl::StrCat("expected at most ", kMaxMessageBytes));
-  settings.max_message_bytes = static_cast<int>(config.max_message_bytes() == 0 ? kDefaultMessageBytes : config.max_message_bytes());
-  if (config.max_concurrent_requests() > kMaxConcurrent) return Invalid("max_concurrent_requests", absl::StrCat("expected at most ", kMaxConcurrent));
-  settings.max_concurrent_requests = static_cast<int>(config.max_concurrent_requests() == 0 ? kDefaultConcurrent : config.max_concurrent_requests());
-  TWI_ASSIGN_OR_RETURN(settings.max_deadline, DurationOf(config.has_max_deadline(), config.max_deadline(), "max_deadline", absl::Seconds(10),
-                                                         absl::Milliseconds(1), absl::Minutes(10)));
-  TWI_ASSIGN_OR_RETURN(settings.drain_timeout, DurationOf(config.has_drain_timeout(), config.drain_timeout(), "drain_timeout", absl::Seconds(10),
-                                                          absl::ZeroDuration(), absl::Minutes(10)));
-  TWI_ASSIGN_OR_RETURN(settings.certificate_expiry_warning,
-                       DurationOf(config.has_certificate_expiry_warning(), config.certificate_expiry_warning(), "certificate_expiry_warning", absl::Hours(24),
-                                  absl::ZeroDuration(), absl::Hours(24 * 365)));
+  if (config.max_message_bytes() > kMaxMessageBytes)
+    return Invalid("max_message_bytes", absl::StrCat("expected at most ", kMaxMessageBytes));
+  settings.max_message_bytes =
+      static_cast<int>(config.max_message_bytes() == 0 ? kDefaultMessageBytes : config.max_message_bytes());
+  if (config.max_concurrent_requests() > kMaxConcurrent)
+    return Invalid("max_concurrent_requests", absl::StrCat("expected at most ", kMaxConcurrent));
+  settings.max_concurrent_requests =
+      static_cast<int>(config.max_concurrent_requests() == 0 ? kDefaultConcurrent : config.max_concurrent_requests());
+  TWI_ASSIGN_OR_RETURN(settings.max_deadline,
+                       DurationOf(config.has_max_deadline(), config.max_deadline(), "max_deadline", absl::Seconds(10),
+                                  absl::Milliseconds(1), absl::Minutes(10)));
+  TWI_ASSIGN_OR_RETURN(settings.drain_timeout,
+                       DurationOf(config.has_drain_timeout(), config.drain_timeout(), "drain_timeout",
+                                  absl::Seconds(10), absl::ZeroDuration(), absl::Minutes(10)));
+  TWI_ASSIGN_OR_RETURN(
+      settings.certificate_expiry_warning,
+      DurationOf(config.has_certificate_expiry_warning(), config.certificate_expiry_warning(),
+                 "certificate_expiry_warning", absl::Hours(24), absl::ZeroDuration(), absl::Hours(24 * 365)));
   return settings;
 }
 
@@ -126,7 +144,8 @@ absl::StatusOr<std::vector<std::string>> MethodsOf(const std::vector<std::string
     for (int i = 0; i < service->method_count(); ++i) {
       const std::string& name = service->method(i)->name();
       if (std::find(methods.begin(), methods.end(), name) != methods.end()) {
-        return Deny(v1::DENY_REASON_INTERNAL, absl::StrCat("two services have a method ", name));  // an allow rule would mean both
+        return Deny(v1::DENY_REASON_INTERNAL,
+                    absl::StrCat("two services have a method ", name));  // an allow rule would mean both
       }
       methods.push_back(name);
     }

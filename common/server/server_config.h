@@ -23,10 +23,11 @@ struct AllowRule {
 };
 
 struct ServerSettings {
-  std::string listen;            // ADDRESS:PORT; empty for a Unix socket
-  std::string unix_path;         // else empty
-  std::uint32_t local_uid = 0;   // with unix_path: the one user who may connect
-  std::map<std::string, AllowRule> allow;  // one entry per method of the services, also for those that config does not name
+  std::string listen;           // ADDRESS:PORT; empty for a Unix socket
+  std::string unix_path;        // else empty
+  std::uint32_t local_uid = 0;  // with unix_path: the one user who may connect
+  std::map<std::string, AllowRule>
+      allow;  // one entry per method of the services, also for those that config does not name
   bool any_attested_key = false;
   int max_message_bytes = 0;
   int max_concurrent_requests = 0;
@@ -34,9 +35,11 @@ struct ServerSettings {
 };
 
 // `methods`: bare names of all methods of all services. CONFIG_INVALID names the field.
-absl::StatusOr<ServerSettings> CheckServerConfig(const config::v1::Server& config, const std::vector<std::string>& methods);
+absl::StatusOr<ServerSettings> CheckServerConfig(const config::v1::Server& config,
+                                                 const std::vector<std::string>& methods);
 
-// The bare method names of services by their full names. INTERNAL when a service is unknown or two have a method of the same name.
+// The bare method names of services by their full names. INTERNAL when a service is unknown or two have a method of the
+// same name.
 absl::StatusOr<std::vector<std::string>> MethodsOf(const std::vector<std::string>& service_full_names);
 
 }  // namespace twi::server

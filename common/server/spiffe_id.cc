@@ -9,7 +9,9 @@ namespace {
 
 constexpr absl::string_view kScheme = "spiffe://";
 
-bool IsTrustDomainChar(char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '.' || c == '-' || c == '_'; }
+bool IsTrustDomainChar(char c) {
+  return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '.' || c == '-' || c == '_';
+}
 bool IsPathChar(char c) { return IsTrustDomainChar(c) || absl::ascii_isupper(c); }
 
 }  // namespace

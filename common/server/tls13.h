@@ -4,7 +4,8 @@
 
 namespace twi::server {
 
-// Must run before the first TLS credentials of the process are made (Server::Start, client::Identity and RunDaemon call it; more than once does no harm).
+// Must run before the first TLS credentials of the process are made (Server::Start, client::Identity and RunDaemon call
+// it; more than once does no harm).
 void RequireTls13();
 
 }  // namespace twi::server

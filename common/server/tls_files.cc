@@ -29,11 +29,13 @@ constexpr absl::Duration kComplainEvery = absl::Minutes(1);
 std::string Stamp(const std::string& path) {
   struct stat st {};
   if (stat(path.c_str(), &st) != 0) return absl::StrCat("errno ", errno);
-  return absl::StrCat(st.st_dev, ":", st.st_ino, ":", st.st_size, ":", st.st_mtim.tv_sec, ".", st.st_mtim.tv_nsec, ":", st.st_ctim.tv_sec, ".", st.st_ctim.tv_nsec,
-                      ":", st.st_mode);
+  return absl::StrCat(st.st_dev, ":", st.st_ino, ":", st.st_size, ":", st.st_mtim.tv_sec, ".", st.st_mtim.tv_nsec, ":",
+                      st.st_ctim.tv_sec, ".", st.st_ctim.tv_nsec, ":", st.st_mode);
 }
 
-absl::Status Invalid(const std::string& path, absl::string_view what) { return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(path, ": ", what)); }
+absl::Status Invalid(const std::string& path, absl::string_view what) {
+  return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(path, ": ", what));
+}
 
 // A memory file with `content`, or -1. Not inherited by programs we start.
 int MemoryFile(absl::string_view content) {
@@ -60,15 +62,20 @@ absl::StatusOr<std::vector<crypto::Certificate>> LoadTrustBundle(const std::stri
   if (!anchors.ok()) return Invalid(path, anchors.status().message());
   if (anchors->empty()) return Invalid(path, "expected at least one PEM certificate");
   for (const crypto::Certificate& anchor : *anchors) {
-    if (!anchor.is_ca) return Invalid(path, absl::StrCat("\"", anchor.subject_common_name, "\" is no CA's certificate"));
+    if (!anchor.is_ca)
+      return Invalid(path, absl::StrCat("\"", anchor.subject_common_name, "\" is no CA's certificate"));
   }
   return *std::move(anchors);
 }
 
-TlsFiles::TlsFiles(const config::v1::Tls& config, const Clock& clock, const Options& options) : config_(config), clock_(clock), options_(options) {}
+TlsFiles::TlsFiles(const config::v1::Tls& config, const Clock& clock, const Options& options)
+    : config_(config), clock_(clock), options_(options) {}
 
-absl::StatusOr<std::unique_ptr<TlsFiles>> TlsFiles::Open(const config::v1::Tls& config, const Clock& clock, const Options& options) {
-  const auto missing = [](const char* field) { return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("tls.", field, ": expected a path, got nothing")); };
+absl::StatusOr<std::unique_ptr<TlsFiles>> TlsFiles::Open(const config::v1::Tls& config, const Clock& clock,
+                                                         const Options& options) {
+  const auto missing = [](const char* field) {
+    return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("tls.", field, ": expected a path, got nothing"));
+  };
   if (config.certificate_file().empty()) return missing("certificate_file");
   if (config.key_file().empty()) return missing("key_file");
   if (config.trust_bundle_file().empty()) return missing("trust_bundle_file");
@@ -79,13 +86,16 @@ absl::StatusOr<std::unique_ptr<TlsFiles>> TlsFiles::Open(const config::v1::Tls& 
   TWI_RETURN_IF_ERROR(files->LoadBundle());
   // Key and certificate are one file, so that gRPC reads both in one piece; LoadPair exchanges it atomically (dup3).
   const std::string path = absl::StrCat("/proc/self/fd/", files->pair_fd_);
-  files->provider_ = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(path, path, /*refresh_interval_sec=*/1);
+  files->provider_ =
+      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(path, path, /*refresh_interval_sec=*/1);
   files->WarnOfExpiry();
+  files->complained_ = clock.Now();
   files->watcher_ = std::thread([raw = files.get()] { raw->Watch(); });
   return files;
 }
 
-// pair_fd_ stays open on purpose, one per daemon: gRPC's watcher lives as long as the last connection, and must never find another file behind the number.
+// pair_fd_ stays open on purpose, one per daemon: gRPC's watcher lives as long as the last connection, and must never
+// find another file behind the number.
 TlsFiles::~TlsFiles() { Stop(); }
 
 void TlsFiles::Stop() {
@@ -98,7 +108,8 @@ void TlsFiles::Stop() {
 }
 
 absl::Status TlsFiles::LoadPair() {
-  TWI_ASSIGN_OR_RETURN(const std::string chain_pem, config::ReadFile(config_.certificate_file(), {kMaxPemBytes, S_IWGRP | S_IWOTH}));
+  TWI_ASSIGN_OR_RETURN(const std::string chain_pem,
+                       config::ReadFile(config_.certificate_file(), {kMaxPemBytes, S_IWGRP | S_IWOTH}));
   const auto chain = crypto::ParseCertificates(chain_pem);
   if (!chain.ok()) return Invalid(config_.certificate_file(), chain.status().message());
   if (chain->empty()) return Invalid(config_.certificate_file(), "expected a PEM certificate chain, leaf first");
@@ -106,17 +117,23 @@ absl::Status TlsFiles::LoadPair() {
   const auto spiffe_id = SpiffeIdOf(leaf);
   if (!spiffe_id.ok()) return Invalid(config_.certificate_file(), spiffe_id.status().message());
   const absl::Time now = clock_.Now();
-  if (now > leaf.not_after) return Invalid(config_.certificate_file(), absl::StrCat("expired at ", absl::FormatTime(leaf.not_after, absl::UTCTimeZone())));
+  if (now > leaf.not_after)
+    return Invalid(config_.certificate_file(),
+                   absl::StrCat("expired at ", absl::FormatTime(leaf.not_after, absl::UTCTimeZone())));
   if (now < leaf.not_before) return Invalid(config_.certificate_file(), "is not valid yet");
 
-  TWI_ASSIGN_OR_RETURN(std::string key_text, config::ReadFile(config_.key_file(), {kMaxPemBytes, config::kPrivateFile}));
+  TWI_ASSIGN_OR_RETURN(std::string key_text,
+                       config::ReadFile(config_.key_file(), {kMaxPemBytes, config::kPrivateFile}));
   const SecretBytes key_pem = SecretBytes::CopyOf(key_text);
   Wipe(key_text);
   const auto key = crypto::PrivateKey::FromPem(key_pem);
   if (!key.ok()) return Invalid(config_.key_file(), key.status().message());
-  if (key->public_key() != leaf.public_key) return Invalid(config_.key_file(), absl::StrCat("is not the key of the certificate in ", config_.certificate_file()));
+  if (key->public_key() != leaf.public_key)
+    return Invalid(config_.key_file(),
+                   absl::StrCat("is not the key of the certificate in ", config_.certificate_file()));
 
-  // gRPC takes keys from files or from strings that it keeps: here is the one place where a service's TLS key is handed over.
+  // gRPC takes keys from files or from strings that it keeps: here is the one place where a service's TLS key is handed
+  // over.
   std::string pair = absl::StrCat(chain_pem, "\n", key_pem.reveal(), "\n");
   const int fresh = MemoryFile(pair);
   Wipe(pair);
@@ -152,26 +169,32 @@ void TlsFiles::Refresh() {
   const absl::Time now = clock_.Now();
   bool changed = false;
   const std::string pair = absl::StrCat(Stamp(config_.key_file()), "/", Stamp(config_.certificate_file()));
-  const bool again = now - complained_ >= kComplainEvery;  // what was bad may have become good: not valid yet, a folder that was not mounted
+  const bool again = now - complained_ >=
+                     kComplainEvery;  // what was bad may have become good: not valid yet, a folder that was not mounted
   if (pair != pair_stamp_ || (again && !pair_status_.ok())) {
     pair_stamp_ = pair;
     pair_status_ = LoadPair();
     changed = true;
-    if (pair_status_.ok()) log::Info("certificate_reloaded", {{f::kFile, config_.certificate_file()}, {f::kNotAfter, absl::FormatTime(not_after(), absl::UTCTimeZone())}});
+    if (pair_status_.ok())
+      log::Info("certificate_reloaded", {{f::kFile, config_.certificate_file()},
+                                         {f::kNotAfter, absl::FormatTime(not_after(), absl::UTCTimeZone())}});
   }
   const std::string bundle_stamp = Stamp(config_.trust_bundle_file());
   if (bundle_stamp != bundle_stamp_ || (again && !bundle_status_.ok())) {
     bundle_stamp_ = bundle_stamp;
     bundle_status_ = LoadBundle();
     changed = true;
-    if (bundle_status_.ok()) log::Info("trust_bundle_reloaded", {{f::kFile, config_.trust_bundle_file()}, {f::kCount, absl::StrCat(bundle()->anchors.size())}});
+    if (bundle_status_.ok())
+      log::Info("trust_bundle_reloaded",
+                {{f::kFile, config_.trust_bundle_file()}, {f::kCount, absl::StrCat(bundle()->anchors.size())}});
   }
   if (!changed && !again) return;
   complained_ = now;
   for (const absl::Status& status : {pair_status_, bundle_status_}) {
     if (!status.ok()) {
-      log::Error("certificate_files_bad", {{f::kReason, DenyReasonName(DenyReasonOf(status))},
-                                           {f::kDetail, absl::StrCat(status.message(), "; what was loaded before stays in force")}});
+      log::Error("certificate_files_bad",
+                 {{f::kReason, DenyReasonName(DenyReasonOf(status))},
+                  {f::kDetail, absl::StrCat(status.message(), "; what was loaded before stays in force")}});
     }
   }
   WarnOfExpiry();
@@ -182,7 +205,8 @@ void TlsFiles::WarnOfExpiry() {
   const absl::Duration left = end - clock_.Now();
   if (left > options_.expiry_warning) return;
   log::Error(left > absl::ZeroDuration() ? "certificate_expires_soon" : "certificate_expired",
-             {{log::fields::kFile, config_.certificate_file()}, {log::fields::kNotAfter, absl::FormatTime(end, absl::UTCTimeZone())}});
+             {{log::fields::kFile, config_.certificate_file()},
+              {log::fields::kNotAfter, absl::FormatTime(end, absl::UTCTimeZone())}});
 }
 
 void TlsFiles::Watch() {

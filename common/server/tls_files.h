@@ -29,9 +29,10 @@ struct TrustBundle {
 // The anchors of a PEM file: at least one, each a CA or self-signed. CONFIG_INVALID.
 absl::StatusOr<std::vector<crypto::Certificate>> LoadTrustBundle(const std::string& path);
 
-// Watches the files of a config::v1::Tls, once a second. What is new is taken only when it is good as a whole: key and certificate fit, the leaf has exactly one
-// SPIFFE ID and is valid now, the bundle parses. Otherwise the last good one stays in force and the log says so at error, once per change and then each minute.
-// gRPC's own file watcher would take a mismatched pair and fail every handshake from then on (design/build.md F).
+// Watches the files of a config::v1::Tls, once a second. What is new is taken only when it is good as a whole: key and
+// certificate fit, the leaf has exactly one SPIFFE ID and is valid now, the bundle parses. Otherwise the last good one
+// stays in force and the log says so at error, once per change and then each minute. gRPC's own file watcher would take
+// a mismatched pair and fail every handshake from then on (design/build.md F).
 class TlsFiles {
  public:
   struct Options {
@@ -39,7 +40,8 @@ class TlsFiles {
     std::function<void(absl::Time not_after)> on_certificate;  // called at Open and after each reload; may be empty
   };
   // CONFIG_INVALID when a file is missing or bad, or when others may read the key. `clock` must outlive the object.
-  static absl::StatusOr<std::unique_ptr<TlsFiles>> Open(const config::v1::Tls& config, const Clock& clock, const Options& options);
+  static absl::StatusOr<std::unique_ptr<TlsFiles>> Open(const config::v1::Tls& config, const Clock& clock,
+                                                        const Options& options);
   ~TlsFiles();
 
   std::shared_ptr<const TrustBundle> bundle() const;

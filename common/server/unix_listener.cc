@@ -25,7 +25,8 @@ absl::Status Failed(const std::string& path, absl::string_view what) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Start(const std::string& path, std::uint32_t uid, grpc::Server& server) {
+absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Start(const std::string& path, std::uint32_t uid,
+                                                                  grpc::Server& server) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) return Failed(path, "longer than 107 bytes");
@@ -37,8 +38,10 @@ absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Start(const std::str
   }
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return Failed(path, std::strerror(errno));
-  // Anybody may connect: who is served is decided by SO_PEERCRED, not by the socket's mode (the workload is usually another user than the agent).
-  if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || chmod(path.c_str(), 0666) != 0 || listen(fd, 64) != 0) {
+  // Anybody may connect: who is served is decided by SO_PEERCRED, not by the socket's mode (the workload is usually
+  // another user than the agent).
+  if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || chmod(path.c_str(), 0666) != 0 ||
+      listen(fd, 64) != 0) {
     const absl::Status failed = Failed(path, std::strerror(errno));
     close(fd);
     return failed;
@@ -52,7 +55,9 @@ absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Start(const std::str
 }
 
 UnixListener::UnixListener(std::string path, std::uint32_t uid, grpc::Server& server, int listen_fd, int stop_fd)
-    : path_(std::move(path)), uid_(uid), server_(server), listen_fd_(listen_fd), stop_fd_(stop_fd), thread_([this] { AcceptLoop(); }) {}
+    : path_(std::move(path)), uid_(uid), server_(server), listen_fd_(listen_fd), stop_fd_(stop_fd), thread_([this] {
+        AcceptLoop();
+      }) {}
 
 UnixListener::~UnixListener() {
   const std::uint64_t one = 1;
@@ -88,7 +93,9 @@ void UnixListener::AcceptOne() {
   ucred peer{};
   socklen_t size = sizeof peer;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || size != sizeof peer || peer.uid != uid_) {
-    log::Warn("connection_refused", {{f::kListen, path_}, {f::kPeer, absl::StrCat("uid:", peer.uid)}, {f::kReason, "PEER_UNAUTHENTICATED"},
+    log::Warn("connection_refused", {{f::kListen, path_},
+                                     {f::kPeer, absl::StrCat("uid:", peer.uid)},
+                                     {f::kReason, "PEER_UNAUTHENTICATED"},
                                      {f::kDetail, absl::StrCat("expected uid:", uid_)}});
     close(fd);
     return;

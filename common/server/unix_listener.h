@@ -12,12 +12,14 @@
 
 namespace twi::server {
 
-// gRPC's own Unix listener does not tell who connects, so we accept ourselves, ask the kernel for the user of the process at the other end (SO_PEERCRED, as of connect()), close
-// what is not `uid`, and hand the rest to gRPC.
+// gRPC's own Unix listener does not tell who connects, so we accept ourselves, ask the kernel for the user of the
+// process at the other end (SO_PEERCRED, as of connect()), close what is not `uid`, and hand the rest to gRPC.
 class UnixListener {
  public:
-  // Creates the socket (a stale one is replaced, any other file refused). CONFIG_INVALID. The server must be started and must outlive the listener.
-  static absl::StatusOr<std::unique_ptr<UnixListener>> Start(const std::string& path, std::uint32_t uid, grpc::Server& server);
+  // Creates the socket (a stale one is replaced, any other file refused). CONFIG_INVALID. The server must be started
+  // and must outlive the listener.
+  static absl::StatusOr<std::unique_ptr<UnixListener>> Start(const std::string& path, std::uint32_t uid,
+                                                             grpc::Server& server);
   ~UnixListener();  // stops accepting, removes the socket
 
  private:

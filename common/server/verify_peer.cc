@@ -21,7 +21,8 @@ absl::Status CheckUsage(const crypto::Certificate& leaf, PeerRole role) {
   if (leaf.key_usage.has_value() && (*leaf.key_usage & crypto::kKeyUsageDigitalSignature) == 0) {
     return Unauthenticated("keyUsage of the peer's certificate has no digitalSignature");
   }
-  if (leaf.key_usage.has_value() && (*leaf.key_usage & (crypto::kKeyUsageKeyCertSign | crypto::kKeyUsageCrlSign)) != 0) {
+  if (leaf.key_usage.has_value() &&
+      (*leaf.key_usage & (crypto::kKeyUsageKeyCertSign | crypto::kKeyUsageCrlSign)) != 0) {
     return Unauthenticated("keyUsage of the peer's certificate permits signing certificates or CRLs");
   }
   const std::vector<std::string>& ekus = leaf.extended_key_usage;
@@ -38,7 +39,8 @@ absl::StatusOr<VerifiedPeer> VerifyAttestedKey(const crypto::Certificate& leaf, 
   if (leaf.issuer_der != leaf.subject_der || !crypto::VerifyCertificateSignature(leaf, leaf.public_key).ok()) {
     return Unauthenticated("the certificate has no URI SAN and is not signed by its own key");
   }
-  if (now < leaf.not_before || now > leaf.not_after) return Unauthenticated("the self-signed certificate is not valid at this time");
+  if (now < leaf.not_before || now > leaf.not_after)
+    return Unauthenticated("the self-signed certificate is not valid at this time");
   VerifiedPeer peer;
   peer.identity.kind = PeerIdentity::Kind::kAttestedKey;
   peer.identity.key_sha256 = leaf.public_key.spki_sha256();
@@ -46,8 +48,10 @@ absl::StatusOr<VerifiedPeer> VerifyAttestedKey(const crypto::Certificate& leaf, 
   return peer;
 }
 
-absl::StatusOr<VerifiedPeer> VerifySpiffe(const crypto::Certificate& leaf, const std::vector<crypto::Certificate>& others,
-                                          const std::vector<crypto::Certificate>& anchors, const VerifyPeerOptions& options) {
+absl::StatusOr<VerifiedPeer> VerifySpiffe(const crypto::Certificate& leaf,
+                                          const std::vector<crypto::Certificate>& others,
+                                          const std::vector<crypto::Certificate>& anchors,
+                                          const VerifyPeerOptions& options) {
   const absl::StatusOr<std::string> id = SpiffeIdOf(leaf);
   if (!id.ok()) return Unauthenticated(id.status().message());
   TWI_RETURN_IF_ERROR(CheckUsage(leaf, options.role));
@@ -68,14 +72,17 @@ absl::StatusOr<VerifiedPeer> VerifySpiffe(const crypto::Certificate& leaf, const
 
 absl::StatusOr<std::string> SpiffeIdOf(const crypto::Certificate& certificate) {
   if (certificate.uri_sans.size() != 1) {
-    return Deny(v1::DENY_REASON_CERTIFICATE_MALFORMED, absl::StrCat("expected exactly one URI SAN, got ", certificate.uri_sans.size()));
+    return Deny(v1::DENY_REASON_CERTIFICATE_MALFORMED,
+                absl::StrCat("expected exactly one URI SAN, got ", certificate.uri_sans.size()));
   }
   const std::string problem = SpiffeIdProblem(certificate.uri_sans[0]);
-  if (!problem.empty()) return Deny(v1::DENY_REASON_CERTIFICATE_MALFORMED, absl::StrCat("the URI SAN is no SPIFFE ID: ", problem));
+  if (!problem.empty())
+    return Deny(v1::DENY_REASON_CERTIFICATE_MALFORMED, absl::StrCat("the URI SAN is no SPIFFE ID: ", problem));
   return certificate.uri_sans[0];
 }
 
-absl::StatusOr<VerifiedPeer> VerifyPeer(absl::string_view leaf_pem, absl::string_view chain_pem, const std::vector<crypto::Certificate>& anchors,
+absl::StatusOr<VerifiedPeer> VerifyPeer(absl::string_view leaf_pem, absl::string_view chain_pem,
+                                        const std::vector<crypto::Certificate>& anchors,
                                         const VerifyPeerOptions& options) {
   const auto leaves = crypto::ParseCertificates(leaf_pem);
   if (!leaves.ok()) return Unauthenticated(leaves.status().message());

@@ -26,12 +26,16 @@ struct VerifiedPeer {
   absl::Time not_after;  // the first end of validity in the path: after it the peer is nobody
 };
 
-// `leaf_pem` must be the certificate whose key TLS proved possession of; `chain_pem` what else the peer sent (it may repeat the leaf). Either
-//   kSpiffeId: the leaf has exactly one URI SAN and it is a SPIFFE ID; it is no CA and may sign (X509-SVID section 4, keyUsage); its extended key usage, when
+// `leaf_pem` must be the certificate whose key TLS proved possession of; `chain_pem` what else the peer sent (it may
+// repeat the leaf). Either
+//   kSpiffeId: the leaf has exactly one URI SAN and it is a SPIFFE ID; it is no CA and may sign (X509-SVID section 4,
+//   keyUsage); its extended key usage, when
 //     present, has the role or any; a path to an anchor exists in which everything is valid now (crypto::BuildPath);
-//   kAttestedKey (when allowed): nothing but one certificate, without a URI SAN, issued and signed by itself, valid now. It says nothing but the key.
+//   kAttestedKey (when allowed): nothing but one certificate, without a URI SAN, issued and signed by itself, valid
+//   now. It says nothing but the key.
 // PEER_UNAUTHENTICATED with the whole story otherwise.
-absl::StatusOr<VerifiedPeer> VerifyPeer(absl::string_view leaf_pem, absl::string_view chain_pem, const std::vector<crypto::Certificate>& anchors,
+absl::StatusOr<VerifiedPeer> VerifyPeer(absl::string_view leaf_pem, absl::string_view chain_pem,
+                                        const std::vector<crypto::Certificate>& anchors,
                                         const VerifyPeerOptions& options);
 
 // The one SPIFFE ID of a certificate, or why there is none. CERTIFICATE_MALFORMED.

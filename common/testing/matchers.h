@@ -1,5 +1,5 @@
-// The shared vocabulary of tests (style H22): IsOk(), StatusIs(v1::DENY_REASON_X), IsOkAndHolds(m), ASSERT_OK, EXPECT_OK, ASSERT_OK_AND_ASSIGN.
-// All take an absl::Status or an absl::StatusOr.
+// The shared vocabulary of tests (style H22): IsOk(), StatusIs(v1::DENY_REASON_X), IsOkAndHolds(m), ASSERT_OK,
+// EXPECT_OK, ASSERT_OK_AND_ASSIGN. All take an absl::Status or an absl::StatusOr.
 #ifndef TWI_COMMON_TESTING_MATCHERS_H_
 #define TWI_COMMON_TESTING_MATCHERS_H_
 
@@ -47,7 +47,8 @@ MATCHER_P2(StatusIs, reason, detail, "is refused with " + DenyReasonName(reason)
     return false;
   }
   *result_listener << "is " << DenyReasonName(DenyReasonOf(status)) << ": " << std::string(status.message());
-  return DenyReasonOf(status) == reason && ::testing::ExplainMatchResult(detail, std::string(status.message()), result_listener);
+  return DenyReasonOf(status) == reason &&
+         ::testing::ExplainMatchResult(detail, std::string(status.message()), result_listener);
 }
 
 MATCHER_P(IsOkAndHolds, matcher, "is OK and holds a matching value") {
@@ -64,9 +65,9 @@ MATCHER_P(IsOkAndHolds, matcher, "is OK and holds a matching value") {
 #define ASSERT_OK(expr) ASSERT_THAT((expr), ::twi::testing::IsOk())
 
 #define ASSERT_OK_AND_ASSIGN(lhs, expr) TWI_ASSERT_OK_AND_ASSIGN_(TWI_STATUS_CONCAT(twi_statusor_, __LINE__), lhs, expr)
-#define TWI_ASSERT_OK_AND_ASSIGN_(var, lhs, expr)       \
-  auto var = (expr);                                    \
-  ASSERT_THAT(var.status(), ::twi::testing::IsOk());    \
+#define TWI_ASSERT_OK_AND_ASSIGN_(var, lhs, expr)    \
+  auto var = (expr);                                 \
+  ASSERT_THAT(var.status(), ::twi::testing::IsOk()); \
   lhs = std::move(var).value()
 
 #endif  // TWI_COMMON_TESTING_MATCHERS_H_

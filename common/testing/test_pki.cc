@@ -24,7 +24,8 @@ T OrDie(absl::StatusOr<T> value) {
 
 crypto::PrivateKey NewKey() { return OrDie(crypto::PrivateKey::Generate(crypto::KeyType::kP256)); }
 
-crypto::CertificateTemplate CaTemplate(absl::Time now, std::string serial, absl::string_view subject, const crypto::PrivateKey& key) {
+crypto::CertificateTemplate CaTemplate(absl::Time now, std::string serial, absl::string_view subject,
+                                       const crypto::PrivateKey& key) {
   crypto::CertificateTemplate ca;
   ca.serial = std::move(serial);
   ca.issuer_der = crypto::NameFromCommonName(kCaName);
@@ -40,9 +41,10 @@ crypto::CertificateTemplate CaTemplate(absl::Time now, std::string serial, absl:
 }  // namespace
 
 TestPki::TestPki(absl::Time now) : now_(now), ca_key_(NewKey()), intermediate_key_(NewKey()) {
-  ca_pem_ = crypto::CertificateToPem(OrDie(crypto::SignCertificate(CaTemplate(now_, NextSerial(), kCaName, ca_key_), ca_key_)));
-  intermediate_pem_ =
-      crypto::CertificateToPem(OrDie(crypto::SignCertificate(CaTemplate(now_, NextSerial(), kIntermediateName, intermediate_key_), ca_key_)));
+  ca_pem_ = crypto::CertificateToPem(
+      OrDie(crypto::SignCertificate(CaTemplate(now_, NextSerial(), kCaName, ca_key_), ca_key_)));
+  intermediate_pem_ = crypto::CertificateToPem(
+      OrDie(crypto::SignCertificate(CaTemplate(now_, NextSerial(), kIntermediateName, intermediate_key_), ca_key_)));
 }
 
 std::string TestPki::NextSerial() {
@@ -55,7 +57,9 @@ TestPki::Pair TestPki::Make(absl::string_view spiffe_id, const Options& options)
   crypto::CertificateTemplate leaf;
   leaf.serial = NextSerial();
   leaf.subject_der = crypto::NameFromCommonName("test");
-  leaf.issuer_der = options.self_signed ? leaf.subject_der : crypto::NameFromCommonName(options.by_intermediate ? kIntermediateName : kCaName);
+  leaf.issuer_der = options.self_signed
+                        ? leaf.subject_der
+                        : crypto::NameFromCommonName(options.by_intermediate ? kIntermediateName : kCaName);
   leaf.not_before = now_ + options.starts;
   leaf.not_after = now_ + options.ends;
   leaf.subject_spki = key.public_key().spki();
@@ -66,7 +70,8 @@ TestPki::Pair TestPki::Make(absl::string_view spiffe_id, const Options& options)
   leaf.dns_sans = options.dns_sans;
   const crypto::PrivateKey& issuer = options.self_signed ? key : options.by_intermediate ? intermediate_key_ : ca_key_;
   const std::string pem = crypto::CertificateToPem(OrDie(crypto::SignCertificate(leaf, issuer)));
-  return Pair{absl::StrCat(pem, options.by_intermediate ? intermediate_pem_ : ""), std::string(key.ToPem().reveal()), key.public_key().spki_sha256()};
+  return Pair{absl::StrCat(pem, options.by_intermediate ? intermediate_pem_ : ""), std::string(key.ToPem().reveal()),
+              key.public_key().spki_sha256()};
 }
 
 config::v1::Tls TestPki::Issue(absl::string_view name, absl::string_view spiffe_id, const Options& options) {

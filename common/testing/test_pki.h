@@ -1,4 +1,5 @@
-// Certificates for tests: a CA of one's own, service certificates with SPIFFE IDs, and as many wrong ones as a test needs.
+// Certificates for tests: a CA of one's own, service certificates with SPIFFE IDs, and as many wrong ones as a test
+// needs.
 #ifndef TWI_COMMON_TESTING_TEST_PKI_H_
 #define TWI_COMMON_TESTING_TEST_PKI_H_
 
@@ -18,7 +19,8 @@ namespace twi::testing {
 // A failed step ends the test program: a test without its certificates tests nothing.
 class TestPki {
  public:
-  // `now`: certificates are valid from an hour before it to a day after it. TLS itself reads the system's clock: give absl::Now() for real connections.
+  // `now`: certificates are valid from an hour before it to a day after it. TLS itself reads the system's clock: give
+  // absl::Now() for real connections.
   explicit TestPki(absl::Time now);
 
   // What a certificate differs in from a right one.
@@ -33,10 +35,12 @@ class TestPki {
     bool by_intermediate = false;  // leaf <- intermediate <- CA; the certificate file holds both
   };
 
-  // Issues a certificate and writes NAME.crt, NAME.key (0600) and ca.crt; returns the config message that names them. Called again with the same name it replaces
-  // them (key first, then certificate).
+  // Issues a certificate and writes NAME.crt, NAME.key (0600) and ca.crt; returns the config message that names them.
+  // Called again with the same name it replaces them (key first, then certificate).
   config::v1::Tls Issue(absl::string_view name, absl::string_view spiffe_id, const Options& options);
-  config::v1::Tls Issue(absl::string_view name, absl::string_view spiffe_id) { return Issue(name, spiffe_id, Options()); }
+  config::v1::Tls Issue(absl::string_view name, absl::string_view spiffe_id) {
+    return Issue(name, spiffe_id, Options());
+  }
 
   struct Pair {
     std::string certificate_pem;

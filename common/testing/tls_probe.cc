@@ -6,6 +6,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <memory>
 
 #include "openssl/err.h"
@@ -49,6 +50,7 @@ int Connect(int port) {
 
 ProbeResult ProbeTls(int port, TlsVersion version, const std::string& certificate_pem, const std::string& key_pem) {
   ProbeResult result;
+  std::signal(SIGPIPE, SIG_IGN);  // a server that refuses us closes the connection while we write
   ERR_clear_error();
   Owned<SSL_CTX> context(SSL_CTX_new(TLS_client_method()));
   const int wire = version == TlsVersion::k12 ? TLS1_2_VERSION : TLS1_3_VERSION;
@@ -77,9 +79,12 @@ ProbeResult ProbeTls(int port, TlsVersion version, const std::string& certificat
   if (SSL_connect(ssl.get()) == 1) {
     result.handshake_done = true;
     result.version = SSL_get_version(ssl.get());
-    // In TLS 1.3 the client is done before the server has judged its certificate: only the server's first frame says that it did.
+    // In TLS 1.3 the client is done before the server has judged its certificate: only the server's first frame says
+    // that it did.
     char frame[9];
-    const int n = SSL_write(ssl.get(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x4\0\0\0\0\0", 33) > 0 ? SSL_read(ssl.get(), frame, sizeof frame) : -1;
+    const int n = SSL_write(ssl.get(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x4\0\0\0\0\0", 33) > 0
+                      ? SSL_read(ssl.get(), frame, sizeof frame)
+                      : -1;
     result.served = n > 0;
     if (!result.served) result.error = LastError();
   } else {

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "common/results_schema/results_schema.h"
+#include "common/conditions/conditions.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 
@@ -142,15 +142,15 @@ absl::StatusOr<json> ComputeClaims(const MappingPolicy& policy, const MapInput& 
 MapInput InputFromResults(v1::InputKind kind, const AttestationResults& results) {
   MapInput input;
   input.kind = kind;
-  input.values.Set("results", ToCelValue(ResultsForPolicy(results)));
-  if (kind == v1::INPUT_KIND_EVIDENCE) input.values.Set("evidence", ToCelValue(results.attester_claims));
+  input.values.Set("results", JsonToCel(ResultsForPolicy(results)));
+  if (kind == v1::INPUT_KIND_EVIDENCE) input.values.Set("evidence", JsonToCel(results.attester_claims));
   return input;
 }
 
 MapInput InputFromAnticipated(const json& results) {
   MapInput input;
   input.kind = v1::INPUT_KIND_ANTICIPATED;
-  input.values.Set("results", ToCelValue(results));
+  input.values.Set("results", JsonToCel(results));
   return input;
 }
 

@@ -9,7 +9,7 @@
 #include "common/config/load_yaml.h"
 #include "common/crypto/hash.h"
 #include "common/policy_signature/policy_signature.h"
-#include "common/results_schema/results_schema.h"
+#include "common/conditions/conditions.h"
 #include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "proto/twi/config/v1/mapping_policy.pb.h"

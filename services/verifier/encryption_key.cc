@@ -1,13 +1,12 @@
 #include "services/verifier/encryption_key.h"
 
-#include <soci/soci.h>
-
 #include "absl/strings/str_cat.h"
 #include "common/binding/binding.h"
 #include "common/crypto/hash.h"
 #include "common/encoding/encoding.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
+#include "common/storage/session.h"
 
 namespace twi::verifier {
 namespace {
@@ -22,8 +21,8 @@ EncryptionKey::EncryptionKey(crypto::HpkePrivateKey key) : key_(std::move(key)),
 
 absl::StatusOr<EncryptionKey> EncryptionKey::Load(storage::Database& database, const storage::Sealer& sealer, crypto::Random& random) {
   std::string sealed_hex;
-  TWI_RETURN_IF_ERROR(database.Read([&](soci::session& sql) {
-    sql << "SELECT sealed_hex FROM encryption_key WHERE id = 1", soci::into(sealed_hex);
+  TWI_RETURN_IF_ERROR(database.Read([&](storage::Session& session) {
+    session.Row("SELECT sealed_hex FROM encryption_key WHERE id = 1", soci::into(sealed_hex));
     return absl::OkStatus();
   }));
   if (!sealed_hex.empty()) {
@@ -35,8 +34,8 @@ absl::StatusOr<EncryptionKey> EncryptionKey::Load(storage::Database& database, c
   TWI_ASSIGN_OR_RETURN(crypto::HpkePrivateKey key, crypto::HpkePrivateKey::Generate());
   TWI_ASSIGN_OR_RETURN(const std::string sealed, sealer.Seal(kSealContext, key.raw(), random));
   sealed_hex = ToHex(sealed);
-  TWI_RETURN_IF_ERROR(database.Write([&](soci::session& sql) {
-    sql << "INSERT INTO encryption_key (id, sealed_hex) VALUES (1, :s)", soci::use(sealed_hex);
+  TWI_RETURN_IF_ERROR(database.Write([&](storage::Session& session) {
+    session.Change("INSERT INTO encryption_key (id, sealed_hex) VALUES (1, ?)", soci::use(sealed_hex));
     return absl::OkStatus();
   }));
   return EncryptionKey(std::move(key));

@@ -21,6 +21,12 @@ bool IsAmd(const crypto::Certificate& certificate) {
   return IsSnpEndorsement(certificate) || absl::StartsWith(certificate.subject_common_name, "SEV-") || absl::StartsWith(certificate.subject_common_name, "ARK-");
 }
 
+// PEM is a text file with the marker at the start of a line; CBOR or JSON that carries such text inside is neither certificate nor CRL.
+bool IsPem(absl::string_view bytes, const std::string& marker) {
+  const bool text = std::all_of(bytes.begin(), bytes.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\r' || c == '\t'; });
+  return text && (absl::StartsWith(bytes, marker) || absl::StrContains(bytes, "\n" + marker));
+}
+
 bool SelfIssued(const crypto::Certificate& certificate) { return certificate.issuer_der == certificate.subject_der; }
 
 absl::StatusOr<std::vector<crypto::Certificate>> FromTable(const EvidenceFile& file) {
@@ -72,8 +78,8 @@ void VerifyAmd(const std::vector<crypto::Certificate>& certificates, const Trust
 
 EndorsementKind EndorsementKindOf(absl::string_view bytes) {
   if (LooksLikeSnpCertTable(bytes)) return EndorsementKind::kSnpCertTable;
-  if (absl::StrContains(bytes, "-----BEGIN X509 CRL-----")) return EndorsementKind::kCrl;
-  if (absl::StrContains(bytes, "-----BEGIN CERTIFICATE-----")) return EndorsementKind::kCertificates;
+  if (IsPem(bytes, "-----BEGIN X509 CRL-----")) return EndorsementKind::kCrl;
+  if (IsPem(bytes, "-----BEGIN CERTIFICATE-----")) return EndorsementKind::kCertificates;
   if (!absl::StartsWith(bytes, "\x30")) return EndorsementKind::kNone;
   if (crypto::ParseCertificate(bytes).ok()) return EndorsementKind::kCertificates;
   if (crypto::ParseCrl(bytes).ok()) return EndorsementKind::kCrl;

@@ -4,10 +4,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -98,7 +99,7 @@ HookResult RunHook(const std::vector<std::string>& arguments, const std::string&
     return {Failed(absl::StrCat(arguments[0], ": ", std::strerror(-pid))), ""};
   }
   HookResult result;
-  const int child = ::pidfd_open(pid, 0);
+  const int child = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));  // glibc 2.36 declares pidfd_open without extern "C"
   const bool ended = child >= 0 && WaitForEnd(child, pipe_ends[0], timeout, result.output);
   if (!ended) ::kill(-pid, SIGKILL);
   int status = 0;

@@ -23,8 +23,8 @@ absl::StatusOr<std::unique_ptr<server::Server>> ServeStatus(const std::string& l
   allow.set_rpc("GetStatus");
   allow.add_peers(absl::StrCat("uid:", ::geteuid()));
   return server::Server::Start(config, clock, [&loop](server::Gate& gate) {
-    std::vector<std::unique_ptr<grpc::Service>> services;
-    services.push_back(std::make_unique<WorkloadAgentService>(loop, gate));
+    std::vector<server::NamedService> services;
+    services.push_back({std::make_unique<WorkloadAgentService>(loop, gate), v1::WorkloadAgent::service_full_name()});
     return services;
   });
 }

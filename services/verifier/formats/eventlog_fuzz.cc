@@ -11,6 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!log.ok()) return 0;
   if (log->events.empty() || log->events.size() > twi::verifier::kMaxEvents || log->end > size) std::abort();
   if (log->end == size && !twi::verifier::ParseEventLog(bytes).ok()) std::abort();
-  for (const auto& algorithm : log->algorithms) static_cast<void>(twi::verifier::ReplayEventLog(*log, algorithm.first).ok());
+  for (const auto& algorithm : log->algorithms)
+    static_cast<void>(twi::verifier::ReplayEventLog(*log, algorithm.first).ok());
   return 0;
 }

@@ -28,18 +28,21 @@ std::string Sha1Event(std::uint32_t pcr, std::uint32_t type, absl::string_view d
 }
 
 std::string Header(std::uint32_t algorithms = 2) {
-  const std::string data = absl::StrCat(absl::string_view("Spec ID Event03\0", 16), Le(0, 4), Le(0x02000200, 4), Le(algorithms, 4), Le(kTpmAlgSha1, 2), Le(20, 2),
-                                        Le(kTpmAlgSha256, 2), Le(32, 2), Le(0, 1));
+  const std::string data =
+      absl::StrCat(absl::string_view("Spec ID Event03\0", 16), Le(0, 4), Le(0x02000200, 4), Le(algorithms, 4),
+                   Le(kTpmAlgSha1, 2), Le(20, 2), Le(kTpmAlgSha256, 2), Le(32, 2), Le(0, 1));
   return Sha1Event(0, kEvNoAction, std::string(20, '\0'), data);
 }
 
 std::string Event(std::uint32_t pcr, std::uint32_t type, absl::string_view data) {
-  return absl::StrCat(Le(pcr, 4), Le(type, 4), Le(2, 4), Le(kTpmAlgSha1, 2), crypto::Hash(crypto::HashAlgorithm::kSha1, data), Le(kTpmAlgSha256, 2),
-                      crypto::Sha256(data), Le(data.size(), 4), data);
+  return absl::StrCat(Le(pcr, 4), Le(type, 4), Le(2, 4), Le(kTpmAlgSha1, 2),
+                      crypto::Hash(crypto::HashAlgorithm::kSha1, data), Le(kTpmAlgSha256, 2), crypto::Sha256(data),
+                      Le(data.size(), 4), data);
 }
 
 TEST(EventLogTest, ReplaysEveryBank) {
-  const std::string bytes = absl::StrCat(Header(), Event(4, 13, "loader"), Event(4, 13, "kernel"), Event(7, 1, "secure boot"));
+  const std::string bytes =
+      absl::StrCat(Header(), Event(4, 13, "loader"), Event(4, 13, "kernel"), Event(7, 1, "secure boot"));
   ASSERT_OK_AND_ASSIGN(const EventLog log, ParseEventLog(bytes));
   EXPECT_TRUE(log.crypto_agile);
   EXPECT_EQ(log.events.size(), 4u);
@@ -54,7 +57,8 @@ TEST(EventLogTest, ReplaysEveryBank) {
 
 TEST(EventLogTest, StartupLocalityIsWherePcr0Starts) {
   const std::string locality = absl::StrCat(absl::string_view("StartupLocality\0", 16), Le(3, 1));
-  ASSERT_OK_AND_ASSIGN(const EventLog log, ParseEventLog(absl::StrCat(Header(), Event(0, kEvNoAction, locality), Event(0, 8, "crtm"), Event(1, 1, "x"))));
+  ASSERT_OK_AND_ASSIGN(const EventLog log, ParseEventLog(absl::StrCat(Header(), Event(0, kEvNoAction, locality),
+                                                                      Event(0, 8, "crtm"), Event(1, 1, "x"))));
   ASSERT_OK_AND_ASSIGN(const auto pcrs, ReplayEventLog(log, kTpmAlgSha256));
   EXPECT_EQ(pcrs.at(0), crypto::Sha256(absl::StrCat(std::string(31, '\0'), "\3", crypto::Sha256("crtm"))));
   EXPECT_EQ(pcrs.at(1), crypto::Sha256(absl::StrCat(std::string(32, '\0'), crypto::Sha256("x"))));
@@ -62,14 +66,16 @@ TEST(EventLogTest, StartupLocalityIsWherePcr0Starts) {
 
 TEST(EventLogTest, ReadsTheOlderSha1Log) {
   const std::string digest = crypto::Hash(crypto::HashAlgorithm::kSha1, "a");
-  ASSERT_OK_AND_ASSIGN(const EventLog log, ParseEventLog(absl::StrCat(Sha1Event(0, 8, digest, "a"), Sha1Event(1, 9, digest, "a"))));
+  ASSERT_OK_AND_ASSIGN(const EventLog log,
+                       ParseEventLog(absl::StrCat(Sha1Event(0, 8, digest, "a"), Sha1Event(1, 9, digest, "a"))));
   EXPECT_FALSE(log.crypto_agile);
   EXPECT_OK(ReplayEventLog(log, kTpmAlgSha1));
   EXPECT_THAT(ReplayEventLog(log, kTpmAlgSha256), StatusIs(v1::DENY_REASON_EVENT_LOG_MISMATCH));
 }
 
 TEST(EventLogTest, RefusesToReplayABankWithoutDigests) {
-  const std::string sha1_only = absl::StrCat(Le(2, 4), Le(1, 4), Le(1, 4), Le(kTpmAlgSha1, 2), std::string(20, 'd'), Le(0, 4));
+  const std::string sha1_only =
+      absl::StrCat(Le(2, 4), Le(1, 4), Le(1, 4), Le(kTpmAlgSha1, 2), std::string(20, 'd'), Le(0, 4));
   ASSERT_OK_AND_ASSIGN(const EventLog log, ParseEventLog(absl::StrCat(Header(), sha1_only)));
   EXPECT_OK(ReplayEventLog(log, kTpmAlgSha1));
   EXPECT_THAT(ReplayEventLog(log, kTpmAlgSha256), StatusIs(v1::DENY_REASON_EVENT_LOG_MISMATCH));
@@ -98,7 +104,8 @@ TEST(EventLogTest, RefusesCountsAndSizesBeyondTheBuffer) {
 }
 
 TEST(EventLogTest, RefusesDuplicateAlgorithmAndPcrThatDoesNotExist) {
-  const std::string twice = absl::StrCat(Le(2, 4), Le(1, 4), Le(2, 4), Le(kTpmAlgSha1, 2), std::string(20, 'd'), Le(kTpmAlgSha1, 2), std::string(20, 'd'), Le(0, 4));
+  const std::string twice = absl::StrCat(Le(2, 4), Le(1, 4), Le(2, 4), Le(kTpmAlgSha1, 2), std::string(20, 'd'),
+                                         Le(kTpmAlgSha1, 2), std::string(20, 'd'), Le(0, 4));
   EXPECT_THAT(ParseEventLog(absl::StrCat(Header(), twice)), StatusIs(v1::DENY_REASON_EVIDENCE_MALFORMED));
   EXPECT_THAT(ParseEventLog(absl::StrCat(Header(), Event(24, 1, "x"))), StatusIs(v1::DENY_REASON_EVIDENCE_MALFORMED));
   EXPECT_OK(ParseEventLog(absl::StrCat(Header(), Event(0xffffffff, kEvNoAction, "x"))));
@@ -106,7 +113,8 @@ TEST(EventLogTest, RefusesDuplicateAlgorithmAndPcrThatDoesNotExist) {
 
 TEST(EventLogTest, RefusesTooManyEvents) {
   std::string bytes = Header();
-  for (std::size_t i = 0; i < kMaxEvents; ++i) absl::StrAppend(&bytes, Le(1, 4), Le(kEvNoAction, 4), Le(0, 4), Le(0, 4));
+  for (std::size_t i = 0; i < kMaxEvents; ++i)
+    absl::StrAppend(&bytes, Le(1, 4), Le(kEvNoAction, 4), Le(0, 4), Le(0, 4));
   EXPECT_THAT(ParseEventLog(bytes), StatusIs(v1::DENY_REASON_EVIDENCE_MALFORMED));
 }
 
@@ -120,14 +128,17 @@ TEST(EventLogTest, RefusesPaddingUnlessAllowed) {
   }
 }
 
-// Registers as the manifest gives them: expected_pcrs or replay {bank: {index: hex}}, or rtmr {"rtmr0": hex} for a TD's log.
+// Registers as the manifest gives them: expected_pcrs or replay {bank: {index: hex}}, or rtmr {"rtmr0": hex} for a TD's
+// log.
 void ExpectRegisters(const EventLog& log, const nlohmann::json& fields, const std::string& file) {
-  const std::map<std::string, std::uint16_t> banks = {{"sha1", kTpmAlgSha1}, {"sha256", kTpmAlgSha256}, {"sha384", kTpmAlgSha384}};
+  const std::map<std::string, std::uint16_t> banks = {
+      {"sha1", kTpmAlgSha1}, {"sha256", kTpmAlgSha256}, {"sha384", kTpmAlgSha384}};
   for (const char* name : {"expected_pcrs", "replay"}) {
     if (!fields.contains(name)) continue;
     for (const auto& [bank, expected] : fields[name].items()) {
       ASSERT_OK_AND_ASSIGN(const auto pcrs, ReplayEventLog(log, banks.at(bank)));
-      for (const auto& [index, value] : expected.items()) EXPECT_EQ(ToHex(pcrs.at(std::stoul(index))), value.get<std::string>()) << file << " " << bank << " " << index;
+      for (const auto& [index, value] : expected.items())
+        EXPECT_EQ(ToHex(pcrs.at(std::stoul(index))), value.get<std::string>()) << file << " " << bank << " " << index;
     }
   }
   if (!fields.contains("rtmr")) return;
@@ -147,13 +158,16 @@ TEST(EventLogTest, Vectors) {
     if (verdict == "support") continue;
     ++rows;
     const std::string bytes = testing::ReadVector("eventlog/" + file);
-    const auto log = ParseEventLog(bytes, absl::StrContains(file, "cos113") || row["fields"].contains("rtmr") ? Padding::kAllowed : Padding::kRefused);
+    const auto log =
+        ParseEventLog(bytes, absl::StrContains(file, "cos113") || row["fields"].contains("rtmr") ? Padding::kAllowed
+                                                                                                 : Padding::kRefused);
     if (file == "ccel-gcp-cos113.bin") good_cos113 = row["fields"];
     if (file == "tampered/cos113.digest-bit.bin") {  // parses, but no longer replays to the quote's registers
       ASSERT_OK(log) << file;
       ASSERT_OK_AND_ASSIGN(const auto registers, ReplayEventLog(*log, kTpmAlgSha384));
       bool differs = false;
-      for (const auto& [name, value] : good_cos113["rtmr"].items()) differs |= ToHex(registers.at(std::stoul(name.substr(4)) + 1)) != value.get<std::string>();
+      for (const auto& [name, value] : good_cos113["rtmr"].items())
+        differs |= ToHex(registers.at(std::stoul(name.substr(4)) + 1)) != value.get<std::string>();
       EXPECT_TRUE(differs);
     } else if (verdict == "reject") {
       EXPECT_THAT(log, StatusIs(v1::DENY_REASON_EVIDENCE_MALFORMED)) << file;

@@ -42,7 +42,7 @@ std::string CacheKey(const v1::SnpEvidence& evidence, const SnpReport& report, c
   absl::StrAppend(&input, "|intermediates|");
   for (const crypto::Certificate& intermediate : trust.intermediates) add(intermediate.der);
   absl::StrAppend(&input, "|crls|");
-  for (const crypto::Crl& crl : trust.crls) add(crypto::Sha256(crl.tbs));
+  for (const crypto::Crl& crl : trust.crls) add(crl.signature);
   return crypto::Sha256(input);
 }
 
@@ -127,7 +127,13 @@ void CheckEndorsementFits(const SnpReport& report, const SnpVerifiedPath& path, 
   }
   if (path.leaf.public_key.type() != crypto::KeyType::kP384) findings.push_back(Mismatch("certificate.public_key", "not P-384", "ECDSA P-384"));
   const std::string issuer = absl::StrCat(endorsement.is_vlek() ? "SEV-VLEK-" : "SEV-", SnpProductName(endorsement.product));
-  if (!path.insecure && path.leaf.issuer_common_name != issuer) findings.push_back(Mismatch("certificate.issuer", path.leaf.issuer_common_name, issuer));
+  if (path.insecure) return;
+  if (path.leaf.issuer_common_name != issuer) findings.push_back(Mismatch("certificate.issuer", path.leaf.issuer_common_name, issuer));
+  // Anchors of other formats (a TPM vendor's root) stand in the same TrustStore; a report's path ends in an ARK, or in the ASK when the operator pinned that.
+  const std::string ark = absl::StrCat("ARK-", SnpProductName(endorsement.product));
+  if (!path.anchor_common_name.empty() && path.anchor_common_name != ark && path.anchor_common_name != issuer) {
+    findings.push_back(Mismatch("certificate.anchor", path.anchor_common_name, ark));
+  }
 }
 
 // Step 5. r and s: 72 bytes each, little endian; P-384 needs 48 of them.
@@ -169,7 +175,8 @@ std::shared_ptr<const SnpVerifiedPath> VerifyPath(const v1::SnpEvidence& evidenc
   }
   SnpPath path = VerifySnpPath(*leaf, offered, trust, now, endorsement->is_vlek() ? "vlek" : "vcek");
   findings.insert(findings.end(), path.findings.begin(), path.findings.end());
-  return std::make_shared<const SnpVerifiedPath>(SnpVerifiedPath{*leaf, *std::move(endorsement), path.insecure, path.not_before, path.not_after});
+  const std::string anchor = path.path.empty() ? "" : path.path.back().subject_common_name;
+  return std::make_shared<const SnpVerifiedPath>(SnpVerifiedPath{*leaf, *std::move(endorsement), anchor, path.insecure, path.not_before, path.not_after});
 }
 
 void FillClaims(const SnpReport& report, const SnpVerifiedPath* path, EvidenceClaims& claims) {

@@ -88,7 +88,7 @@ TEST(TsmReport, RefusesBadCbor) {
 TEST(SnpPathCache, KeepsWhatIsInTimeAndDropsTheOldest) {
   const testing::SnpChain chain;
   const absl::Time now = testing::TestTime();
-  const auto path = std::make_shared<const SnpVerifiedPath>(SnpVerifiedPath{chain.leaf(), {}, false, now, now + absl::Hours(1)});
+  const auto path = std::make_shared<const SnpVerifiedPath>(SnpVerifiedPath{chain.leaf(), {}, "ARK-Milan", false, now, now + absl::Hours(1)});
   SnpPathCache cache(2);
   cache.Put("a", path);
   cache.Put("b", path);

@@ -20,6 +20,7 @@ namespace twi::verifier {
 struct SnpVerifiedPath {
   crypto::Certificate leaf;
   SnpEndorsement endorsement;
+  std::string anchor_common_name;  // empty: no path was found (never in the cache)
   bool insecure = false;
   absl::Time not_before, not_after;  // all certificates and CRLs of the path are in time
 };

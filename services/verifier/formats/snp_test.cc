@@ -127,6 +127,19 @@ TEST(VerifySnp, RefusesCertificateOfAnotherProduct) {
   EXPECT_EQ(Reasons(Verify(odd, odd.Report())), std::vector<std::string>{"ENDORSEMENT_MISMATCH certificate.issuer"});
 }
 
+TEST(VerifySnp, RefusesAnchorThatIsNoArk) {
+  SnpChainOptions options;
+  options.root_common_name = "EK/AK CA Root";  // pinned, but for another format
+  const SnpChain odd(options);
+  EXPECT_EQ(Reasons(Verify(odd, odd.Report())), std::vector<std::string>{"ENDORSEMENT_MISMATCH certificate.anchor"});
+  TrustStore insecure;  // development chains have names of their own
+  insecure.insecure_anchors.push_back(odd.ark());
+  EXPECT_TRUE(VerifySnp(odd.Evidence(odd.Report()), insecure, TestTime()).authentic());
+  TrustStore ask;
+  ask.anchors.push_back(Milan().ask());
+  EXPECT_TRUE(VerifySnp(Milan().Evidence(Milan().Report()), ask, TestTime()).authentic());
+}
+
 TEST(VerifySnp, RefusesOtherTcbThanCertified) {
   ExpectOnly(Milan().With(Milan().Report(), 0x187, "\xd2"), "TCB_TOO_LOW reported_tcb.ucode");
   ExpectOnly(Milan().With(Milan().Report(), 0x186, "\x07"), "ENDORSEMENT_MISMATCH reported_tcb.snp");

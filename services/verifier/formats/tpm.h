@@ -13,24 +13,38 @@
 namespace twi::verifier {
 
 struct TpmOptions {
-  // A quote without any PCR value passes step 3: its signed pcrDigest stands for them, claims have no `pcrs`. For files that never carry values (enacttrust's
-  // token) in an offline appraisal; never for Evidence from the wire, where evidence.proto requires them.
+  // A quote without any PCR value passes step 3: its signed pcrDigest stands for them, claims have no `pcrs`. For files
+  // that never carry values (enacttrust's token) in an offline appraisal; never for Evidence from the wire, where
+  // evidence.proto requires them.
   bool allow_digest_only = false;
 };
 
-// Verifies that `evidence` is a genuine quote. What is checked, in this order; every finding is collected where going on makes sense:
-//  1 AK public area: restricted, sign, not decrypt, fixedTPM (EVIDENCE_WRONG_TYPE); RSA 2048+ (RSASSA/RSAPSS) or ECC P-256/P-384 (ECDSA), scheme hash SHA-256 or
-//    SHA-384. A bare SubjectPublicKeyInfo (DER) in place of the public area can show none of this: only one enrolled by hash (step 5) passes;
-//  2 quote: magic, type, lengths, no trailing bytes; signature algorithm and hash equal the AK's scheme; signature over the very bytes;
-//  3 PCR values: exactly the selection, which is not empty, each of the bank's size, digest over them (in selection order, with the scheme's hash, whatever the bank) equals pcrDigest;
-//  4 event log, when given: parses, bounded, and for every quoted bank each PCR that it extends replays to the value (EVENT_LOG_MISMATCH);
-//  5 AK endorsed: enrolled by SPKI hash, or an AK certificate for this very key (not a CA's, digitalSignature) with a path as VerifyTpmCertificate checks it.
-//    ATTESTATION_KEY_NOT_ENDORSED when there is no certificate at all: collected last, so that when it is the only finding the quote is what it says, under a key
-//    that nobody vouches for. A certificate that fails is a finding of its own reason.
-// WEAK_ALGORITHM never stands alone: what was not verified for it is also EVIDENCE_SIGNATURE_INVALID.
-// claims.freshness is extraData, of any length; measurement_key is set for exactly one quoted bank: "tpm2:<bank>:<indexes>:<hex SHA-256 over the values>".
-// Not checked here: which PCRs must be quoted and their values, and the bank: policy (appraise_evidence). Nor the binding of extraData.
-EvidenceResult VerifyTpm(const v1::TpmEvidence& evidence, const TrustStore& trust, absl::Time now, const TpmOptions& options = {});
+// Verifies that `evidence` is a genuine quote. Every finding is collected where going on makes sense. What is checked,
+// in this order:
+//
+// 1. AK public area: restricted, sign, not decrypt, fixedTPM (EVIDENCE_WRONG_TYPE); RSA 2048+ (RSASSA/RSAPSS) or ECC
+//    P-256/P-384 (ECDSA), scheme hash SHA-256 or SHA-384. A bare SubjectPublicKeyInfo (DER) in place of the public area
+//    can show none of this: only one enrolled by hash (step 5) passes.
+// 2. Quote: magic, type, lengths, no trailing bytes; signature algorithm and hash equal the AK's scheme; signature over
+//    the very bytes.
+// 3. PCR values: exactly the selection, which is not empty, each of the bank's size; the digest over them (in selection
+//    order, with the scheme's hash, whatever the bank) equals pcrDigest.
+// 4. Event log, when given: parses, bounded, and for every quoted bank each quoted PCR that it extends replays to the
+//    value (EVENT_LOG_MISMATCH).
+// 5. AK endorsed: enrolled by SPKI hash, or an AK certificate for this very key (not a CA's, digitalSignature) with a
+//    path as VerifyTpmCertificate checks it.
+//
+// ATTESTATION_KEY_NOT_ENDORSED: there is no certificate for the key at all. It is collected last; when it is the only
+// finding, the quote is what it says, under a key that nobody vouches for. A certificate that fails is a finding with a
+// reason of its own. WEAK_ALGORITHM never stands alone: what was not verified for it is EVIDENCE_SIGNATURE_INVALID too.
+//
+// claims.freshness is extraData, of any length. claims.measurement_key is set for exactly one quoted bank:
+// "tpm2:<bank>:<indexes>:<hex SHA-256 over the values>".
+//
+// Not checked here: which PCRs must be quoted, of which bank, and their values: policy (appraise_evidence). Nor the
+// binding of extraData.
+EvidenceResult VerifyTpm(const v1::TpmEvidence& evidence, const TrustStore& trust, absl::Time now,
+                         const TpmOptions& options = {});
 
 }  // namespace twi::verifier
 

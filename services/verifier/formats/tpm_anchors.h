@@ -1,11 +1,14 @@
-// The roots of Google Cloud's vTPM endorsements, that we pin by default. Source: go-tpm-tools, server/ca-certs (Apache-2.0).
+// The roots of Google Cloud's vTPM endorsements, that we pin by default. Source: go-tpm-tools, server/ca-certs
+// (Apache-2.0).
 #ifndef TWI_SERVICES_VERIFIER_FORMATS_TPM_ANCHORS_H_
 #define TWI_SERVICES_VERIFIER_FORMATS_TPM_ANCHORS_H_
 
 namespace twi::verifier {
 
-// CN=tpm_ek_v1_cloud_host_root-signer-0-2018-04-06T10:58:26-07:00 K:1, 1:Pw003HsFYO4:0:18, 2018 to 2118: the hosts' own signers, one intermediate each year.
-constexpr char kGoogleEkRoot1Sha256[] = "9bd5285f8fb18502a7947e621ffd470266f49fcd3b73e19a190f690ad32a7caf";  // of the DER
+// CN=tpm_ek_v1_cloud_host_root-signer-0-2018-04-06T10:58:26-07:00 K:1, 1:Pw003HsFYO4:0:18, 2018 to 2118: the hosts' own
+// signers, one intermediate each year.
+constexpr char kGoogleEkRoot1Sha256[] =
+    "9bd5285f8fb18502a7947e621ffd470266f49fcd3b73e19a190f690ad32a7caf";  // of the DER
 constexpr char kGoogleEkRoot1Pem[] = R"(-----BEGIN CERTIFICATE-----
 MIIGfzCCBGegAwIBAgIQbw4ksY2+TlOMT5bDqCZawTANBgkqhkiG9w0BAQsFADCB
 vjELMAkGA1UEBhMCVVMxEzARBgNVBAgTCkNhbGlmb3JuaWExFjAUBgNVBAcTDU1v
@@ -46,7 +49,8 @@ cGNZKz/iBmmWoNvicw9mpPQqHnLv60IvRumxby/n617o/jU=
 )";
 
 // CN=EK/AK CA Root, OU=Google Cloud, 2022 to 2122: the CA service that followed.
-constexpr char kGoogleEkAkCaRootSha256[] = "594759594b9b61524f6c8ef668f7177f7b9066bc0674f2f49fe9e052be78beb2";  // of the DER
+constexpr char kGoogleEkAkCaRootSha256[] =
+    "594759594b9b61524f6c8ef668f7177f7b9066bc0674f2f49fe9e052be78beb2";  // of the DER
 constexpr char kGoogleEkAkCaRootPem[] = R"(-----BEGIN CERTIFICATE-----
 MIIGATCCA+mgAwIBAgIUAKZdpPnjKPOANcOnPU9yQyvfFdwwDQYJKoZIhvcNAQEL
 BQAwfjELMAkGA1UEBhMCVVMxEzARBgNVBAgTCkNhbGlmb3JuaWExFjAUBgNVBAcT

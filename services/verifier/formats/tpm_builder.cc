@@ -18,12 +18,15 @@ std::string Sized(absl::string_view bytes) { return absl::StrCat(BigEndian(bytes
 }  // namespace
 
 std::string WriteTpmQuote(const TpmQuote& quote) {
-  std::string out = absl::StrCat(BigEndian(0xff544347, 4), BigEndian(0x8018, 2), Sized(quote.qualified_signer), Sized(quote.extra_data));
-  absl::StrAppend(&out, BigEndian(quote.clock, 8), BigEndian(quote.reset_count, 4), BigEndian(quote.restart_count, 4), BigEndian(quote.safe ? 1 : 0, 1),
-                  BigEndian(quote.firmware_version, 8), BigEndian(quote.selection.size(), 4));
+  std::string out = absl::StrCat(BigEndian(0xff544347, 4), BigEndian(0x8018, 2), Sized(quote.qualified_signer),
+                                 Sized(quote.extra_data));
+  absl::StrAppend(&out, BigEndian(quote.clock, 8), BigEndian(quote.reset_count, 4), BigEndian(quote.restart_count, 4),
+                  BigEndian(quote.safe ? 1 : 0, 1), BigEndian(quote.firmware_version, 8),
+                  BigEndian(quote.selection.size(), 4));
   for (const PcrSelection& bank : quote.selection) {
     std::string bits(3, '\0');
-    for (const std::uint32_t index : bank.indexes) bits[index / 8] = static_cast<char>(bits[index / 8] | 1 << (index % 8));
+    for (const std::uint32_t index : bank.indexes)
+      bits[index / 8] = static_cast<char>(bits[index / 8] | 1 << (index % 8));
     absl::StrAppend(&out, BigEndian(bank.hash, 2), BigEndian(bits.size(), 1), bits);
   }
   return absl::StrCat(out, Sized(quote.pcr_digest));
@@ -36,10 +39,11 @@ std::string WriteTpmSignature(const TpmSignature& signature) {
 }
 
 std::string WriteTpmPublic(const TpmPublic& area) {
-  std::string out = absl::StrCat(BigEndian(area.type, 2), BigEndian(area.name_hash, 2), BigEndian(area.attributes, 4), Sized(area.auth_policy),
-                                 BigEndian(kTpmAlgNull, 2), BigEndian(area.scheme, 2));
+  std::string out = absl::StrCat(BigEndian(area.type, 2), BigEndian(area.name_hash, 2), BigEndian(area.attributes, 4),
+                                 Sized(area.auth_policy), BigEndian(kTpmAlgNull, 2), BigEndian(area.scheme, 2));
   if (area.scheme != kTpmAlgNull) absl::StrAppend(&out, BigEndian(area.scheme_hash, 2));
-  if (area.type == kTpmAlgRsa) return absl::StrCat(out, BigEndian(area.rsa_bits, 2), BigEndian(area.rsa_exponent, 4), Sized(area.rsa_modulus));
+  if (area.type == kTpmAlgRsa)
+    return absl::StrCat(out, BigEndian(area.rsa_bits, 2), BigEndian(area.rsa_exponent, 4), Sized(area.rsa_modulus));
   return absl::StrCat(out, BigEndian(area.curve, 2), BigEndian(kTpmAlgNull, 2), Sized(area.x), Sized(area.y));
 }
 
@@ -71,26 +75,33 @@ absl::StatusOr<TpmSignature> SignAsTpm(const crypto::PrivateKey& ak, const TpmPu
   signature.algorithm = area.scheme;
   signature.hash = area.scheme_hash;
   if (area.scheme == kTpmAlgEcdsa) {
-    TWI_ASSIGN_OR_RETURN(const std::string raw, ak.Sign(sha256 ? SignatureAlgorithm::kEcdsaP256Sha256Raw : SignatureAlgorithm::kEcdsaP384Sha384Raw, message));
+    TWI_ASSIGN_OR_RETURN(
+        const std::string raw,
+        ak.Sign(sha256 ? SignatureAlgorithm::kEcdsaP256Sha256Raw : SignatureAlgorithm::kEcdsaP384Sha384Raw, message));
     signature.r = raw.substr(0, raw.size() / 2);
     signature.s = raw.substr(raw.size() / 2);
   } else if (area.scheme == kTpmAlgRsapss) {
-    TWI_ASSIGN_OR_RETURN(signature.rsa, ak.Sign(sha256 ? SignatureAlgorithm::kRsaPssSha256 : SignatureAlgorithm::kRsaPssSha384, message));
+    TWI_ASSIGN_OR_RETURN(
+        signature.rsa,
+        ak.Sign(sha256 ? SignatureAlgorithm::kRsaPssSha256 : SignatureAlgorithm::kRsaPssSha384, message));
   } else {
-    TWI_ASSIGN_OR_RETURN(signature.rsa, ak.Sign(sha256 ? SignatureAlgorithm::kRsaPkcs1Sha256 : SignatureAlgorithm::kRsaPkcs1Sha384, message));
+    TWI_ASSIGN_OR_RETURN(
+        signature.rsa,
+        ak.Sign(sha256 ? SignatureAlgorithm::kRsaPkcs1Sha256 : SignatureAlgorithm::kRsaPkcs1Sha384, message));
   }
   return signature;
 }
 
-absl::Status SetQuote(const TpmQuote& quote, const crypto::PrivateKey& ak, const TpmPublic& area, v1::TpmEvidence* evidence) {
+absl::Status SetQuote(const TpmQuote& quote, const crypto::PrivateKey& ak, const TpmPublic& area,
+                      v1::TpmEvidence* evidence) {
   evidence->set_quote(WriteTpmQuote(quote));
   TWI_ASSIGN_OR_RETURN(const TpmSignature signature, SignAsTpm(ak, area, evidence->quote()));
   evidence->set_signature(WriteTpmSignature(signature));
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::TpmEvidence> BuildTpmEvidence(const crypto::PrivateKey& ak, absl::string_view extra_data, const std::map<std::uint32_t, std::string>& pcrs,
-                                                 std::uint16_t bank) {
+absl::StatusOr<v1::TpmEvidence> BuildTpmEvidence(const crypto::PrivateKey& ak, absl::string_view extra_data,
+                                                 const std::map<std::uint32_t, std::string>& pcrs, std::uint16_t bank) {
   const TpmPublic area = AttestationKeyArea(ak.public_key());
   v1::TpmEvidence evidence;
   evidence.set_ak_public(area.bytes);

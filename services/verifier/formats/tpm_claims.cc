@@ -29,8 +29,9 @@ void CopyOnlyBank(const nlohmann::json& claims, nlohmann::json* out, bool with_n
 nlohmann::json QuoteFields(const nlohmann::json& claims) {
   nlohmann::json out = nlohmann::json::object();
   CopyOnlyBank(claims, &out, true);
-  for (const auto& [from, to] : {std::pair("pcr_digest", "digest"), std::pair("clock", "clock"), std::pair("reset_count", "reset_count"),
-                                 std::pair("restart_count", "restart_count"), std::pair("firmware_version", "firmware")}) {
+  for (const auto& [from, to] :
+       {std::pair("pcr_digest", "digest"), std::pair("clock", "clock"), std::pair("reset_count", "reset_count"),
+        std::pair("restart_count", "restart_count"), std::pair("firmware_version", "firmware")}) {
     if (claims.contains(from)) out[to] = claims[from];
   }
   if (claims.contains("safe")) out["safe"] = claims["safe"].get<bool>() ? 1 : 0;
@@ -77,12 +78,16 @@ void AddPcrClaims(const PcrValues& values, nlohmann::json* claims) {
   (*claims)["pcrs"] = std::move(pcrs);
 }
 
-void AddEventLogClaims(const EventLog& log, const std::map<std::uint16_t, std::vector<std::uint32_t>>& replayed, nlohmann::json* claims) {
+void AddEventLogClaims(const EventLog& log, const std::map<std::uint16_t, std::vector<std::uint32_t>>& replayed,
+                       nlohmann::json* claims) {
   nlohmann::json algorithms = nlohmann::json::array();
   for (const auto& algorithm : log.algorithms) algorithms.push_back(BankName(algorithm.first));
   nlohmann::json registers = nlohmann::json::object();
   for (const auto& [hash, indexes] : replayed) registers[BankName(hash)] = indexes;
-  (*claims)["event_log"] = {{"crypto_agile", log.crypto_agile}, {"events", log.events.size()}, {"algorithms", algorithms}, {"replayed", registers}};
+  (*claims)["event_log"] = {{"crypto_agile", log.crypto_agile},
+                            {"events", log.events.size()},
+                            {"algorithms", algorithms},
+                            {"replayed", registers}};
 }
 
 nlohmann::json TpmManifestFields(const std::vector<EvidenceResult>& results) {
@@ -99,7 +104,8 @@ nlohmann::json TpmManifestFields(const std::vector<EvidenceResult>& results) {
     for (const EvidenceResult& result : results) out["quotes"].push_back(QuoteFields(result.claims.claims));
     return out;
   }
-  for (const auto& [from, to] : {std::pair("qualified_signer", "signer"), std::pair("pcr_select", "pcr_select"), std::pair("pcr_digest", "pcr_digest")}) {
+  for (const auto& [from, to] : {std::pair("qualified_signer", "signer"), std::pair("pcr_select", "pcr_select"),
+                                 std::pair("pcr_digest", "pcr_digest")}) {
     if (first.contains(from)) out[to] = first[from];
   }
   CopyOnlyBank(first, &out, false);

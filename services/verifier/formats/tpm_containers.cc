@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kMaxFile = 1 << 20;
 constexpr std::size_t kMaxQuotes = 8;
 constexpr std::size_t kMaxCertificates = 8;
-constexpr std::size_t kMaxFields = 256;     // of one protobuf message; Attestation has 9, PCRs up to 24 map entries
+constexpr std::size_t kMaxFields = 256;  // of one protobuf message; Attestation has 9, PCRs up to 24 map entries
 constexpr int kMaxJsonDepth = 8;
 constexpr std::size_t kNodeIdSize = 16;
 constexpr std::size_t kSelectionSlots = 16;  // TPM2_NUM_PCR_BANKS
@@ -94,7 +94,8 @@ absl::Status ReadPcrs(absl::string_view bytes, v1::TpmEvidence* evidence) {
       if (part.number == 1 && !part.is_bytes) index = part.value;
       if (part.number == 2 && part.is_bytes) value = std::string(part.bytes);
     }
-    if (index >= kTpmPcrCount || !values.emplace(static_cast<std::uint32_t>(index), value).second) return Malformed(absl::StrCat("PCRs: index ", index));
+    if (index >= kTpmPcrCount || !values.emplace(static_cast<std::uint32_t>(index), value).second)
+      return Malformed(absl::StrCat("PCRs: index ", index));
   }
   if (hash == 0 || hash > 0xffff) return Malformed(absl::StrCat("PCRs: hash ", hash));
   for (auto& [index, value] : values) {
@@ -129,17 +130,20 @@ absl::StatusOr<nlohmann::json> ParseStrictJson(absl::string_view text) {
   const auto look = [&good, &keys](int depth, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
     if (depth > kMaxJsonDepth) good = false;
     if (event == nlohmann::json::parse_event_t::object_start) keys.emplace_back();
-    if (event == nlohmann::json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) good = false;
+    if (event == nlohmann::json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
+      good = false;
     if (event == nlohmann::json::parse_event_t::object_end) keys.pop_back();
     return true;
   };
   nlohmann::json json = nlohmann::json::parse(text.begin(), text.end(), look, /*allow_exceptions=*/false);
-  if (json.is_discarded() || !good || !json.is_object()) return Malformed("JSON: not one object without duplicate keys");
+  if (json.is_discarded() || !good || !json.is_object())
+    return Malformed("JSON: not one object without duplicate keys");
   return json;
 }
 
 absl::StatusOr<std::string> Base64Member(const nlohmann::json& object, const char* name) {
-  if (!object.contains(name) || !object[name].is_string()) return Malformed(absl::StrCat("JSON: ", name, " is not a string"));
+  if (!object.contains(name) || !object[name].is_string())
+    return Malformed(absl::StrCat("JSON: ", name, " is not a string"));
   const auto bytes = FromBase64(object[name].get_ref<const std::string&>());
   if (!bytes.ok()) return Malformed(absl::StrCat("JSON: ", name, ": ", bytes.status().message()));
   return *bytes;
@@ -156,7 +160,8 @@ absl::StatusOr<std::vector<v1::TpmEvidence>> ParseGoTpmToolsAttestation(absl::st
   for (const WireField& field : fields) {
     if (!field.is_bytes) continue;
     const bool repeated = field.number == 2 || field.number == 7;
-    if (!repeated && field.number <= 7 && !seen.insert(field.number).second) return Malformed("Attestation: a field twice");
+    if (!repeated && field.number <= 7 && !seen.insert(field.number).second)
+      return Malformed("Attestation: a field twice");
     if (field.number == 1) shared.set_ak_public(std::string(field.bytes));
     if (field.number == 2) {
       if (quotes.size() == kMaxQuotes) return Malformed("Attestation: too many quotes");
@@ -164,10 +169,12 @@ absl::StatusOr<std::vector<v1::TpmEvidence>> ParseGoTpmToolsAttestation(absl::st
       quotes.push_back(std::move(quote));
     }
     if (field.number == 3) shared.set_event_log(std::string(field.bytes));
-    if ((field.number == 6 || field.number == 7) && !field.bytes.empty()) shared.add_ak_certificates(std::string(field.bytes));
+    if ((field.number == 6 || field.number == 7) && !field.bytes.empty())
+      shared.add_ak_certificates(std::string(field.bytes));
   }
   if (shared.ak_public().empty() || quotes.empty()) return Malformed("Attestation: ak_pub or quotes missing");
-  if (static_cast<std::size_t>(shared.ak_certificates_size()) > kMaxCertificates) return Malformed("Attestation: too many certificates");
+  if (static_cast<std::size_t>(shared.ak_certificates_size()) > kMaxCertificates)
+    return Malformed("Attestation: too many certificates");
   for (v1::TpmEvidence& quote : quotes) quote.MergeFrom(shared);
   return quotes;
 }
@@ -175,7 +182,8 @@ absl::StatusOr<std::vector<v1::TpmEvidence>> ParseGoTpmToolsAttestation(absl::st
 absl::StatusOr<v1::TpmEvidence> ParseTrusteeTpmJson(absl::string_view text) {
   if (text.size() > kMaxFile) return Malformed("JSON: too long");
   TWI_ASSIGN_OR_RETURN(const nlohmann::json json, ParseStrictJson(text));
-  if (!json.contains("tpm_quote") || !json["tpm_quote"].is_object()) return Malformed("JSON: tpm_quote is not an object");
+  if (!json.contains("tpm_quote") || !json["tpm_quote"].is_object())
+    return Malformed("JSON: tpm_quote is not an object");
   const nlohmann::json& quote_json = json["tpm_quote"];
   v1::TpmEvidence evidence;
   TWI_ASSIGN_OR_RETURN(*evidence.mutable_ak_public(), Base64Member(json, "ak_public"));
@@ -188,7 +196,8 @@ absl::StatusOr<v1::TpmEvidence> ParseTrusteeTpmJson(absl::string_view text) {
   if (quote.selection.size() != 1) return Malformed("JSON: the quote is not over one bank");
   for (const std::uint32_t index : quote.selection[0].indexes) {
     const nlohmann::json& pcrs = quote_json["pcrs"];
-    if (index >= pcrs.size() || !pcrs[index].is_string()) return Malformed(absl::StrCat("JSON: pcrs[", index, "] is not a string"));
+    if (index >= pcrs.size() || !pcrs[index].is_string())
+      return Malformed(absl::StrCat("JSON: pcrs[", index, "] is not a string"));
     const auto value = FromHex(pcrs[index].get_ref<const std::string&>());
     if (!value.ok()) return Malformed(absl::StrCat("JSON: pcrs[", index, "]: ", value.status().message()));
     v1::PcrValue* pcr = evidence.add_pcr_values();

@@ -12,8 +12,8 @@
 namespace twi::verifier {
 namespace {
 
-// Google's certificates have an empty subject and a critical subjectAltName (directoryName with the TPM's model, TCG EK profile 3.2.9). It says which TPM model
-// this is, restricts nothing, and we read nothing from it.
+// Google's certificates have an empty subject and a critical subjectAltName (directoryName with the TPM's model, TCG EK
+// profile 3.2.9). It says which TPM model this is, restricts nothing, and we read nothing from it.
 constexpr char kSubjectAltName[] = "2.5.29.17";
 
 // common/crypto's reason for a path, in the words of Evidence.
@@ -32,10 +32,14 @@ absl::Status CheckRevocation(const std::vector<crypto::Certificate>& path, const
     for (const crypto::Crl& crl : trust.crls) {
       if (crl.issuer_der != path[i].issuer_der) continue;
       // A CRL that its named issuer did not sign is refused, not skipped: the operator put it here for a reason.
-      if (!crypto::VerifyCrlSignature(crl, path[i + 1].public_key).ok()) return Deny(v1::DENY_REASON_ENDORSEMENT_CHAIN_INVALID, "CRL is not signed by its issuer");
-      if (now < crl.this_update || now >= crl.next_update) return Deny(v1::DENY_REASON_ENDORSEMENT_EXPIRED, "CRL is not in time");
-      if (std::find(crl.revoked_serials.begin(), crl.revoked_serials.end(), path[i].serial) != crl.revoked_serials.end()) {
-        return Deny(v1::DENY_REASON_ENDORSEMENT_REVOKED, absl::StrCat("certificate ", ToHex(path[i].serial), " is revoked"));
+      if (!crypto::VerifyCrlSignature(crl, path[i + 1].public_key).ok())
+        return Deny(v1::DENY_REASON_ENDORSEMENT_CHAIN_INVALID, "CRL is not signed by its issuer");
+      if (now < crl.this_update || now >= crl.next_update)
+        return Deny(v1::DENY_REASON_ENDORSEMENT_EXPIRED, "CRL is not in time");
+      if (std::find(crl.revoked_serials.begin(), crl.revoked_serials.end(), path[i].serial) !=
+          crl.revoked_serials.end()) {
+        return Deny(v1::DENY_REASON_ENDORSEMENT_REVOKED,
+                    absl::StrCat("certificate ", ToHex(path[i].serial), " is revoked"));
       }
     }
   }
@@ -46,7 +50,9 @@ std::vector<crypto::Certificate> ParseBuiltinAnchors() {
   std::vector<crypto::Certificate> anchors;
   for (const char* pem : {kGoogleEkRoot1Pem, kGoogleEkAkCaRootPem}) {
     const auto parsed = crypto::ParseCertificates(pem);
-    if (parsed.ok()) anchors.insert(anchors.end(), parsed->begin(), parsed->end());  // that both parse and have the pinned hash is a test
+    if (parsed.ok())
+      anchors.insert(anchors.end(), parsed->begin(),
+                     parsed->end());  // that both parse and have the pinned hash is a test
   }
   return anchors;
 }
@@ -54,7 +60,8 @@ std::vector<crypto::Certificate> ParseBuiltinAnchors() {
 }  // namespace
 
 const std::set<std::string>& BuiltinTpmAnchors() {
-  static const std::set<std::string>& anchors = *new std::set<std::string>{*FromHex(kGoogleEkRoot1Sha256), *FromHex(kGoogleEkAkCaRootSha256)};
+  static const std::set<std::string>& anchors =
+      *new std::set<std::string>{*FromHex(kGoogleEkRoot1Sha256), *FromHex(kGoogleEkAkCaRootSha256)};
   return anchors;
 }
 
@@ -63,13 +70,16 @@ const std::vector<crypto::Certificate>& BuiltinTpmAnchorCertificates() {
   return anchors;
 }
 
-absl::StatusOr<TpmEndorsement> VerifyTpmCertificate(const crypto::Certificate& leaf, const std::vector<crypto::Certificate>& offered, const TrustStore& trust,
-                                                    absl::Time now) {
+absl::StatusOr<TpmEndorsement> VerifyTpmCertificate(const crypto::Certificate& leaf,
+                                                    const std::vector<crypto::Certificate>& offered,
+                                                    const TrustStore& trust, absl::Time now) {
   if (leaf.is_ca) return Deny(v1::DENY_REASON_ENDORSEMENT_MISMATCH, "the key's certificate is one of a CA");
   std::vector<crypto::Certificate> intermediates = offered;
   intermediates.insert(intermediates.end(), trust.intermediates.begin(), trust.intermediates.end());
   std::vector<crypto::Certificate> anchors = trust.anchors;
-  const auto pinned = [&trust](const crypto::Certificate& candidate) { return trust.anchor_sha256.count(candidate.sha256()) > 0; };
+  const auto pinned = [&trust](const crypto::Certificate& candidate) {
+    return trust.anchor_sha256.count(candidate.sha256()) > 0;
+  };
   const std::vector<crypto::Certificate>& builtin = BuiltinTpmAnchorCertificates();
   std::copy_if(intermediates.begin(), intermediates.end(), std::back_inserter(anchors), pinned);
   std::copy_if(builtin.begin(), builtin.end(), std::back_inserter(anchors), pinned);

@@ -1,4 +1,5 @@
-// Who vouches for a TPM's key: certificates of attestation keys (AK) and endorsement keys (EK), TCG EK Credential Profile, up to a pinned anchor.
+// Who vouches for a TPM's key: certificates of attestation keys (AK) and endorsement keys (EK), TCG EK Credential
+// Profile, up to a pinned anchor.
 #ifndef TWI_SERVICES_VERIFIER_FORMATS_TPM_ENDORSEMENT_H_
 #define TWI_SERVICES_VERIFIER_FORMATS_TPM_ENDORSEMENT_H_
 
@@ -18,14 +19,21 @@ struct TpmEndorsement {
   bool insecure = false;                  // the anchor is one of TrustStore::insecure_anchors
 };
 
-// Verifies that `leaf` (AK or EK certificate) has a path to an anchor of `trust` at `now`. What is checked: it is no CA; every step as crypto::BuildPath lists;
-// no certificate of the path is on a CRL of `trust` by its issuer, and such a CRL verifies and is in time. `offered` and trust.intermediates are only path material.
-// Anchors: trust.anchors, and each certificate at hand whose SHA-256 is in trust.anchor_sha256: of `offered`, of trust.intermediates, or one of the built-in
-// roots (so that pinning those by hash is enough); then trust.insecure_anchors.
+// Verifies that `leaf` (AK or EK certificate) has a path to an anchor of `trust` at `now`. What is checked:
+//
+// 1. It is no CA (ENDORSEMENT_MISMATCH).
+// 2. Every step as crypto::BuildPath lists (ENDORSEMENT_EXPIRED, ENDORSEMENT_CHAIN_INVALID), with `offered` and
+//    trust.intermediates as path material only.
+// 3. The path ends in an anchor (TRUST_ANCHOR_UNKNOWN): one of trust.anchors, or a certificate at hand whose SHA-256 is
+//    in trust.anchor_sha256 (of `offered`, of trust.intermediates, or a built-in root, so that pinning those by hash is
+//    enough), or else one of trust.insecure_anchors.
+// 4. No certificate of the path is on a CRL of `trust` by its issuer (ENDORSEMENT_REVOKED); such a CRL verifies
+//    (ENDORSEMENT_CHAIN_INVALID) and is in time (ENDORSEMENT_EXPIRED). Without a CRL nothing is known to be revoked.
+//
 // The caller must still match the key, and demand the key usage that it needs (AK: digitalSignature).
-// ENDORSEMENT_MISMATCH, ENDORSEMENT_EXPIRED, ENDORSEMENT_CHAIN_INVALID, ENDORSEMENT_REVOKED, TRUST_ANCHOR_UNKNOWN.
-absl::StatusOr<TpmEndorsement> VerifyTpmCertificate(const crypto::Certificate& leaf, const std::vector<crypto::Certificate>& offered, const TrustStore& trust,
-                                                    absl::Time now);
+absl::StatusOr<TpmEndorsement> VerifyTpmCertificate(const crypto::Certificate& leaf,
+                                                    const std::vector<crypto::Certificate>& offered,
+                                                    const TrustStore& trust, absl::Time now);
 
 // SHA-256 (32 bytes) of the vendors' real endorsement roots that we pin by default: Google Cloud vTPM's two.
 const std::set<std::string>& BuiltinTpmAnchors();

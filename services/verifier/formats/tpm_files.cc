@@ -40,13 +40,15 @@ Part PartOf(absl::string_view bytes) {
   if (ParseTpmPublic(bytes).ok()) return Part::kPublic;
   if (ParseTpm2ToolsPcrs(bytes).ok()) return Part::kPcrs;
   if (crypto::ParseCertificates(bytes).ok()) return Part::kCertificates;
-  if (const auto spki = SpkiFromFile(bytes); spki.ok() && crypto::PublicKey::FromSpki(*spki).ok()) return Part::kBareKey;
+  if (const auto spki = SpkiFromFile(bytes); spki.ok() && crypto::PublicKey::FromSpki(*spki).ok())
+    return Part::kBareKey;
   if (ParseEventLog(bytes).ok()) return Part::kEventLog;
   return Part::kUnknown;
 }
 
 absl::Status SetOnce(std::string* field, absl::string_view bytes, absl::string_view name) {
-  if (!field->empty()) return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, absl::StrCat(name, ": a second file of its kind"));
+  if (!field->empty())
+    return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, absl::StrCat(name, ": a second file of its kind"));
   *field = std::string(bytes);
   return absl::OkStatus();
 }
@@ -71,7 +73,8 @@ absl::Status AddPart(Part part, const EvidenceFile& file, Parts* parts) {
       return SetOnce(&parts->bare_key, spki, file.name);
     }
     case Part::kPcrs: {
-      if (evidence.pcr_values_size() > 0) return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, absl::StrCat(file.name, ": a second file of PCR values"));
+      if (evidence.pcr_values_size() > 0)
+        return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, absl::StrCat(file.name, ": a second file of PCR values"));
       TWI_ASSIGN_OR_RETURN(const std::vector<v1::PcrValue> pcrs, ParseTpm2ToolsPcrs(file.bytes));
       for (const v1::PcrValue& pcr : pcrs) *evidence.add_pcr_values() = pcr;
       return absl::OkStatus();
@@ -81,7 +84,8 @@ absl::Status AddPart(Part part, const EvidenceFile& file, Parts* parts) {
     case Part::kCertificates: {
       TWI_ASSIGN_OR_RETURN(const std::vector<crypto::Certificate> certificates, crypto::ParseCertificates(file.bytes));
       for (const crypto::Certificate& certificate : certificates) {
-        if (evidence.ak_certificates_size() == kMaxCertificates) return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, "more than 8 certificates");
+        if (evidence.ak_certificates_size() == kMaxCertificates)
+          return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, "more than 8 certificates");
         evidence.add_ak_certificates(certificate.der);
       }
       return absl::OkStatus();
@@ -148,10 +152,12 @@ bool LooksLikeTpm(absl::string_view bytes, absl::string_view name) {
   }
   if (LooksLikeToken(bytes) || (LooksLikeJson(bytes) && absl::StrContains(bytes, "\"tpm_quote\""))) return true;
   if (ParseGoTpmToolsAttestation(bytes).ok()) return true;
-  return absl::EndsWith(name, ".tpms_attest") || absl::EndsWith(name, ".tpmt_signature") || absl::EndsWith(name, ".tpmt_public");
+  return absl::EndsWith(name, ".tpms_attest") || absl::EndsWith(name, ".tpmt_signature") ||
+         absl::EndsWith(name, ".tpmt_public");
 }
 
-absl::StatusOr<std::vector<v1::TpmEvidence>> TpmEvidenceFromFiles(const EvidenceFile& main, const std::vector<EvidenceFile>& companions) {
+absl::StatusOr<std::vector<v1::TpmEvidence>> TpmEvidenceFromFiles(const EvidenceFile& main,
+                                                                  const std::vector<EvidenceFile>& companions) {
   Parts parts;
   for (const EvidenceFile& file : companions) TWI_RETURN_IF_ERROR(AddPart(PartOf(file.bytes), file, &parts));
   const Part part = PartOf(main.bytes);
@@ -169,13 +175,15 @@ absl::StatusOr<std::vector<v1::TpmEvidence>> TpmEvidenceFromFiles(const Evidence
   if (evidence.ak_public().empty()) evidence.set_ak_public(parts.bare_key);
   if (evidence.quote().empty()) return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, "no file holds a TPMS_ATTEST");
   if (evidence.signature().empty()) return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, "no file holds a TPMT_SIGNATURE");
-  if (evidence.ak_public().empty()) return Deny(v1::DENY_REASON_ENDORSEMENT_MISSING, "no file holds the attestation key");
+  if (evidence.ak_public().empty())
+    return Deny(v1::DENY_REASON_ENDORSEMENT_MISSING, "no file holds the attestation key");
   return std::vector<v1::TpmEvidence>{std::move(evidence)};
 }
 
 absl::StatusOr<crypto::PublicKey> AttestationKeyFromFile(absl::string_view bytes) {
   if (const auto area = ParseTpmPublic(bytes); area.ok()) return TpmPublicKey(*area);
-  if (const auto certificates = crypto::ParseCertificates(bytes); certificates.ok() && !certificates->empty()) return certificates->front().public_key;
+  if (const auto certificates = crypto::ParseCertificates(bytes); certificates.ok() && !certificates->empty())
+    return certificates->front().public_key;
   TWI_ASSIGN_OR_RETURN(const std::string spki, SpkiFromFile(bytes));
   return crypto::PublicKey::FromSpki(spki);
 }

@@ -21,7 +21,9 @@ namespace {
 
 using testing::StatusIs;
 
-std::string Pem(const std::string& spki) { return absl::StrCat("-----BEGIN PUBLIC KEY-----\n", ToBase64(spki), "\n-----END PUBLIC KEY-----\n"); }
+std::string Pem(const std::string& spki) {
+  return absl::StrCat("-----BEGIN PUBLIC KEY-----\n", ToBase64(spki), "\n-----END PUBLIC KEY-----\n");
+}
 
 std::string Field(int number, const std::string& bytes) {  // protobuf, length-delimited
   std::string out(1, static_cast<char>(number << 3 | 2));
@@ -34,25 +36,29 @@ std::string Field(int number, const std::string& bytes) {  // protobuf, length-d
 class TpmFilesTest : public ::testing::Test {
  protected:
   const crypto::PrivateKey ak_ = *crypto::PrivateKey::Generate(crypto::KeyType::kP256);
-  const v1::TpmEvidence evidence_ = *BuildTpmEvidence(ak_, "nonce", {{0, std::string(32, 'a')}, {1, std::string(32, 'b')}});
+  const v1::TpmEvidence evidence_ =
+      *BuildTpmEvidence(ak_, "nonce", {{0, std::string(32, 'a')}, {1, std::string(32, 'b')}});
   const EvidenceFile quote_{"quote.out", evidence_.quote()};
   const EvidenceFile signature_{"sig.out", evidence_.signature()};
   const EvidenceFile ak_file_{"ak.pub", evidence_.ak_public()};
 
   std::string Json(const std::string& pcrs, const std::string& more = "") const {
-    return absl::StrCat(R"({"ak_public":")", ToBase64(ak_.public_key().spki()), R"(","tpm_quote":{"signature":")", ToBase64(evidence_.signature()), R"(","message":")",
-                        ToBase64(evidence_.quote()), R"(","pcrs":)", pcrs, "}", more, "}");
+    return absl::StrCat(R"({"ak_public":")", ToBase64(ak_.public_key().spki()), R"(","tpm_quote":{"signature":")",
+                        ToBase64(evidence_.signature()), R"(","message":")", ToBase64(evidence_.quote()),
+                        R"(","pcrs":)", pcrs, "}", more, "}");
   }
   std::string Attestation() const {
     std::string pcrs = std::string("\x08\x0b", 2);
-    for (int i = 0; i < 2; ++i) pcrs += Field(2, absl::StrCat(std::string(1, '\x08'), std::string(1, static_cast<char>(i)), Field(2, std::string(32, static_cast<char>('a' + i)))));
+    for (int i = 0; i < 2; ++i)
+      pcrs += Field(2, absl::StrCat(std::string(1, '\x08'), std::string(1, static_cast<char>(i)),
+                                    Field(2, std::string(32, static_cast<char>('a' + i)))));
     const std::string quote = Field(2, Field(1, evidence_.quote()) + Field(2, evidence_.signature()) + Field(3, pcrs));
     return Field(1, evidence_.ak_public()) + quote + quote + Field(15, "unknown");
   }
   std::string Token() const {
     const std::size_t size = evidence_.quote().size();
-    return absl::StrCat(std::string(16, 'n'), std::string(1, static_cast<char>(size >> 8)), std::string(1, static_cast<char>(size & 255)), evidence_.quote(),
-                        evidence_.signature());
+    return absl::StrCat(std::string(16, 'n'), std::string(1, static_cast<char>(size >> 8)),
+                        std::string(1, static_cast<char>(size & 255)), evidence_.quote(), evidence_.signature());
   }
 };
 
@@ -76,7 +82,8 @@ TEST_F(TpmFilesTest, RefusesAMissingOrASecondPart) {
   EXPECT_THAT(TpmEvidenceFromFiles(quote_, {signature_}), StatusIs(v1::DENY_REASON_ENDORSEMENT_MISSING));
   EXPECT_THAT(TpmEvidenceFromFiles(quote_, {ak_file_}), StatusIs(v1::DENY_REASON_EVIDENCE_MALFORMED));
   EXPECT_THAT(TpmEvidenceFromFiles(signature_, {ak_file_}), StatusIs(v1::DENY_REASON_EVIDENCE_MALFORMED));
-  EXPECT_THAT(TpmEvidenceFromFiles(quote_, {signature_, ak_file_, quote_}), StatusIs(v1::DENY_REASON_EVIDENCE_MALFORMED));
+  EXPECT_THAT(TpmEvidenceFromFiles(quote_, {signature_, ak_file_, quote_}),
+              StatusIs(v1::DENY_REASON_EVIDENCE_MALFORMED));
   EXPECT_THAT(TpmEvidenceFromFiles({"x", "rubbish"}, {}), StatusIs(v1::DENY_REASON_EVIDENCE_MALFORMED));
   EXPECT_THAT(TpmEvidenceFromFiles({"x", ""}, {}), StatusIs(v1::DENY_REASON_EVIDENCE_MALFORMED));
 }
@@ -97,12 +104,14 @@ TEST_F(TpmFilesTest, APemKeyStandsInForThePublicArea) {
 }
 
 TEST_F(TpmFilesTest, ReadsTrusteesJson) {
-  const std::string values = absl::StrCat("[\"", ToHex(std::string(32, 'a')), "\",\"", ToHex(std::string(32, 'b')), "\"]");
+  const std::string values =
+      absl::StrCat("[\"", ToHex(std::string(32, 'a')), "\",\"", ToHex(std::string(32, 'b')), "\"]");
   ASSERT_OK_AND_ASSIGN(const v1::TpmEvidence evidence, ParseTrusteeTpmJson(Json(values)));
   EXPECT_EQ(evidence.pcr_values_size(), 2);
   EXPECT_TRUE(LooksLikeTpm(Json(values), ""));
-  for (const std::string& bad : {Json("[\"00\"]"), Json("[1,2]"), Json("{}"), Json("[\"zz\",\"00\"]"), Json(values, R"(,"ak_public":"AA==")"), Json(values) + "x",
-                                 std::string("[]"), std::string("{}"), std::string(R"({"tpm_quote":{}})"), std::string(100000, '[')}) {
+  for (const std::string& bad : {Json("[\"00\"]"), Json("[1,2]"), Json("{}"), Json("[\"zz\",\"00\"]"),
+                                 Json(values, R"(,"ak_public":"AA==")"), Json(values) + "x", std::string("[]"),
+                                 std::string("{}"), std::string(R"({"tpm_quote":{}})"), std::string(100000, '[')}) {
     EXPECT_THAT(ParseTrusteeTpmJson(bad), StatusIs(v1::DENY_REASON_EVIDENCE_MALFORMED)) << bad.substr(0, 40);
   }
 }
@@ -120,14 +129,16 @@ TEST_F(TpmFilesTest, RefusesABrokenAttestation) {
   const std::string good = Attestation();
   std::string many = Field(1, evidence_.ak_public());
   for (int i = 0; i < 9; ++i) many += Field(2, Field(1, evidence_.quote()) + Field(2, evidence_.signature()));
-  for (const std::string& bad : {good.substr(0, good.size() - 1), good + Field(1, evidence_.ak_public()), Field(1, "x"), good + std::string("\x0b", 1),
-                                 good + std::string(11, '\xff'), good + std::string("\x02\x00", 2), many, std::string()}) {
+  for (const std::string& bad : {good.substr(0, good.size() - 1), good + Field(1, evidence_.ak_public()), Field(1, "x"),
+                                 good + std::string("\x0b", 1), good + std::string(11, '\xff'),
+                                 good + std::string("\x02\x00", 2), many, std::string()}) {
     EXPECT_THAT(ParseGoTpmToolsAttestation(bad), StatusIs(v1::DENY_REASON_EVIDENCE_MALFORMED)) << bad.size();
   }
 }
 
 TEST_F(TpmFilesTest, ReadsTheEnactTrustToken) {
-  ASSERT_OK_AND_ASSIGN(const auto quotes, TpmEvidenceFromFiles({"token", Token()}, {{"key.pem", Pem(ak_.public_key().spki())}}));
+  ASSERT_OK_AND_ASSIGN(const auto quotes,
+                       TpmEvidenceFromFiles({"token", Token()}, {{"key.pem", Pem(ak_.public_key().spki())}}));
   EXPECT_EQ(quotes[0].signature(), evidence_.signature());
   EXPECT_TRUE(LooksLikeTpm(Token(), ""));
   EXPECT_THAT(TpmEvidenceFromFiles({"token", Token()}, {}), StatusIs(v1::DENY_REASON_ENDORSEMENT_MISSING));
@@ -149,8 +160,9 @@ TEST(ParseTpm2ToolsPcrsTest, RefusesCountsThatDoNotFit) {
   ASSERT_OK_AND_ASSIGN(const auto pcrs, ParseTpm2ToolsPcrs(good));
   ASSERT_EQ(pcrs.size(), 1u);
   EXPECT_EQ(pcrs[0].value(), std::string(32, '\0'));
-  for (const auto& [at, value] : {std::pair(0, 17), std::pair(0, 0), std::pair(6, 4), std::pair(7, 3), std::pair(7, 0), std::pair(132, 2), std::pair(132, 0),
-                                  std::pair(135, 127), std::pair(136, 9), std::pair(136, 2), std::pair(140, 65)}) {
+  for (const auto& [at, value] :
+       {std::pair(0, 17), std::pair(0, 0), std::pair(6, 4), std::pair(7, 3), std::pair(7, 0), std::pair(132, 2),
+        std::pair(132, 0), std::pair(135, 127), std::pair(136, 9), std::pair(136, 2), std::pair(140, 65)}) {
     std::string bad = good;
     bad[at] = static_cast<char>(value);
     EXPECT_THAT(ParseTpm2ToolsPcrs(bad), StatusIs(v1::DENY_REASON_EVIDENCE_MALFORMED)) << at << " " << value;
@@ -202,7 +214,8 @@ TEST(TpmVectorsTest, EveryRow) {
     }
     std::vector<EvidenceFile> companions;
     for (const std::string aux : row["aux"]) companions.push_back({aux, testing::ReadVector("tpm/" + aux)});
-    if (absl::StartsWith(file, "veraison/")) companions.push_back({"key", testing::ReadVector("tpm/veraison/enacttrust-basic.pub.pem")});
+    if (absl::StartsWith(file, "veraison/"))
+      companions.push_back({"key", testing::ReadVector("tpm/veraison/enacttrust-basic.pub.pem")});
     const std::string bytes = testing::ReadVector("tpm/" + file);
     if (absl::StartsWith(file, "certs/")) {  // a certificate for itself: only its path
       EXPECT_FALSE(LooksLikeTpm(bytes, file));
@@ -215,7 +228,8 @@ TEST(TpmVectorsTest, EveryRow) {
       EXPECT_OK(VerifyTpmCertificate(leaf[0], offered, trust, now)) << file;
       TrustStore others = trust;
       others.anchor_sha256 = {std::string(32, 'x')};
-      EXPECT_THAT(VerifyTpmCertificate(leaf[0], offered, others, now), StatusIs(v1::DENY_REASON_TRUST_ANCHOR_UNKNOWN)) << file;
+      EXPECT_THAT(VerifyTpmCertificate(leaf[0], offered, others, now), StatusIs(v1::DENY_REASON_TRUST_ANCHOR_UNKNOWN))
+          << file;
       continue;
     }
     EXPECT_TRUE(LooksLikeTpm(bytes, file)) << file;
@@ -227,10 +241,10 @@ TEST(TpmVectorsTest, EveryRow) {
     options.allow_digest_only = true;
     for (const v1::TpmEvidence& quote : *quotes) {
       results.push_back(VerifyTpm(quote, trust, now, options));
-      for (const Finding& f : results.back().findings) absl::StrAppend(&seen, DenyReasonName(f.reason), " ", f.claim, " ", f.seen, "; ");
+      for (const Finding& f : results.back().findings)
+        absl::StrAppend(&seen, DenyReasonName(f.reason), " ", f.claim, " ", f.seen, "; ");
     }
     EXPECT_EQ(Verdict(results), verdict) << file << ": " << seen;
-    std::printf("%-60s %-30s %s\n", file.c_str(), Verdict(results).c_str(), seen.c_str());
     const nlohmann::json fields = TpmManifestFields(results);
     for (const auto& [name, value] : row["fields"].items()) {
       nlohmann::json have = fields.value(name, nlohmann::json());

@@ -1,5 +1,6 @@
-// Reads a buffer of untrusted bytes field by field. The first field that runs past the end makes the reader fail for good; values read after that are zero or
-// empty, so a parser reads a whole structure and then asks once. Lengths and counts are compared with what is left before anything is allocated.
+// Reads a buffer of untrusted bytes field by field. The first field that runs past the end makes the reader fail for
+// good; values read after that are zero or empty, so a parser reads a whole structure and then asks once. Lengths and
+// counts are compared with what is left before anything is allocated.
 #ifndef TWI_SERVICES_VERIFIER_FORMATS_TPM_READER_H_
 #define TWI_SERVICES_VERIFIER_FORMATS_TPM_READER_H_
 
@@ -13,7 +14,8 @@
 
 namespace twi::verifier {
 
-enum class ByteOrder { kBigEndian, kLittleEndian };  // TPM structures are big endian; event logs and tpm2-tools' dumps little endian.
+// TPM structures are big endian; event logs and tpm2-tools' dumps are little endian.
+enum class ByteOrder { kBigEndian, kLittleEndian };
 
 class TpmReader {
  public:

@@ -11,8 +11,8 @@
 namespace twi::verifier {
 namespace {
 
-constexpr std::uint32_t kTpmGenerated = 0xff544347;   // TPM_GENERATED_VALUE, Part 2, 6.2
-constexpr std::uint16_t kTpmStAttestQuote = 0x8018;   // Part 2, 6.9
+constexpr std::uint32_t kTpmGenerated = 0xff544347;  // TPM_GENERATED_VALUE, Part 2, 6.2
+constexpr std::uint16_t kTpmStAttestQuote = 0x8018;  // Part 2, 6.9
 constexpr std::uint16_t kTpmAlgEcdaa = 0x001a;
 constexpr std::uint16_t kTpmAlgRsaes = 0x0015;
 constexpr std::uint16_t kTpmEccNistP256 = 0x0003;
@@ -20,12 +20,12 @@ constexpr std::uint16_t kTpmEccNistP384 = 0x0004;
 constexpr std::uint32_t kRsaDefaultExponent = 65537;  // Part 2, 12.2.3.5: zero stands for it
 constexpr std::size_t kMaxAttest = 4096;
 constexpr std::size_t kMaxStructure = 1024;
-constexpr std::size_t kMaxName = 2 + 64;              // TPMU_NAME: algorithm and the largest digest
+constexpr std::size_t kMaxName = 2 + 64;  // TPMU_NAME: algorithm and the largest digest
 constexpr std::size_t kMaxDigest = 64;
-constexpr std::size_t kMaxData = 2 + 64;              // TPM2B_DATA: as TPMT_HA
+constexpr std::size_t kMaxData = 2 + 64;  // TPM2B_DATA: as TPMT_HA
 constexpr std::size_t kMaxRsa = 512;
 constexpr std::size_t kMaxEcc = 66;
-constexpr std::uint32_t kMaxBanks = 16;               // HASH_COUNT
+constexpr std::uint32_t kMaxBanks = 16;  // HASH_COUNT
 
 constexpr TpmHash kHashes[] = {
     {kTpmAlgSha1, "sha1", crypto::HashAlgorithm::kSha1, 20},
@@ -89,13 +89,16 @@ const TpmHash* FindTpmHash(std::uint16_t id) {
 }
 
 absl::StatusOr<TpmQuote> ParseTpmQuote(absl::string_view bytes) {
-  if (bytes.size() > kMaxAttest) return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, absl::StrCat("TPMS_ATTEST: ", bytes.size(), " bytes"));
+  if (bytes.size() > kMaxAttest)
+    return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, absl::StrCat("TPMS_ATTEST: ", bytes.size(), " bytes"));
   TpmReader reader(bytes, ByteOrder::kBigEndian);
   const std::uint32_t magic = reader.U32("magic");
   const std::uint16_t type = reader.U16("type");
   TWI_RETURN_IF_ERROR(reader.Check("TPMS_ATTEST"));
-  if (magic != kTpmGenerated) return Deny(v1::DENY_REASON_EVIDENCE_WRONG_TYPE, absl::StrFormat("TPMS_ATTEST: magic %08x, not ff544347", magic));
-  if (type != kTpmStAttestQuote) return Deny(v1::DENY_REASON_EVIDENCE_WRONG_TYPE, absl::StrFormat("TPMS_ATTEST: type %04x, not 8018 (quote)", type));
+  if (magic != kTpmGenerated)
+    return Deny(v1::DENY_REASON_EVIDENCE_WRONG_TYPE, absl::StrFormat("TPMS_ATTEST: magic %08x, not ff544347", magic));
+  if (type != kTpmStAttestQuote)
+    return Deny(v1::DENY_REASON_EVIDENCE_WRONG_TYPE, absl::StrFormat("TPMS_ATTEST: type %04x, not 8018 (quote)", type));
   TpmQuote quote;
   quote.qualified_signer = std::string(reader.Sized(kMaxName, "qualifiedSigner"));
   quote.extra_data = std::string(reader.Sized(kMaxData, "extraData"));
@@ -113,7 +116,8 @@ absl::StatusOr<TpmQuote> ParseTpmQuote(absl::string_view bytes) {
 }
 
 absl::StatusOr<TpmSignature> ParseTpmSignature(absl::string_view bytes) {
-  if (bytes.size() > kMaxStructure) return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, absl::StrCat("TPMT_SIGNATURE: ", bytes.size(), " bytes"));
+  if (bytes.size() > kMaxStructure)
+    return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, absl::StrCat("TPMT_SIGNATURE: ", bytes.size(), " bytes"));
   TpmReader reader(bytes, ByteOrder::kBigEndian);
   TpmSignature signature;
   signature.algorithm = reader.U16("sigAlg");
@@ -139,9 +143,12 @@ absl::StatusOr<TpmSignature> ParseTpmSignature(absl::string_view bytes) {
 }
 
 absl::StatusOr<TpmPublic> ParseTpmPublic(absl::string_view bytes) {
-  if (bytes.size() > kMaxStructure) return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, absl::StrCat("TPMT_PUBLIC: ", bytes.size(), " bytes"));
-  // TPM2B_PUBLIC: a size that is exactly that of the rest. A TPMT_PUBLIC begins with its type, 1 or 0x23, which is no size that a public area can have.
-  if (bytes.size() > 2 && static_cast<std::size_t>(static_cast<std::uint8_t>(bytes[0]) << 8 | static_cast<std::uint8_t>(bytes[1])) == bytes.size() - 2) {
+  if (bytes.size() > kMaxStructure)
+    return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, absl::StrCat("TPMT_PUBLIC: ", bytes.size(), " bytes"));
+  // TPM2B_PUBLIC: a size that is exactly that of the rest. A TPMT_PUBLIC begins with its type, 1 or 0x23, which is no
+  // size that a public area can have.
+  if (bytes.size() > 2 && static_cast<std::size_t>(static_cast<std::uint8_t>(bytes[0]) << 8 |
+                                                   static_cast<std::uint8_t>(bytes[1])) == bytes.size() - 2) {
     bytes.remove_prefix(2);
   }
   TpmReader reader(bytes, ByteOrder::kBigEndian);
@@ -176,7 +183,8 @@ absl::StatusOr<TpmPublic> ParseTpmPublic(absl::string_view bytes) {
 
 absl::StatusOr<crypto::PublicKey> TpmPublicKey(const TpmPublic& tpm_public) {
   if (tpm_public.type == kTpmAlgRsa) {
-    if (tpm_public.rsa_bits < 2048) return Deny(v1::DENY_REASON_WEAK_ALGORITHM, absl::StrCat("RSA-", tpm_public.rsa_bits));
+    if (tpm_public.rsa_bits < 2048)
+      return Deny(v1::DENY_REASON_WEAK_ALGORITHM, absl::StrCat("RSA-", tpm_public.rsa_bits));
     std::string exponent;
     for (int shift = 24; shift >= 0; shift -= 8) {
       const char byte = static_cast<char>(tpm_public.rsa_exponent >> shift);
@@ -184,11 +192,13 @@ absl::StatusOr<crypto::PublicKey> TpmPublicKey(const TpmPublic& tpm_public) {
     }
     return crypto::PublicKey::FromRsa(tpm_public.rsa_modulus, exponent);
   }
-  if (tpm_public.curve != kTpmEccNistP256 && tpm_public.curve != kTpmEccNistP384) return Unsupported("TPMT_PUBLIC: curveID", tpm_public.curve);
+  if (tpm_public.curve != kTpmEccNistP256 && tpm_public.curve != kTpmEccNistP384)
+    return Unsupported("TPMT_PUBLIC: curveID", tpm_public.curve);
   const bool p256 = tpm_public.curve == kTpmEccNistP256;
   const std::optional<std::string> x = Padded(tpm_public.x, p256 ? 32 : 48);
   const std::optional<std::string> y = Padded(tpm_public.y, p256 ? 32 : 48);
-  if (!x.has_value() || !y.has_value()) return Deny(v1::DENY_REASON_KEY_MALFORMED, "TPMT_PUBLIC: a coordinate is not of the curve's size");
+  if (!x.has_value() || !y.has_value())
+    return Deny(v1::DENY_REASON_KEY_MALFORMED, "TPMT_PUBLIC: a coordinate is not of the curve's size");
   return crypto::PublicKey::FromEcPoint(p256 ? crypto::KeyType::kP256 : crypto::KeyType::kP384, *x, *y);
 }
 
@@ -199,10 +209,12 @@ absl::StatusOr<std::string> TpmName(const TpmPublic& tpm_public) {
   return absl::StrCat(absl::string_view(algorithm, 2), crypto::Hash(hash->algorithm, tpm_public.bytes));
 }
 
-absl::Status VerifyTpmSignature(const crypto::PublicKey& key, const TpmSignature& signature, absl::string_view message) {
+absl::Status VerifyTpmSignature(const crypto::PublicKey& key, const TpmSignature& signature,
+                                absl::string_view message) {
   using crypto::KeyType;
   using crypto::SignatureAlgorithm;
-  if (signature.hash == kTpmAlgSha1) return Deny(v1::DENY_REASON_WEAK_ALGORITHM, "the signature's hash is SHA-1, so it was not verified");
+  if (signature.hash == kTpmAlgSha1)
+    return Deny(v1::DENY_REASON_WEAK_ALGORITHM, "the signature's hash is SHA-1, so it was not verified");
   const bool sha256 = signature.hash == kTpmAlgSha256;
   if (!sha256 && signature.hash != kTpmAlgSha384) return Unsupported("signature hash", signature.hash);
   SignatureAlgorithm algorithm;
@@ -214,7 +226,8 @@ absl::Status VerifyTpmSignature(const crypto::PublicKey& key, const TpmSignature
     algorithm = sha256 ? SignatureAlgorithm::kEcdsaP256Sha256Raw : SignatureAlgorithm::kEcdsaP384Sha384Raw;
     const std::optional<std::string> r = Padded(signature.r, sha256 ? 32 : 48);
     const std::optional<std::string> s = Padded(signature.s, sha256 ? 32 : 48);
-    if (!r.has_value() || !s.has_value()) return Deny(v1::DENY_REASON_EVIDENCE_SIGNATURE_INVALID, "r or s is not of the curve's size");
+    if (!r.has_value() || !s.has_value())
+      return Deny(v1::DENY_REASON_EVIDENCE_SIGNATURE_INVALID, "r or s is not of the curve's size");
     value = absl::StrCat(*r, *s);
   } else if (signature.algorithm == kTpmAlgRsassa) {
     algorithm = sha256 ? SignatureAlgorithm::kRsaPkcs1Sha256 : SignatureAlgorithm::kRsaPkcs1Sha384;

@@ -1,5 +1,6 @@
-// The TPM 2.0 structures that a quote is made of (TCG TPM 2.0 Library, Part 2: Structures). Strict parsers of our own: big endian, every size and count is
-// compared with the buffer before use, trailing bytes are refused. A parser says what the bytes are, not whether to trust them.
+// The TPM 2.0 structures that a quote is made of (TCG TPM 2.0 Library, Part 2: Structures). Strict parsers of our own:
+// big endian, every size and count is compared with the buffer before use, trailing bytes are refused. A parser says
+// what the bytes are, not whether to trust them.
 #ifndef TWI_SERVICES_VERIFIER_FORMATS_TPM_STRUCTURES_H_
 #define TWI_SERVICES_VERIFIER_FORMATS_TPM_STRUCTURES_H_
 
@@ -71,7 +72,8 @@ struct TpmSignature {
   std::string rsa;   // RSASSA, RSAPSS
   std::string r, s;  // ECDSA, big endian, not padded
 };
-// At most 1 KiB. EVIDENCE_UNSIGNED for TPM_ALG_NULL, EVIDENCE_FORMAT_UNSUPPORTED for another algorithm, EVIDENCE_MALFORMED.
+// At most 1 KiB. EVIDENCE_UNSIGNED for TPM_ALG_NULL, EVIDENCE_FORMAT_UNSUPPORTED for another algorithm,
+// EVIDENCE_MALFORMED.
 absl::StatusOr<TpmSignature> ParseTpmSignature(absl::string_view bytes);
 
 // TPMT_PUBLIC (Part 2, 12.2.4) of an RSA or ECC key.
@@ -89,17 +91,21 @@ struct TpmPublic {
   std::uint16_t curve = 0;  // TPM_ECC_CURVE: 3 P-256, 4 P-384
   std::string x, y;
 };
-// TPMT_PUBLIC, or TPM2B_PUBLIC (a 16-bit size in front), at most 1 KiB. EVIDENCE_FORMAT_UNSUPPORTED for another key type; EVIDENCE_MALFORMED.
+// TPMT_PUBLIC, or TPM2B_PUBLIC (a 16-bit size in front), at most 1 KiB. EVIDENCE_FORMAT_UNSUPPORTED for another key
+// type; EVIDENCE_MALFORMED.
 absl::StatusOr<TpmPublic> ParseTpmPublic(absl::string_view bytes);
 
-// The key itself. WEAK_ALGORITHM for RSA under 2048 bits, EVIDENCE_FORMAT_UNSUPPORTED for another curve, KEY_MALFORMED for no point of the curve.
+// The key itself. WEAK_ALGORITHM for RSA under 2048 bits, EVIDENCE_FORMAT_UNSUPPORTED for another curve, KEY_MALFORMED
+// for no point of the curve.
 absl::StatusOr<crypto::PublicKey> TpmPublicKey(const TpmPublic& tpm_public);
 
-// The object's Name (Part 1, 16): nameAlg || H_nameAlg(TPMT_PUBLIC). EVIDENCE_FORMAT_UNSUPPORTED for a hash that we do not compute.
+// The object's Name (Part 1, 16): nameAlg || H_nameAlg(TPMT_PUBLIC). EVIDENCE_FORMAT_UNSUPPORTED for a hash that we do
+// not compute.
 absl::StatusOr<std::string> TpmName(const TpmPublic& tpm_public);
 
-// OK only when `signature` over `message` (the TPMS_ATTEST as sent) is valid under `key`. WEAK_ALGORITHM: SHA-1, nothing was verified;
-// EVIDENCE_FORMAT_UNSUPPORTED: a pair of key and hash that we do not verify; EVIDENCE_SIGNATURE_INVALID. RSAPSS: salt as long as the hash.
+// OK only when `signature` over `message` (the TPMS_ATTEST as sent) is valid under `key`. WEAK_ALGORITHM: SHA-1,
+// nothing was verified; EVIDENCE_FORMAT_UNSUPPORTED: a pair of key and hash that we do not verify;
+// EVIDENCE_SIGNATURE_INVALID. RSAPSS: salt as long as the hash.
 absl::Status VerifyTpmSignature(const crypto::PublicKey& key, const TpmSignature& signature, absl::string_view message);
 
 }  // namespace twi::verifier

@@ -8,7 +8,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string bytes(reinterpret_cast<const char*>(data), size);
   if (const auto quote = twi::verifier::ParseTpmQuote(bytes); quote.ok()) {
-    if (twi::verifier::ParseTpmQuote(bytes + "x").ok() || twi::verifier::ParseTpmQuote(bytes.substr(1)).ok()) std::abort();
+    if (twi::verifier::ParseTpmQuote(bytes + "x").ok() || twi::verifier::ParseTpmQuote(bytes.substr(1)).ok())
+      std::abort();
     for (const auto& bank : quote->selection) {
       if (bank.indexes.empty() || bank.indexes.back() >= twi::verifier::kTpmPcrCount) std::abort();
     }

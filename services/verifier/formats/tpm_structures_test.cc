@@ -53,7 +53,8 @@ TpmSignature EcdsaSignature() {
 template <typename Parse>
 void ExpectExactLength(const std::string& bytes, Parse parse) {
   EXPECT_OK(parse(bytes));
-  for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_THAT(parse(bytes.substr(0, size)), StatusIs(v1::DENY_REASON_EVIDENCE_MALFORMED)) << size;
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_THAT(parse(bytes.substr(0, size)), StatusIs(v1::DENY_REASON_EVIDENCE_MALFORMED)) << size;
   EXPECT_THAT(parse(bytes + '\0'), StatusIs(v1::DENY_REASON_EVIDENCE_MALFORMED));
 }
 
@@ -136,7 +137,9 @@ TEST(ParseTpmSignatureTest, ReadsEcdsaAndRsa) {
   EXPECT_EQ(parsed.rsa, rsa.rsa);
 }
 
-TEST(ParseTpmSignatureTest, RefusesEveryOtherLength) { ExpectExactLength(WriteTpmSignature(EcdsaSignature()), ParseTpmSignature); }
+TEST(ParseTpmSignatureTest, RefusesEveryOtherLength) {
+  ExpectExactLength(WriteTpmSignature(EcdsaSignature()), ParseTpmSignature);
+}
 
 TEST(ParseTpmSignatureTest, RefusesNullUnknownAndHuge) {
   std::string bytes = WriteTpmSignature(EcdsaSignature());
@@ -151,7 +154,8 @@ TEST(ParseTpmSignatureTest, RefusesNullUnknownAndHuge) {
 
 TEST(ParseTpmPublicTest, ReadsTpmtAndTpm2b) {
   const std::string tpmt = WriteTpmPublic(RsaArea());
-  const std::string tpm2b = absl::StrCat(std::string(1, static_cast<char>(tpmt.size() >> 8)), std::string(1, static_cast<char>(tpmt.size() & 0xff)), tpmt);
+  const std::string tpm2b = absl::StrCat(std::string(1, static_cast<char>(tpmt.size() >> 8)),
+                                         std::string(1, static_cast<char>(tpmt.size() & 0xff)), tpmt);
   for (const std::string& bytes : {tpmt, tpm2b}) {
     ASSERT_OK_AND_ASSIGN(const TpmPublic area, ParseTpmPublic(bytes));
     EXPECT_EQ(area.bytes, tpmt);
@@ -201,11 +205,13 @@ TEST(VerifyTpmSignatureTest, EveryKeyTypeSignsAndOneBitBreaksIt) {
       area.scheme = scheme;
       ASSERT_OK_AND_ASSIGN(TpmSignature signature, SignAsTpm(key, area, "message"));
       EXPECT_OK(VerifyTpmSignature(public_key, signature, "message"));
-      EXPECT_THAT(VerifyTpmSignature(public_key, signature, "messagf"), StatusIs(v1::DENY_REASON_EVIDENCE_SIGNATURE_INVALID));
+      EXPECT_THAT(VerifyTpmSignature(public_key, signature, "messagf"),
+                  StatusIs(v1::DENY_REASON_EVIDENCE_SIGNATURE_INVALID));
       signature.hash = kTpmAlgSha1;
       EXPECT_THAT(VerifyTpmSignature(public_key, signature, "message"), StatusIs(v1::DENY_REASON_WEAK_ALGORITHM));
       signature.hash = kTpmAlgSha512;
-      EXPECT_THAT(VerifyTpmSignature(public_key, signature, "message"), StatusIs(v1::DENY_REASON_EVIDENCE_FORMAT_UNSUPPORTED));
+      EXPECT_THAT(VerifyTpmSignature(public_key, signature, "message"),
+                  StatusIs(v1::DENY_REASON_EVIDENCE_FORMAT_UNSUPPORTED));
     }
   }
 }
@@ -220,9 +226,11 @@ TEST(VerifyTpmSignatureTest, TakesShortIntegersAndRefusesLongOnes) {
     signature.r = signature.r.substr(1);
     EXPECT_OK(VerifyTpmSignature(key.public_key(), signature, message));
     signature.r = "\1" + std::string(32, '\0');
-    EXPECT_THAT(VerifyTpmSignature(key.public_key(), signature, message), StatusIs(v1::DENY_REASON_EVIDENCE_SIGNATURE_INVALID));
+    EXPECT_THAT(VerifyTpmSignature(key.public_key(), signature, message),
+                StatusIs(v1::DENY_REASON_EVIDENCE_SIGNATURE_INVALID));
     signature.r.clear();
-    EXPECT_THAT(VerifyTpmSignature(key.public_key(), signature, message), StatusIs(v1::DENY_REASON_EVIDENCE_SIGNATURE_INVALID));
+    EXPECT_THAT(VerifyTpmSignature(key.public_key(), signature, message),
+                StatusIs(v1::DENY_REASON_EVIDENCE_SIGNATURE_INVALID));
     return;
   }
   FAIL() << "no short r in 20000 signatures";

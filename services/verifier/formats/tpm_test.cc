@@ -6,12 +6,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/crypto/hash.h"
-#include "common/crypto/x509_builder.h"
 #include "common/encoding/encoding.h"
 #include "common/testing/matchers.h"
 #include "gtest/gtest.h"
 #include "services/verifier/formats/tpm_builder.h"
-#include "services/verifier/formats/tpm_endorsement.h"
 
 namespace twi::verifier {
 namespace {
@@ -46,7 +44,8 @@ class VerifyTpmTest : public ::testing::Test {
   EvidenceResult Verify() const { return VerifyTpm(evidence_, trust_, now_); }
   void ExpectOnly(DenyReason reason) const { EXPECT_THAT(Reasons(Verify()), ElementsAre(reason)); }
 
-  const std::map<std::uint32_t, std::string> pcrs_ = {{0, std::string(32, 'a')}, {7, std::string(32, 'b')}, {23, std::string(32, 'c')}};
+  const std::map<std::uint32_t, std::string> pcrs_ = {
+      {0, std::string(32, 'a')}, {7, std::string(32, 'b')}, {23, std::string(32, 'c')}};
   const absl::Time now_ = absl::FromUnixSeconds(1800000000);
   std::optional<crypto::PrivateKey> ak_;
   TpmPublic area_;
@@ -62,8 +61,9 @@ TEST_F(VerifyTpmTest, AcceptsAndReportsWhatItSays) {
   EXPECT_FALSE(result.claims.insecure);
   EXPECT_EQ(result.claims.freshness, "binding");
   EXPECT_EQ(result.claims.attestation_key_sha256, ak_->public_key().spki_sha256());
-  EXPECT_EQ(result.claims.measurement_key,
-            absl::StrCat("tpm2:sha256:0,7,23:", ToHex(crypto::Sha256(absl::StrCat(pcrs_.at(0), pcrs_.at(7), pcrs_.at(23))))));
+  EXPECT_EQ(
+      result.claims.measurement_key,
+      absl::StrCat("tpm2:sha256:0,7,23:", ToHex(crypto::Sha256(absl::StrCat(pcrs_.at(0), pcrs_.at(7), pcrs_.at(23))))));
   const nlohmann::json& claims = result.claims.claims;
   EXPECT_EQ(claims["nonce"], ToHex("binding"));
   EXPECT_EQ(claims["pcr_select"].dump(), R"([["0xb",[0,7,23]]])");
@@ -79,9 +79,11 @@ TEST_F(VerifyTpmTest, AcceptsEveryKeyTypeBankAndLengthOfExtraData) {
   for (const crypto::KeyType type : {crypto::KeyType::kP256, crypto::KeyType::kP384, crypto::KeyType::kRsa3072}) {
     const crypto::PrivateKey key = *crypto::PrivateKey::Generate(type);
     trust_.endorsed_attestation_keys[key.public_key().spki_sha256()] = "host";
-    for (const auto& [bank, size] : {std::pair(kTpmAlgSha1, 20), std::pair(kTpmAlgSha256, 32), std::pair(kTpmAlgSha384, 48)}) {
+    for (const auto& [bank, size] :
+         {std::pair(kTpmAlgSha1, 20), std::pair(kTpmAlgSha256, 32), std::pair(kTpmAlgSha384, 48)}) {
       for (const std::size_t extra : {0u, 20u, 32u, 64u}) {
-        const auto evidence = BuildTpmEvidence(key, std::string(extra, 'x'), {{1, std::string(size, '1')}, {2, std::string(size, '2')}}, bank);
+        const auto evidence = BuildTpmEvidence(key, std::string(extra, 'x'),
+                                               {{1, std::string(size, '1')}, {2, std::string(size, '2')}}, bank);
         ASSERT_OK(evidence);
         EXPECT_THAT(Reasons(VerifyTpm(*evidence, trust_, now_)), IsEmpty()) << size << " " << extra;
       }
@@ -280,7 +282,8 @@ TEST_F(VerifyTpmTest, TwoBanksAreGenuineButNameNoSoftware) {
   quote_.pcr_digest = crypto::Sha256(absl::StrCat(std::string(48, 'x'), std::string(32, 'y')));
   Sign();
   evidence_.clear_pcr_values();
-  for (const auto& [bank, index, value] : {std::tuple(kTpmAlgSha256, 0, std::string(32, 'y')), std::tuple(kTpmAlgSha384, 1, std::string(48, 'x'))}) {
+  for (const auto& [bank, index, value] :
+       {std::tuple(kTpmAlgSha256, 0, std::string(32, 'y')), std::tuple(kTpmAlgSha384, 1, std::string(48, 'x'))}) {
     v1::PcrValue* pcr = evidence_.add_pcr_values();
     pcr->set_hash_algorithm(bank);
     pcr->set_index(index);
@@ -293,7 +296,10 @@ TEST_F(VerifyTpmTest, TwoBanksAreGenuineButNameNoSoftware) {
 // --- 4 event log ---
 
 // An older SHA-1 log, for a quote over the SHA-1 bank.
-std::string Log(char pcr, absl::string_view digest) { return absl::StrCat(std::string(1, pcr), std::string(3, '\0'), std::string("\1\0\0\0", 4), digest, std::string(4, '\0')); }
+std::string Log(char pcr, absl::string_view digest) {
+  return absl::StrCat(std::string(1, pcr), std::string(3, '\0'), std::string("\1\0\0\0", 4), digest,
+                      std::string(4, '\0'));
+}
 
 TEST_F(VerifyTpmTest, ReplaysTheEventLog) {
   const std::string digest(20, 'd');
@@ -314,136 +320,6 @@ TEST_F(VerifyTpmTest, ReplaysTheEventLog) {
 TEST_F(VerifyTpmTest, RefusesALogWithoutDigestsOfTheQuotedBank) {
   evidence_.set_event_log(Log(0, std::string(20, 'd')));
   ExpectOnly(v1::DENY_REASON_EVENT_LOG_MISMATCH);
-}
-
-// --- 5 endorsement ---
-
-class TpmEndorsementTest : public VerifyTpmTest {
- protected:
-  void SetUp() override {
-    VerifyTpmTest::SetUp();
-    trust_.endorsed_attestation_keys.clear();
-    root_key_.emplace(*crypto::PrivateKey::Generate(crypto::KeyType::kP384));
-    root_ = Issue("root", root_key_->public_key().spki(), "root", *root_key_, true);
-    leaf_ = Leaf();
-    evidence_.add_ak_certificates(leaf_);
-    trust_.anchors = {*crypto::ParseCertificate(root_)};
-  }
-
-  std::string Leaf() { return Issue("ak", ak_->public_key().spki(), "root", *root_key_, false); }
-
-  std::string Issue(const std::string& subject, const std::string& spki, const std::string& issuer, const crypto::PrivateKey& key, bool ca,
-                    std::uint16_t usage = 0, absl::Duration life = absl::Hours(24)) {
-    crypto::CertificateTemplate cert;
-    cert.serial = std::string(1, static_cast<char>(++serial_));
-    cert.issuer_der = crypto::NameFromCommonName(issuer);
-    cert.subject_der = crypto::NameFromCommonName(subject);
-    cert.not_before = now_ - absl::Hours(1);
-    cert.not_after = now_ + life;
-    cert.subject_spki = spki;
-    cert.is_ca = ca;
-    cert.key_usage = usage != 0 ? usage : ca ? crypto::kKeyUsageKeyCertSign : crypto::kKeyUsageDigitalSignature;
-    return *crypto::SignCertificate(cert, key);
-  }
-
-  std::optional<crypto::PrivateKey> root_key_;
-  std::string root_, leaf_;
-  int serial_ = 0;
-};
-
-TEST_F(TpmEndorsementTest, AcceptsAnAkCertificate) {
-  const EvidenceResult result = Verify();
-  EXPECT_THAT(Reasons(result), IsEmpty());
-  EXPECT_EQ(result.claims.claims["ak_endorsed_by"], "certificate: root");
-  EXPECT_FALSE(result.claims.insecure);
-}
-
-TEST_F(TpmEndorsementTest, AnAnchorPinnedByHashMayComeWithTheEvidence) {
-  trust_.anchors.clear();
-  evidence_.add_ak_certificates(root_);
-  ExpectOnly(v1::DENY_REASON_TRUST_ANCHOR_UNKNOWN);  // for being sent it is not trusted
-  trust_.anchor_sha256.insert(crypto::Sha256(root_));
-  EXPECT_THAT(Reasons(Verify()), IsEmpty());
-}
-
-TEST_F(TpmEndorsementTest, AnInsecureAnchorMakesItInsecure) {
-  std::swap(trust_.anchors, trust_.insecure_anchors);
-  const EvidenceResult result = Verify();
-  EXPECT_THAT(Reasons(result), IsEmpty());
-  EXPECT_TRUE(result.claims.insecure);
-}
-
-TEST_F(TpmEndorsementTest, TheCertificateMayBeConfigured) {
-  evidence_.clear_ak_certificates();
-  trust_.intermediates.push_back(*crypto::ParseCertificate(leaf_));
-  EXPECT_THAT(Reasons(Verify()), IsEmpty());
-}
-
-TEST_F(TpmEndorsementTest, WithoutCertificateNobodyVouches) {
-  evidence_.clear_ak_certificates();
-  ExpectOnly(v1::DENY_REASON_ATTESTATION_KEY_NOT_ENDORSED);
-  evidence_.add_ak_certificates(root_);  // a CA's alone is none for the AK
-  ExpectOnly(v1::DENY_REASON_ATTESTATION_KEY_NOT_ENDORSED);
-}
-
-TEST_F(TpmEndorsementTest, ABareKeyIsNotEndorsedByACertificate) {
-  evidence_.set_ak_public(ak_->public_key().spki());
-  ExpectOnly(v1::DENY_REASON_ATTESTATION_KEY_NOT_ENDORSED);
-}
-
-TEST_F(TpmEndorsementTest, NotEndorsedIsCollectedLast) {
-  evidence_.clear_ak_certificates();
-  (*evidence_.mutable_pcr_values(0)->mutable_value())[0] ^= 1;
-  EXPECT_THAT(Reasons(Verify()), ElementsAre(v1::DENY_REASON_PCR_DIGEST_MISMATCH, v1::DENY_REASON_ATTESTATION_KEY_NOT_ENDORSED));
-}
-
-TEST_F(TpmEndorsementTest, RefusesACertificateForAnotherKey) {
-  const crypto::PrivateKey other = *crypto::PrivateKey::Generate(crypto::KeyType::kP256);
-  evidence_.set_ak_certificates(0, Issue("ak", other.public_key().spki(), "root", *root_key_, false));
-  ExpectOnly(v1::DENY_REASON_ENDORSEMENT_MISMATCH);
-}
-
-TEST_F(TpmEndorsementTest, RefusesACertificateThatIsNotForSigningOrIsACas) {
-  evidence_.set_ak_certificates(0, Issue("ak", ak_->public_key().spki(), "root", *root_key_, false, crypto::kKeyUsageKeyEncipherment));
-  ExpectOnly(v1::DENY_REASON_ENDORSEMENT_MISMATCH);
-  evidence_.set_ak_certificates(0, Issue("ak", ak_->public_key().spki(), "root", *root_key_, true,
-                                         crypto::kKeyUsageKeyCertSign | crypto::kKeyUsageDigitalSignature));
-  ExpectOnly(v1::DENY_REASON_ENDORSEMENT_MISMATCH);
-}
-
-TEST_F(TpmEndorsementTest, RefusesAnExpiredCertificate) {
-  evidence_.set_ak_certificates(0, Issue("ak", ak_->public_key().spki(), "root", *root_key_, false, 0, -absl::Minutes(1)));
-  ExpectOnly(v1::DENY_REASON_ENDORSEMENT_EXPIRED);
-}
-
-TEST_F(TpmEndorsementTest, RefusesACertificateByAnotherIssuerOfTheSameName) {
-  const crypto::PrivateKey other = *crypto::PrivateKey::Generate(crypto::KeyType::kP384);
-  evidence_.set_ak_certificates(0, Issue("ak", ak_->public_key().spki(), "root", other, false));
-  EXPECT_THAT(Reasons(Verify()), Not(IsEmpty()));
-  EXPECT_THAT(Reasons(Verify()), Not(Contains(v1::DENY_REASON_ATTESTATION_KEY_NOT_ENDORSED)));  // rejected, not only unwanted
-}
-
-TEST_F(TpmEndorsementTest, RefusesRubbishAndTooMany) {
-  evidence_.add_ak_certificates("rubbish");
-  ExpectOnly(v1::DENY_REASON_ENDORSEMENT_MALFORMED);
-  evidence_.clear_ak_certificates();
-  for (int i = 0; i < 9; ++i) evidence_.add_ak_certificates(leaf_);
-  ExpectOnly(v1::DENY_REASON_EVIDENCE_MALFORMED);
-}
-
-TEST_F(TpmEndorsementTest, RefusesARevokedCertificateAndAForgedOrStaleCrl) {
-  crypto::Crl crl;  // not signed by the issuer
-  crl.issuer_der = crypto::NameFromCommonName("root");
-  crl.this_update = now_ - absl::Hours(1);
-  crl.next_update = now_ + absl::Hours(1);
-  trust_.crls.push_back(crl);
-  ExpectOnly(v1::DENY_REASON_ENDORSEMENT_CHAIN_INVALID);
-}
-
-TEST(BuiltinTpmAnchorsTest, CertificatesAreThosePinned) {
-  ASSERT_EQ(BuiltinTpmAnchorCertificates().size(), 2u);
-  EXPECT_EQ(BuiltinTpmAnchors().size(), 2u);
-  for (const crypto::Certificate& anchor : BuiltinTpmAnchorCertificates()) EXPECT_EQ(BuiltinTpmAnchors().count(anchor.sha256()), 1u);
 }
 
 }  // namespace

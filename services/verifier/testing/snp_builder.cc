@@ -79,7 +79,9 @@ std::string IssuerName(const SnpChainOptions& options) {
   return absl::StrCat(options.vlek ? "SEV-VLEK-" : "SEV-", SnpProductName(options.product));
 }
 
-std::string ArkName(const SnpChainOptions& options) { return absl::StrCat("ARK-", SnpProductName(options.product)); }
+std::string ArkName(const SnpChainOptions& options) {
+  return options.root_common_name.empty() ? absl::StrCat("ARK-", SnpProductName(options.product)) : options.root_common_name;
+}
 
 }  // namespace
 

@@ -20,6 +20,7 @@ struct SnpChainOptions {
   SnpProduct product = SnpProduct::kMilan;
   bool vlek = false;
   std::string issuer_common_name;                     // default "SEV-Milan", "SEV-VLEK-Milan", ...
+  std::string root_common_name;                       // default "ARK-Milan", ...
   std::map<std::string, std::string> override_extensions;  // OID suffix ("3.8", "4") -> value; an empty value leaves the extension out
   crypto::KeyType leaf_key = crypto::KeyType::kP384;
 };

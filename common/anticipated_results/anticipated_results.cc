@@ -1,4 +1,4 @@
-#include "common/results_schema/results_schema.h"
+#include "common/anticipated_results/anticipated_results.h"
 
 #include <set>
 #include <string>
@@ -64,54 +64,6 @@ void CheckPolicyIds(const json& ids, Problems& problems) {
 }
 
 }  // namespace
-
-cel::Type ResultsType() {
-  using cel::Type;
-  return Type::Object({{"status", Type::String()},
-                       {"trustworthiness", Type::Map(Type::String(), Type::Int())},
-                       {"software", Type::Object({{"name", Type::String()}, {"version", Type::String()}, {"vendor", Type::String()}})},
-                       {"policy_ids", Type::List(Type::String())},
-                       {"audience", Type::String()},
-                       {"target", Type::String()},
-                       {"issuer", Type::String()},
-                       {"attester", EvidenceType()}});
-}
-
-cel::Type EvidenceType() { return cel::Type::Map(cel::Type::String(), cel::Type::Dyn()); }
-
-cel::Value ToCelValue(const json& value) {
-  using cel::Value;
-  switch (value.type()) {
-    case json::value_t::boolean:
-      return Value::Bool(value.get<bool>());
-    case json::value_t::number_integer:
-      return Value::Int(value.get<std::int64_t>());
-    case json::value_t::number_unsigned: {
-      const std::uint64_t number = value.get<std::uint64_t>();
-      return number <= static_cast<std::uint64_t>(INT64_MAX) ? Value::Int(static_cast<std::int64_t>(number)) : Value::Uint(number);
-    }
-    case json::value_t::number_float:
-      return Value::Double(value.get<double>());
-    case json::value_t::string:
-      return Value::String(value.get_ref<const std::string&>());
-    case json::value_t::array: {
-      std::vector<Value> items;
-      items.reserve(value.size());
-      for (const json& item : value) items.push_back(ToCelValue(item));
-      return Value::List(std::move(items));
-    }
-    case json::value_t::object: {
-      std::map<std::string, Value> members;
-      for (const auto& [name, member] : value.items()) members.emplace_hint(members.end(), name, ToCelValue(member));
-      return Value::Map(std::move(members));
-    }
-    case json::value_t::null:
-    case json::value_t::binary:     // never comes out of a JSON text
-    case json::value_t::discarded:  // nor does this
-      break;
-  }
-  return Value::Null();
-}
 
 absl::Status ValidateAnticipatedResults(const json& results) {
   if (!results.is_object()) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "the anticipated results are no JSON object");

@@ -1,0 +1,241 @@
+// RunDaemon as an operator sees it: a process, its exit code, its log, its signals.
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "common/server/echo_server.h"
+#include "common/testing/matchers.h"
+#include "common/testing/temp_dir.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+
+namespace twi::server {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::TestPki;
+
+// A started daemon, its standard output and error in one pipe.
+class Process {
+ public:
+  explicit Process(std::vector<std::string> args) {
+    args.insert(args.begin(), "common/server/echo_daemon");
+    std::vector<char*> argv;
+    for (std::string& a : args) argv.push_back(a.data());
+    argv.push_back(nullptr);
+    int pipe_fds[2];
+    if (pipe2(pipe_fds, O_CLOEXEC) != 0) std::abort();
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], 1);
+    posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], 2);
+    if (posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ) != 0) std::abort();
+    posix_spawn_file_actions_destroy(&actions);
+    close(pipe_fds[1]);
+    out_ = fdopen(pipe_fds[0], "r");
+  }
+  ~Process() {
+    if (pid_ > 0) {
+      kill(pid_, SIGKILL);
+      waitpid(pid_, nullptr, 0);
+    }
+    std::fclose(out_);
+  }
+  // Reads on until a line holds `text`; all that was read, or "" at the end of output.
+  std::string ReadUntil(const std::string& text) {
+    std::string read;
+    char line[8192];
+    while (std::fgets(line, sizeof line, out_) != nullptr) {
+      read += line;
+      if (std::string(line).find(text) != std::string::npos) return read;
+    }
+    all_ = read;
+    return "";
+  }
+  std::string ReadAll() {
+    ReadUntil("\x01 never");
+    return all_;
+  }
+  void Signal(int signal) const { kill(pid_, signal); }
+  int Wait() {
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+  pid_t pid() const { return pid_; }
+
+ private:
+  pid_t pid_ = -1;
+  FILE* out_ = nullptr;
+  std::string all_;
+};
+
+class DaemonTest : public ::testing::Test {
+ protected:
+  DaemonTest() : pki_(absl::Now()), tls_(pki_.Issue("server", kServerId)) { WriteConfig(""); }
+  void WriteConfig(const std::string& more) {
+    config_ = pki_.dir().Write(
+        "echo.yaml",
+        absl::StrCat("server:\n  listen: 127.0.0.1:0\n  tls:\n    certificate_file: ", tls_.certificate_file(),
+                     "\n    key_file: ", tls_.key_file(), "\n    trust_bundle_file: ", tls_.trust_bundle_file(),
+                     "\n  allow:\n    - rpc: Say\n      peers: [", kClientId, "]\n", more));
+  }
+  std::string PortFile() const { return pki_.dir().File("port"); }
+
+  TestPki pki_;
+  config::v1::Tls tls_;
+  std::string config_;
+};
+
+TEST_F(DaemonTest, ServesUntilSigterm) {
+  Process daemon({"--config", config_, "--port-file", PortFile()});
+  ASSERT_NE(daemon.ReadUntil("\"event\":\"listening\""), "");
+  ASSERT_OK_AND_ASSIGN(const auto identity, client::Identity::FromFiles(pki_.Issue("client", kClientId)));
+  // The file appears whole, after "listening": wait for it through the next line that we cause.
+  daemon.Signal(SIGHUP);
+  ASSERT_NE(daemon.ReadUntil("\"event\":\"reloaded\""), "");
+  const std::string port(absl::StripAsciiWhitespace(pki_.dir().Read("port")));
+  config::v1::Peer peer;
+  peer.set_address("127.0.0.1:" + port);
+  peer.set_spiffe_id(kServerId);
+  ASSERT_OK_AND_ASSIGN(const auto channel, client::MakeChannel(peer, *identity));
+  EXPECT_TRUE(Say(*testing::Echo::NewStub(channel)).status.ok());
+  daemon.Signal(SIGTERM);
+  EXPECT_NE(daemon.ReadUntil("\"event\":\"stopped\""), "");
+  EXPECT_EQ(daemon.Wait(), 0);
+}
+
+TEST_F(DaemonTest, StopsOnSigint) {
+  Process daemon({"--config=" + config_});
+  ASSERT_NE(daemon.ReadUntil("\"event\":\"listening\""), "");
+  daemon.Signal(SIGINT);
+  EXPECT_NE(daemon.ReadUntil("\"event\":\"drained\""), "");
+  EXPECT_EQ(daemon.Wait(), 0);
+}
+
+TEST_F(DaemonTest, EveryLineIsJson) {
+  WriteConfig("log: {level: debug}\n");
+  Process daemon({"--config", config_});
+  std::string lines = daemon.ReadUntil("\"event\":\"listening\"");
+  daemon.Signal(SIGTERM);
+  lines += daemon.ReadUntil("\"event\":\"stopped\"");
+  std::istringstream in(lines);
+  for (std::string line; std::getline(in, line);) EXPECT_TRUE(nlohmann::json::accept(line)) << line;
+}
+
+TEST_F(DaemonTest, NamesEveryInsecureSetting) {
+  WriteConfig("insecure_thing: {}\nmore:\n  - more:\n    - insecure_thing: {}\n");
+  Process daemon({"--config", config_});
+  const std::string lines = daemon.ReadUntil("\"event\":\"listening\"");
+  EXPECT_THAT(lines, HasSubstr("\"event\":\"insecure_setting\",\"field\":\"insecure_thing\""));
+  EXPECT_THAT(lines, HasSubstr("\"event\":\"insecure_setting\",\"field\":\"more[0].more[0].insecure_thing\""));
+}
+
+TEST_F(DaemonTest, RefusesABadReloadAndGoesOn) {
+  Process daemon({"--config", config_});
+  ASSERT_NE(daemon.ReadUntil("\"event\":\"listening\""), "");
+  WriteConfig("text: bad\n");
+  daemon.Signal(SIGHUP);
+  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reload_refused\""), HasSubstr("expected anything but bad"));
+  WriteConfig("text: unloadable\n");
+  daemon.Signal(SIGHUP);
+  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reload_refused\""), HasSubstr("cannot be changed"));
+  WriteConfig("unknown: 1\n");
+  daemon.Signal(SIGHUP);
+  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reload_refused\""), HasSubstr("unknown key"));
+  WriteConfig("");
+  daemon.Signal(SIGHUP);
+  EXPECT_NE(daemon.ReadUntil("\"event\":\"reloaded\""), "");
+  daemon.Signal(SIGTERM);
+  daemon.ReadUntil("\"event\":\"stopped\"");
+  EXPECT_EQ(daemon.Wait(), 0);
+}
+
+TEST_F(DaemonTest, CheckConfigSaysGoodAndDoesNotListen) {
+  WriteConfig("insecure_thing: {}\n");
+  Process daemon({"--config", config_, "--check-config", "--port-file", PortFile()});
+  const std::string out = daemon.ReadAll();
+  EXPECT_THAT(out, HasSubstr("echo.yaml: good"));
+  EXPECT_THAT(out, HasSubstr("insecure setting: insecure_thing"));
+  EXPECT_EQ(daemon.Wait(), 0);
+  EXPECT_NE(access(PortFile().c_str(), F_OK), 0);
+}
+
+struct BadRun {
+  const char* name;
+  std::string more_config;
+  std::vector<std::string> args;
+  const char* says;
+};
+class DaemonRefusalTest : public DaemonTest, public ::testing::WithParamInterface<BadRun> {};
+
+TEST_P(DaemonRefusalTest, EndsWithUsageOrConfig) {
+  WriteConfig(GetParam().more_config);
+  std::vector<std::string> args = GetParam().args;
+  for (std::string& arg : args) arg = absl::StrReplaceAll(arg, {{"CONFIG", config_}});
+  Process daemon(args);
+  EXPECT_THAT(daemon.ReadAll(), HasSubstr(GetParam().says));
+  EXPECT_EQ(daemon.Wait(), 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, DaemonRefusalTest,
+    ::testing::Values(
+        BadRun{"NoConfig", "", {}, "--config FILE is required"},
+        BadRun{"UnknownFlag", "", {"--config", "CONFIG", "--verbose"}, "unknown argument --verbose"},
+        BadRun{"MissingFile", "", {"--config", "/nonexistent.yaml"}, "No such file"},
+        BadRun{"CheckBadConfig",
+               "text: bad\n",
+               {"--config", "CONFIG", "--check-config"},
+               "CONFIG_INVALID: text: expected anything but bad"},
+        BadRun{"UnknownKey", "txt: x\n", {"--config", "CONFIG"}, "unknown key \"txt\"; did you mean \"text\"?"},
+        BadRun{"LogLevel", "log: {level: loud}\n", {"--config", "CONFIG"}, "expected debug, info, warn or error"},
+        BadRun{"PortFileNowhere", "", {"--config", "CONFIG", "--port-file", "/nonexistent/port"}, "--port-file"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST_F(DaemonTest, RefusesConfigThatOthersMayWrite) {
+  chmod(config_.c_str(), 0666);
+  Process daemon({"--config", config_});
+  EXPECT_THAT(daemon.ReadAll(), HasSubstr("group or others may write"));
+  EXPECT_EQ(daemon.Wait(), 2);
+}
+
+TEST_F(DaemonTest, RefusesAPortThatIsTaken) {
+  Process first({"--config", config_, "--port-file", PortFile()});
+  first.ReadUntil("\"event\":\"listening\"");
+  first.Signal(SIGHUP);
+  first.ReadUntil("\"event\":\"reloaded\"");
+  const std::string port(absl::StripAsciiWhitespace(pki_.dir().Read("port")));
+  const std::string taken = pki_.dir().Write(
+      "taken.yaml", absl::StrReplaceAll(pki_.dir().Read("echo.yaml"), {{"127.0.0.1:0", "127.0.0.1:" + port}}));
+  Process second({"--config", taken});
+  EXPECT_THAT(second.ReadAll(), HasSubstr("could_not_start"));
+  EXPECT_EQ(second.Wait(), 2);
+}
+
+TEST_F(DaemonTest, HelpAndVersion) {
+  Process help({"--help"});
+  EXPECT_THAT(help.ReadAll(), HasSubstr("usage: echo --config FILE"));
+  EXPECT_EQ(help.Wait(), 0);
+  Process version({"--version"});
+  EXPECT_THAT(version.ReadAll(), HasSubstr("echo 0."));
+  EXPECT_EQ(version.Wait(), 0);
+}
+
+}  // namespace
+}  // namespace twi::server

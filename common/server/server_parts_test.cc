@@ -1,0 +1,313 @@
+// The parts of a server that need no socket.
+#include <sys/stat.h>
+
+#include "absl/strings/str_cat.h"
+#include "common/crypto/x509.h"
+#include "common/server/daemon_flags.h"
+#include "common/server/insecure_fields.h"
+#include "common/server/peer_cache.h"
+#include "common/server/server_config.h"
+#include "common/server/spiffe_id.h"
+#include "common/server/tls_files.h"
+#include "common/server/verify_peer.h"
+#include "common/testing/fake_clock.h"
+#include "common/testing/matchers.h"
+#include "common/testing/test_pki.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proto/twi/config/v1/common.pb.h"
+
+namespace twi::server {
+namespace {
+
+using testing::FakeClock;
+using ::testing::HasSubstr;
+using testing::StatusIs;
+using testing::TestPki;
+
+constexpr char kId[] = "spiffe://test.example/twi/echo";
+
+TEST(SpiffeIdTest, Accepts) {
+  for (const char* id : {"spiffe://a/b", "spiffe://test.example/twi/verifier", "spiffe://a-b_c.9/X/y.z/_-"})
+    EXPECT_TRUE(IsSpiffeId(id)) << id;
+}
+TEST(SpiffeIdTest, Refuses) {
+  for (const std::string id : {"",
+                               "spiffe://",
+                               "spiffe://a",
+                               "spiffe://a/",
+                               "spiffe:///b",
+                               "SPIFFE://a/b",
+                               "https://a/b",
+                               "spiffe://A/b",
+                               "spiffe://a:1/b",
+                               "spiffe://u@a/b",
+                               "spiffe://a/b/",
+                               "spiffe://a//b",
+                               "spiffe://a/./b",
+                               "spiffe://a/../b",
+                               "spiffe://a/b?q",
+                               "spiffe://a/b#f",
+                               "spiffe://a/%62",
+                               "spiffe://a/b c",
+                               "spiffe://a/b\n",
+                               "spiffe://a/\xC3\xA9"}) {
+    EXPECT_FALSE(IsSpiffeId(id)) << id;
+  }
+  EXPECT_FALSE(IsSpiffeId(std::string("spiffe://a/b\0", 13)));
+  EXPECT_FALSE(IsSpiffeId("spiffe://" + std::string(256, 'a') + "/b"));
+  EXPECT_FALSE(IsSpiffeId("spiffe://a/" + std::string(2048, 'b')));
+}
+
+VerifiedPeer PeerOf(PeerIdentity::Kind kind, const std::string& id) {
+  VerifiedPeer peer;
+  peer.identity.kind = kind;
+  peer.identity.spiffe_id = id;
+  return peer;
+}
+
+TEST(PeerCacheTest, FindsOnlyWithinAGeneration) {
+  PeerCache cache;
+  cache.Put("pem", PeerOf(PeerIdentity::Kind::kSpiffeId, kId), 1);
+  EXPECT_TRUE(cache.Find("pem", 1).has_value());
+  EXPECT_FALSE(cache.Find("pem", 2).has_value());
+  EXPECT_FALSE(cache.Find("other", 1).has_value());
+}
+
+TEST(PeerCacheTest, FloodOfAttestedKeysPushesOutNoServiceAndStaysBounded) {
+  PeerCache cache(8);
+  cache.Put("service", PeerOf(PeerIdentity::Kind::kSpiffeId, kId), 1);
+  for (int i = 0; i < 1000; ++i) cache.Put(absl::StrCat("key", i), PeerOf(PeerIdentity::Kind::kAttestedKey, ""), 1);
+  EXPECT_TRUE(cache.Find("service", 1).has_value());
+  EXPECT_LE(cache.size(), 9u);
+}
+
+class VerifyPeerTest : public ::testing::Test {
+ protected:
+  VerifyPeerTest() : pki_(clock_.Now()), anchors_(*crypto::ParseCertificates(pki_.ca_pem())) {}
+  absl::StatusOr<VerifiedPeer> Verify(const std::string& pem, VerifyPeerOptions options = {}) {
+    options.now = clock_.Now();
+    const auto all = crypto::ParseCertificates(pem);
+    return VerifyPeer(crypto::CertificateToPem(all->front().der), pem, anchors_, options);
+  }
+  FakeClock clock_;
+  TestPki pki_;
+  std::vector<crypto::Certificate> anchors_;
+};
+
+TEST_F(VerifyPeerTest, NamesThePeerAndTheFirstEndOfItsPath) {
+  const auto pair = pki_.Make(kId, {});
+  ASSERT_OK_AND_ASSIGN(const VerifiedPeer peer, Verify(pair.certificate_pem));
+  EXPECT_EQ(peer.identity.spiffe_id, kId);
+  EXPECT_EQ(peer.identity.key_sha256, pair.key_sha256);
+  EXPECT_EQ(peer.not_after, clock_.Now() + absl::Hours(24));
+}
+TEST_F(VerifyPeerTest, RefusesWithoutIntermediate) {
+  TestPki::Options options;
+  options.by_intermediate = true;
+  const auto pair = pki_.Make(kId, options);
+  EXPECT_OK(Verify(pair.certificate_pem).status());
+  EXPECT_THAT(VerifyPeer(pair.certificate_pem.substr(0, pair.certificate_pem.find("-----END") + 26), "", anchors_,
+                         {PeerRole::kClient, false, clock_.Now()}),
+              StatusIs(v1::DENY_REASON_PEER_UNAUTHENTICATED));
+}
+TEST_F(VerifyPeerTest, RefusesAfterExpiry) {
+  const auto pair = pki_.Make(kId, {});
+  clock_.Advance(absl::Hours(25));
+  EXPECT_THAT(Verify(pair.certificate_pem), StatusIs(v1::DENY_REASON_PEER_UNAUTHENTICATED));
+}
+TEST_F(VerifyPeerTest, RefusesWrongUsageForTheRole) {
+  TestPki::Options options;
+  options.extended_key_usage = {crypto::kEkuClientAuth};
+  EXPECT_THAT(Verify(pki_.Make(kId, options).certificate_pem, {PeerRole::kServer}),
+              StatusIs(v1::DENY_REASON_PEER_UNAUTHENTICATED, HasSubstr("extendedKeyUsage")));
+}
+TEST_F(VerifyPeerTest, RefusesNoAnchorsAndRubbish) {
+  anchors_.clear();
+  EXPECT_THAT(Verify(pki_.Make(kId, {}).certificate_pem), StatusIs(v1::DENY_REASON_PEER_UNAUTHENTICATED));
+  EXPECT_THAT(VerifyPeer("", "", anchors_, {}), StatusIs(v1::DENY_REASON_PEER_UNAUTHENTICATED));
+  EXPECT_THAT(VerifyPeer("rubbish", "", anchors_, {}), StatusIs(v1::DENY_REASON_PEER_UNAUTHENTICATED));
+}
+TEST_F(VerifyPeerTest, RefusesSelfSignedWithCompanyOrWhenNotAllowed) {
+  TestPki::Options options;
+  options.self_signed = true;
+  options.uri_sans = std::vector<std::string>();
+  const std::string pem = pki_.Make("", options).certificate_pem;
+  VerifyPeerOptions allow;
+  allow.allow_attested_key = true;
+  EXPECT_OK(Verify(pem, allow).status());
+  EXPECT_THAT(Verify(pem), StatusIs(v1::DENY_REASON_PEER_UNAUTHENTICATED));
+  EXPECT_THAT(Verify(pem + pki_.ca_pem(), allow), StatusIs(v1::DENY_REASON_PEER_UNAUTHENTICATED));
+}
+
+class TlsFilesTest : public ::testing::Test {
+ protected:
+  TlsFilesTest() : pki_(clock_.Now()), tls_(pki_.Issue("server", kId)) {}
+  absl::Status Open() { return TlsFiles::Open(tls_, clock_, {}).status(); }
+  FakeClock clock_;
+  TestPki pki_;
+  config::v1::Tls tls_;
+};
+
+TEST_F(TlsFilesTest, OpensAGoodPair) {
+  ASSERT_OK_AND_ASSIGN(const auto files, TlsFiles::Open(tls_, clock_, {}));
+  EXPECT_EQ(files->spiffe_id(), kId);
+  EXPECT_EQ(files->bundle()->anchors.size(), 1u);
+}
+TEST_F(TlsFilesTest, RefusesAKeyThatOthersMayRead) {
+  chmod(tls_.key_file().c_str(), 0640);
+  EXPECT_THAT(Open(), StatusIs(v1::DENY_REASON_CONFIG_INVALID, HasSubstr("group or others may read")));
+}
+TEST_F(TlsFilesTest, RefusesAKeyOfAnotherCertificate) {
+  pki_.dir().Write("server.key", pki_.Make(kId, {}).key_pem);
+  EXPECT_THAT(Open(), StatusIs(v1::DENY_REASON_CONFIG_INVALID, HasSubstr("is not the key of the certificate")));
+}
+TEST_F(TlsFilesTest, RefusesExpired) {
+  clock_.Advance(absl::Hours(25));
+  EXPECT_THAT(Open(), StatusIs(v1::DENY_REASON_CONFIG_INVALID, HasSubstr("expired at 2026-11-22T12:00:00")));
+}
+TEST_F(TlsFilesTest, RefusesMissingFilesAndFields) {
+  tls_.set_trust_bundle_file("/nonexistent");
+  EXPECT_THAT(Open(), StatusIs(v1::DENY_REASON_CONFIG_INVALID, HasSubstr("No such file")));
+  tls_.clear_key_file();
+  EXPECT_THAT(Open(), StatusIs(v1::DENY_REASON_CONFIG_INVALID, HasSubstr("tls.key_file")));
+}
+TEST_F(TlsFilesTest, RefusesABundleThatHoldsALeaf) {
+  pki_.dir().Write("ca.crt", pki_.Make(kId, {}).certificate_pem);
+  EXPECT_THAT(Open(), StatusIs(v1::DENY_REASON_CONFIG_INVALID, HasSubstr("no CA")));
+  pki_.dir().Write("ca.crt", "");
+  EXPECT_THAT(Open(), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
+}
+TEST_F(TlsFilesTest, RefusesTwoNames) {
+  TestPki::Options options;
+  options.uri_sans = {{kId, kId}};
+  tls_ = pki_.Issue("server", kId, options);
+  EXPECT_THAT(Open(), StatusIs(v1::DENY_REASON_CONFIG_INVALID, HasSubstr("exactly one URI SAN, got 2")));
+}
+TEST_F(TlsFilesTest, KeepsTheLastGoodOfEach) {
+  ASSERT_OK_AND_ASSIGN(const auto files, TlsFiles::Open(tls_, clock_, {}));
+  const std::string key = files->key_sha256();
+  const auto next = pki_.Make(kId, {});
+  pki_.dir().Write("server.crt", next.certificate_pem);  // its key is not there yet
+  pki_.dir().Write("ca.crt", "rubbish");
+  files->Refresh();
+  EXPECT_EQ(files->key_sha256(), key);
+  EXPECT_EQ(files->bundle()->generation, 1u);
+  pki_.dir().Write("server.key", next.key_pem);
+  pki_.dir().Write("ca.crt", pki_.ca_pem());
+  files->Refresh();
+  EXPECT_EQ(files->key_sha256(), next.key_sha256);
+  EXPECT_EQ(files->bundle()->generation, 2u);
+}
+
+class ServerConfigTest : public ::testing::Test {
+ protected:
+  ServerConfigTest() {
+    config_.set_listen("127.0.0.1:0");
+    config_.mutable_tls();
+    Add("Say", kId);
+  }
+  config::v1::Allow& Add(const std::string& rpc, const std::string& peer) {
+    auto* allow = config_.add_allow();
+    allow->set_rpc(rpc);
+    if (!peer.empty()) allow->add_peers(peer);
+    return *allow;
+  }
+  // The refusal's words; "" when there is none.
+  std::string Refusal() {
+    const absl::Status status = CheckServerConfig(config_, {"Say", "Open"}).status();
+    EXPECT_TRUE(status.ok() || DenyReasonOf(status) == v1::DENY_REASON_CONFIG_INVALID) << status;
+    return std::string(status.message());
+  }
+  config::v1::Server config_;
+};
+
+TEST_F(ServerConfigTest, FillsInDefaults) {
+  ASSERT_OK_AND_ASSIGN(const ServerSettings settings, CheckServerConfig(config_, {"Say", "Open"}));
+  EXPECT_EQ(settings.max_message_bytes, 524288);
+  EXPECT_EQ(settings.max_deadline, absl::Seconds(10));
+  EXPECT_EQ(settings.drain_timeout, absl::Seconds(10));
+  EXPECT_EQ(settings.max_concurrent_requests, 256);
+  EXPECT_FALSE(settings.any_attested_key);
+  EXPECT_EQ(settings.allow.at("Open").spiffe_ids.size(), 0u);
+  EXPECT_FALSE(settings.allow.at("Open").attested_key);
+}
+TEST_F(ServerConfigTest, RefusesNoTls) {
+  config_.clear_tls();
+  EXPECT_EQ(Refusal(), "server.tls: required");
+}
+TEST_F(ServerConfigTest, RefusesBadListen) {
+  for (const char* listen : {"", "localhost", ":80", "127.0.0.1:", "127.0.0.1:65536", "unix:", "unix:relative"}) {
+    config_.set_listen(listen);
+    EXPECT_THAT(Refusal(), HasSubstr("server.listen")) << listen;
+  }
+}
+TEST_F(ServerConfigTest, RefusesUnknownRpc) {
+  Add("Sya", kId);
+  EXPECT_EQ(Refusal(), "server.allow[1].rpc: expected one of Say, Open, got \"Sya\"");
+}
+TEST_F(ServerConfigTest, RefusesRpcTwice) {
+  Add("Say", "attested_key");
+  EXPECT_THAT(Refusal(), HasSubstr("twice"));
+}
+TEST_F(ServerConfigTest, RefusesPeerTwice) {
+  config_.mutable_allow(0)->add_peers(kId);
+  EXPECT_THAT(Refusal(), HasSubstr("twice"));
+}
+TEST_F(ServerConfigTest, RefusesRuleWithoutPeers) {
+  Add("Open", "");
+  EXPECT_THAT(Refusal(), HasSubstr("server.allow[1].peers"));
+}
+TEST_F(ServerConfigTest, RefusesNoRules) {
+  config_.clear_allow();
+  EXPECT_THAT(Refusal(), HasSubstr("server.allow"));
+}
+TEST_F(ServerConfigTest, RefusesWildcardsAndWords) {
+  for (const char* peer : {"*", "any", "spiffe://*/x", "spiffe://test.example/*", "uid:0"}) {
+    config_.mutable_allow(0)->set_peers(0, peer);
+    EXPECT_THAT(Refusal(), HasSubstr("expected a SPIFFE ID or attested_key")) << peer;
+  }
+}
+TEST_F(ServerConfigTest, RefusesOverLargeLimits) {
+  config_.set_max_message_bytes(5 << 20);
+  EXPECT_THAT(Refusal(), HasSubstr("max_message_bytes"));
+  config_.set_max_message_bytes(0);
+  config_.set_max_concurrent_requests(1000000);
+  EXPECT_THAT(Refusal(), HasSubstr("max_concurrent_requests"));
+  config_.set_max_concurrent_requests(0);
+  config_.mutable_max_deadline();
+  EXPECT_THAT(Refusal(), HasSubstr("max_deadline"));
+}
+TEST_F(ServerConfigTest, UnixSocketWantsOneUidAndNoTls) {
+  config_.set_listen("unix:/tmp/x.sock");
+  EXPECT_THAT(Refusal(), HasSubstr("server.tls"));
+  config_.clear_tls();
+  EXPECT_THAT(Refusal(), HasSubstr("expected uid:N"));
+  config_.mutable_allow(0)->set_peers(0, "uid:1000");
+  EXPECT_EQ(Refusal(), "");
+  Add("Open", "uid:1001");
+  EXPECT_THAT(Refusal(), HasSubstr("the same uid"));
+}
+
+TEST(InsecureFieldsTest, NothingSetNothingNamed) {
+  EXPECT_THAT(InsecureFieldsSet(config::v1::Server()), ::testing::IsEmpty());
+}
+
+TEST(DaemonFlagsTest, RefusesWhatIsNotAFlag) {
+  const auto parse = [](std::vector<const char*> args) {
+    args.insert(args.begin(), "d");
+    return ParseDaemonFlags(static_cast<int>(args.size()), args.data()).ok();
+  };
+  EXPECT_TRUE(parse({"--config", "x"}));
+  EXPECT_TRUE(parse({"--config=x", "--check-config", "--port-file=p"}));
+  EXPECT_TRUE(parse({"--help"}));
+  EXPECT_FALSE(parse({}));
+  EXPECT_FALSE(parse({"--config"}));
+  EXPECT_FALSE(parse({"--config="}));
+  EXPECT_FALSE(parse({"--config", "x", "--config", "y"}));
+  EXPECT_FALSE(parse({"--config", "x", "stray"}));
+  EXPECT_FALSE(parse({"--config", "x", "--check-config=false"}));
+}
+
+}  // namespace
+}  // namespace twi::server

@@ -1,0 +1,105 @@
+// The config, the sample of it, and the daemon from start to drain.
+#include "services/key_store/key_store_daemon.h"
+
+#include <fstream>
+#include <functional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/config/load_yaml.h"
+#include "common/config/read_file.h"
+#include "common/testing/matchers.h"
+#include "common/testing/test_pki.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proto/twi/config/v1/key_store.pb.h"
+
+namespace twi::key_store {
+namespace {
+
+using ::testing::HasSubstr;
+using config::v1::KeyStoreConfig;
+using testing::StatusIs;
+
+constexpr auto kInvalid = v1::DENY_REASON_CONFIG_INVALID;
+
+KeyStoreConfig Sample() {
+  config::ReadFileOptions any_mode;
+  any_mode.forbidden_mode = 0;  // a checkout's
+  KeyStoreConfig config;
+  EXPECT_OK(config::ParseYaml(*config::ReadFile("config/key_store.yaml", any_mode), "config/key_store.yaml", config));
+  return config;
+}
+
+TEST(KeyStoreConfigTest, TheSampleIsGood) { EXPECT_OK(KeyStoreSpec().validate(Sample())); }
+
+TEST(KeyStoreConfigTest, RefusesWhatIsMissingOrContradictory) {
+  const std::pair<const char*, std::function<void(KeyStoreConfig&)>> faults[] = {
+      {"server", [](KeyStoreConfig& c) { c.clear_server(); }},
+      {"storage.database_file", [](KeyStoreConfig& c) { c.mutable_storage()->clear_database_file(); }},
+      {"storage.root_key_file", [](KeyStoreConfig& c) { c.mutable_storage()->clear_root_key_file(); }},
+      {"rp_id", [](KeyStoreConfig& c) { c.set_rp_id("key store"); }},
+      {"rp_id", [](KeyStoreConfig& c) { c.clear_rp_id(); }},
+      {"issuer", [](KeyStoreConfig& c) { c.set_issuer("spiffe://example.org"); }},
+      {"verifier_keys.peer", [](KeyStoreConfig& c) { c.clear_verifier_keys(); }},
+      {"verifier_keys.refresh", [](KeyStoreConfig& c) { c.mutable_verifier_keys()->mutable_refresh()->set_seconds(1); }},
+      {"verifier_issuer", [](KeyStoreConfig& c) { c.clear_verifier_issuer(); }},
+      {"max_results_age", [](KeyStoreConfig& c) { c.mutable_max_results_age()->set_seconds(7200); }},
+      {"max_refusal_records", [](KeyStoreConfig& c) { c.set_max_refusal_records(1); }},
+      {"owners", [](KeyStoreConfig& c) { c.clear_owners(); }},
+      {"owners", [](KeyStoreConfig& c) { c.add_owners(c.owners(0)); }},
+      {"owners", [](KeyStoreConfig& c) { c.add_owners("payroll"); }},
+  };
+  for (const auto& [field, fault] : faults) {
+    KeyStoreConfig config = Sample();
+    fault(config);
+    EXPECT_THAT(KeyStoreSpec().validate(config), StatusIs(kInvalid, HasSubstr(field)));
+  }
+}
+
+class KeyStoreDaemonTest : public ::testing::Test {
+ protected:
+  KeyStoreDaemonTest() : pki_(absl::Now()), config_(Sample()) {
+    *config_.mutable_server()->mutable_tls() = pki_.Issue("key-store", "spiffe://example.org/twi/key-store");
+    config_.mutable_server()->set_listen("127.0.0.1:0");
+    config_.mutable_storage()->set_database_file(pki_.dir().File("key-store.db"));
+    config_.mutable_storage()->set_root_key_file(root_.Write("root", std::string(32, 'r')));
+    config_.mutable_verifier_keys()->mutable_peer()->set_address("127.0.0.1:1");  // nobody: fetched when first needed
+  }
+
+  testing::TestPki pki_;
+  testing::TempDir root_;
+  KeyStoreConfig config_;
+};
+
+TEST_F(KeyStoreDaemonTest, StartsDrainsAndStartsAgain) {
+  for (int run = 0; run < 2; ++run) {
+    auto running = KeyStoreSpec().start(config_);
+    ASSERT_OK(running);
+    EXPECT_GT((*running)->port(), 0);
+    (*running)->Drain();
+  }
+}
+
+TEST_F(KeyStoreDaemonTest, RefusesAnotherConfigWhileItRuns) {
+  auto running = KeyStoreSpec().start(config_);
+  ASSERT_OK(running);
+  config_.mutable_log()->set_level("debug");
+  EXPECT_OK((*running)->Reload(config_));
+  config_.add_owners("spiffe://example.org/owner/other");
+  EXPECT_THAT((*running)->Reload(config_), StatusIs(kInvalid, HasSubstr("restart")));
+}
+
+TEST_F(KeyStoreDaemonTest, RefusesARootKeyBesideTheDatabase) {
+  config_.mutable_storage()->set_root_key_file(pki_.dir().Write("root", std::string(32, 'r')));
+  EXPECT_THAT(KeyStoreSpec().start(config_), StatusIs(kInvalid));
+}
+
+TEST_F(KeyStoreDaemonTest, RefusesAnotherRootKeyThanTheStoresOwn) {
+  ASSERT_OK(KeyStoreSpec().start(config_));
+  config_.mutable_storage()->set_root_key_file(root_.Write("root", std::string(32, 'q')));
+  EXPECT_THAT(KeyStoreSpec().start(config_), StatusIs(v1::DENY_REASON_DECRYPTION_FAILED));
+}
+
+}  // namespace
+}  // namespace twi::key_store
