@@ -17,8 +17,9 @@ constexpr std::size_t kMaxText = 2048;
 constexpr std::size_t kMaxPolicyIds = 16;
 
 const std::set<std::string>& Labels() {  // AR4SI section 2.3
-  static const auto* const labels = new std::set<std::string>{"instance-identity", "configuration",  "executables",    "file-system",
-                                                              "hardware",          "runtime-opaque", "storage-opaque", "sourced-data"};
+  static const auto* const labels =
+      new std::set<std::string>{"instance-identity", "configuration",  "executables",    "file-system",
+                                "hardware",          "runtime-opaque", "storage-opaque", "sourced-data"};
   return *labels;
 }
 
@@ -51,7 +52,8 @@ void CheckSoftware(const json& software, Problems& problems) {
   if (!software.is_object()) return;
   static const std::set<std::string> kMembers = {"name", "version", "vendor"};
   for (const auto& [name, value] : software.items()) {
-    problems.Need(kMembers.count(name) == 1 && IsText(value), absl::StrCat("software.", name), "one of the strings name, version, vendor");
+    problems.Need(kMembers.count(name) == 1 && IsText(value), absl::StrCat("software.", name),
+                  "one of the strings name, version, vendor");
   }
 }
 
@@ -66,12 +68,13 @@ void CheckPolicyIds(const json& ids, Problems& problems) {
 }  // namespace
 
 absl::Status ValidateAnticipatedResults(const json& results) {
-  if (!results.is_object()) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "the anticipated results are no JSON object");
+  if (!results.is_object())
+    return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "the anticipated results are no JSON object");
   Problems problems;
   static const std::set<std::string> kStatus = {"none", "affirming", "warning", "contraindicated"};
   const auto status = results.find("status");
-  problems.Need(status != results.end() && status->is_string() && kStatus.count(status->get<std::string>()) == 1, "status",
-                "none, affirming, warning or contraindicated");
+  problems.Need(status != results.end() && status->is_string() && kStatus.count(status->get<std::string>()) == 1,
+                "status", "none, affirming, warning or contraindicated");
   for (const auto& [name, value] : results.items()) {
     if (name == "status") continue;
     if (name == "trustworthiness") {

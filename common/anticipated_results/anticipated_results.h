@@ -1,5 +1,6 @@
-// Anticipated Attestation Results (mechanism D, P1 and P2): the `results` object that a Workload Owner expects its workload to have, checked against the schema of those that a Verifier
-// really makes (ResultsForPolicy). The schema as a CEL type is ResultsType() in common/conditions; a test holds the two together.
+// Anticipated Attestation Results (mechanism D, P1 and P2): the `results` object that a Workload Owner expects its
+// workload to have, checked against the schema of those that a Verifier really makes (ResultsForPolicy). The schema as
+// a CEL type is ResultsType() in common/conditions; a test holds the two together.
 //   status           "none" | "affirming" | "warning" | "contraindicated"
 //   trustworthiness  map of AR4SI label ("hardware", "executables", ...) to int -128..127
 //   software         {name, version, vendor}: strings; null when the Verifier knows no name for what it measured
@@ -14,8 +15,8 @@
 
 namespace twi {
 
-// Checks: no member outside the schema, types and ranges right. `status` is required; another member may be left out, and a condition on it then fails.
-// REQUEST_MALFORMED with every problem.
+// Checks: no member outside the schema, types and ranges right. `status` is required; another member may be left out,
+// and a condition on it then fails. REQUEST_MALFORMED with every problem.
 absl::Status ValidateAnticipatedResults(const nlohmann::json& results);
 
 }  // namespace twi

@@ -34,7 +34,8 @@ absl::StatusOr<bool> Evaluate(absl::string_view source, const nlohmann::json& re
 }
 
 TEST(AnticipatedResultsTest, WhatTheLibraryMakesIsWithinTheSchema) {
-  EXPECT_TRUE(ValidateAnticipatedResults(ResultsForPolicy(Example())).ok()) << ValidateAnticipatedResults(ResultsForPolicy(Example()));
+  EXPECT_TRUE(ValidateAnticipatedResults(ResultsForPolicy(Example())).ok())
+      << ValidateAnticipatedResults(ResultsForPolicy(Example()));
   AttestationResults unknown = Example();
   unknown.software = nullptr;
   EXPECT_TRUE(ValidateAnticipatedResults(ResultsForPolicy(unknown)).ok());
@@ -42,10 +43,11 @@ TEST(AnticipatedResultsTest, WhatTheLibraryMakesIsWithinTheSchema) {
 
 TEST(AnticipatedResultsTest, EveryFieldIsReadableByAPolicy) {
   const nlohmann::json results = ResultsForPolicy(Example());
-  for (const char* source : {R"(results.status == "affirming")", R"(results.trustworthiness["instance-identity"] == 2)",
-                             R"(results.software.name == "payroll" && results.software.version.startsWith("1."))",
-                             R"(results.policy_ids.exists(p, p.startsWith("default@")))", R"(results.audience == "https://ca.example.org")",
-                             R"(results.attester.sev_snp.vmpl == 0 && !results.attester.sev_snp.debug)"}) {
+  for (const char* source :
+       {R"(results.status == "affirming")", R"(results.trustworthiness["instance-identity"] == 2)",
+        R"(results.software.name == "payroll" && results.software.version.startsWith("1."))",
+        R"(results.policy_ids.exists(p, p.startsWith("default@")))", R"(results.audience == "https://ca.example.org")",
+        R"(results.attester.sev_snp.vmpl == 0 && !results.attester.sev_snp.debug)"}) {
     const auto value = Evaluate(source, results);
     ASSERT_TRUE(value.ok()) << source << ": " << value.status();
     EXPECT_TRUE(*value) << source;
@@ -54,7 +56,8 @@ TEST(AnticipatedResultsTest, EveryFieldIsReadableByAPolicy) {
 
 TEST(AnticipatedResultsTest, AFieldThatNoResultsCarryDoesNotCompile) {
   const nlohmann::json results = ResultsForPolicy(Example());
-  for (const char* source : {"results.statuss == \"affirming\"", "results.software.licence == \"x\"", "result.status == \"affirming\"", "results.status == 1"}) {
+  for (const char* source : {"results.statuss == \"affirming\"", "results.software.licence == \"x\"",
+                             "result.status == \"affirming\"", "results.status == 1"}) {
     EXPECT_FALSE(Evaluate(source, results).ok()) << source;
   }
 }

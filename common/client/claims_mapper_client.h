@@ -17,9 +17,9 @@
 
 namespace twi::client {
 
-// Errors: the mapper's own refusals (MAPPING_*, RESULTS_*, POLICY_*, ...) under their names; DEPENDENCY_UNAVAILABLE and DEADLINE_EXCEEDED when there was no answer.
-// `deadline` is the caller's own; each call also keeps to the peer's configured timeout. GetGrantKeys is repeated when nobody
-// answers, nothing else is. Thread-safe.
+// Errors: the mapper's own refusals (MAPPING_*, RESULTS_*, POLICY_*, ...) under their names; DEPENDENCY_UNAVAILABLE and
+// DEADLINE_EXCEEDED when there was no answer. `deadline` is the caller's own; each call also keeps to the peer's
+// configured timeout. GetGrantKeys is repeated when nobody answers, nothing else is. Thread-safe.
 class ClaimsMapperClient {
  public:
   virtual ~ClaimsMapperClient() = default;
@@ -28,19 +28,22 @@ class ClaimsMapperClient {
   virtual absl::StatusOr<std::string> MapClaims(v1::InputKind input_kind, absl::string_view attestation_results,
                                                 absl::string_view rp_id, absl::Time deadline) = 0;
   // P1.
-  virtual absl::StatusOr<v1::PlanClaimsResponse> PlanClaims(absl::string_view anticipated_results_json, absl::string_view rp_id,
-                                                            absl::Time deadline) = 0;
+  virtual absl::StatusOr<v1::PlanClaimsResponse> PlanClaims(absl::string_view anticipated_results_json,
+                                                            absl::string_view rp_id, absl::Time deadline) = 0;
   virtual absl::StatusOr<v1::PutPolicyResponse> PutPolicy(absl::string_view signed_policy, absl::Time deadline) = 0;
   // A page: the policies whose names come after `after`; `next` of the response asks for the one behind it.
   virtual absl::StatusOr<v1::ListPoliciesResponse> ListPolicies(absl::string_view after, absl::Time deadline) = 0;
   // Those of `names` (at most 64) that are in force, with their versions.
-  virtual absl::StatusOr<v1::GetPolicyVersionsResponse> GetPolicyVersions(const std::vector<std::string>& names, absl::Time deadline) = 0;
+  virtual absl::StatusOr<v1::GetPolicyVersionsResponse> GetPolicyVersions(const std::vector<std::string>& names,
+                                                                          absl::Time deadline) = 0;
   // For KeySource.
   virtual absl::StatusOr<jose::JwkSet> GetGrantKeys(absl::Time deadline) = 0;
 };
 
 // `peer` is validated (CONFIG_INVALID). `clock` must outlive the client.
-absl::StatusOr<std::unique_ptr<ClaimsMapperClient>> MakeClaimsMapperClient(const config::v1::Peer& peer, const Identity& identity, const Clock& clock);
+absl::StatusOr<std::unique_ptr<ClaimsMapperClient>> MakeClaimsMapperClient(const config::v1::Peer& peer,
+                                                                           const Identity& identity,
+                                                                           const Clock& clock);
 
 }  // namespace twi::client
 

@@ -46,7 +46,8 @@ absl::StatusOr<KeySource::Keyset> KeySource::Keys(absl::string_view kid_wanted, 
   }
 }
 
-absl::StatusOr<KeySource::Keyset> KeySource::FetchNow(std::unique_lock<std::mutex>& lock, absl::string_view kid_wanted, absl::Time deadline) {
+absl::StatusOr<KeySource::Keyset> KeySource::FetchNow(std::unique_lock<std::mutex>& lock, absl::string_view kid_wanted,
+                                                      absl::Time deadline) {
   const absl::Time began = clock_.Now();
   fetching_ = true;
   last_attempt_ = began;
@@ -65,7 +66,8 @@ absl::StatusOr<KeySource::Keyset> KeySource::FetchNow(std::unique_lock<std::mute
   fetched_.notify_all();
   if (last_error_.ok()) return keys_;
   if (keys_ != nullptr && began - keys_from_ < 2 * refresh_ && Serves(keys_, kid_wanted)) return keys_;
-  // A kid that is not in the old set may be a new key of theirs: the caller learns that they did not answer, not that the key is unknown.
+  // A kid that is not in the old set may be a new key of theirs: the caller learns that they did not answer, not that
+  // the key is unknown.
   return last_error_;
 }
 

@@ -37,7 +37,9 @@ class KeySourceTest : public ::testing::Test {
     return set;
   }
 
-  absl::StatusOr<KeySource::Keyset> Keys(absl::string_view kid) { return source_.Keys(kid, clock_.Now() + absl::Seconds(5)); }
+  absl::StatusOr<KeySource::Keyset> Keys(absl::string_view kid) {
+    return source_.Keys(kid, clock_.Now() + absl::Seconds(5));
+  }
   bool Has(absl::string_view kid) {
     const auto keys = Keys(kid);
     return keys.ok() && (*keys)->Find(kid) != nullptr;
@@ -89,7 +91,8 @@ TEST_F(KeySourceTest, OldSetServesWhileTheServiceIsDownButNotBeyondTwiceRefresh)
   clock_.Advance(200);
   EXPECT_EQ(DenyReasonOf(Keys("first").status()), v1::DENY_REASON_DEPENDENCY_UNAVAILABLE);
   down_ = false;
-  EXPECT_EQ(DenyReasonOf(Keys("first").status()), v1::DENY_REASON_DEPENDENCY_UNAVAILABLE) << "not asked again within 5 s";
+  EXPECT_EQ(DenyReasonOf(Keys("first").status()), v1::DENY_REASON_DEPENDENCY_UNAVAILABLE)
+      << "not asked again within 5 s";
   clock_.Advance(5);
   EXPECT_TRUE(Has("first"));
 }

@@ -16,8 +16,10 @@ namespace twi::client {
 constexpr int kAttempts = 3;
 
 template <typename Response, typename Stub, typename Interface, typename Request>
-absl::StatusOr<Response> UnaryCall(absl::string_view what, Stub& stub, grpc::Status (Interface::*method)(grpc::ClientContext*, const Request&, Response*),
-                                   const Request& request, const config::v1::Peer& peer, absl::Time deadline, absl::Time now) {
+absl::StatusOr<Response> UnaryCall(absl::string_view what, Stub& stub,
+                                   grpc::Status (Interface::*method)(grpc::ClientContext*, const Request&, Response*),
+                                   const Request& request, const config::v1::Peer& peer, absl::Time deadline,
+                                   absl::Time now) {
   grpc::ClientContext context;
   SetDeadline(context, peer, deadline, now);
   Response response;
@@ -28,8 +30,11 @@ absl::StatusOr<Response> UnaryCall(absl::string_view what, Stub& stub, grpc::Sta
 
 // The same for a call that is safe to repeat.
 template <typename Response, typename Stub, typename Interface, typename Request>
-absl::StatusOr<Response> RepeatableCall(absl::string_view what, Stub& stub, grpc::Status (Interface::*method)(grpc::ClientContext*, const Request&, Response*),
-                                        const Request& request, const config::v1::Peer& peer, absl::Time deadline, const Clock& clock) {
+absl::StatusOr<Response> RepeatableCall(absl::string_view what, Stub& stub,
+                                        grpc::Status (Interface::*method)(grpc::ClientContext*, const Request&,
+                                                                          Response*),
+                                        const Request& request, const config::v1::Peer& peer, absl::Time deadline,
+                                        const Clock& clock) {
   absl::StatusOr<Response> response = absl::UnknownError("not called");
   const absl::Status status = RetryUnavailable(kAttempts, deadline, [&] {
     response = UnaryCall<Response>(what, stub, method, request, peer, deadline, clock.Now());

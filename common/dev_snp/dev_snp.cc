@@ -49,25 +49,34 @@ std::string DerInteger(std::uint8_t value) {
 // The value of a DER INTEGER 0..255, as DerInteger writes it.
 absl::StatusOr<std::uint8_t> SplOf(const crypto::Certificate& vcek, const char* oid) {
   const crypto::Extension* extension = vcek.Find(oid);
-  if (extension != nullptr && extension->value.size() >= 3 && extension->value == DerInteger(static_cast<std::uint8_t>(extension->value.back()))) {
+  if (extension != nullptr && extension->value.size() >= 3 &&
+      extension->value == DerInteger(static_cast<std::uint8_t>(extension->value.back()))) {
     return static_cast<std::uint8_t>(extension->value.back());
   }
   return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("development SNP chain: VCEK has no SPL extension ", oid));
 }
 
 std::vector<crypto::Extension> VcekExtensions(const DevSnpTcb& tcb, const std::string& chip_id) {
-  const auto extension = [](const char* oid, std::string value) { return crypto::Extension{oid, false, std::move(value)}; };
+  const auto extension = [](const char* oid, std::string value) {
+    return crypto::Extension{oid, false, std::move(value)};
+  };
   std::string product = {0x16, static_cast<char>(std::strlen(kProduct))};  // IA5String
   product += kProduct;
-  return {extension(kOidStructVersion, DerInteger(0)), extension(kOidProductName, product),
-          extension(kOidBlSpl, DerInteger(tcb.bl)),    extension(kOidTeeSpl, DerInteger(tcb.tee)),
-          extension(kOidReservedSpl4, DerInteger(0)),  extension(kOidReservedSpl5, DerInteger(0)),
-          extension(kOidReservedSpl6, DerInteger(0)),  extension(kOidReservedSpl7, DerInteger(0)),
-          extension(kOidSnpSpl, DerInteger(tcb.snp)),  extension(kOidUcodeSpl, DerInteger(tcb.ucode)),
+  return {extension(kOidStructVersion, DerInteger(0)),
+          extension(kOidProductName, product),
+          extension(kOidBlSpl, DerInteger(tcb.bl)),
+          extension(kOidTeeSpl, DerInteger(tcb.tee)),
+          extension(kOidReservedSpl4, DerInteger(0)),
+          extension(kOidReservedSpl5, DerInteger(0)),
+          extension(kOidReservedSpl6, DerInteger(0)),
+          extension(kOidReservedSpl7, DerInteger(0)),
+          extension(kOidSnpSpl, DerInteger(tcb.snp)),
+          extension(kOidUcodeSpl, DerInteger(tcb.ucode)),
           extension(kOidHwId, chip_id)};  // raw octets, as Milan's VCEKs have them
 }
 
-crypto::CertificateTemplate Template(crypto::Random& random, absl::Time now, const std::string& issuer_der, const std::string& subject_der, const std::string& spki) {
+crypto::CertificateTemplate Template(crypto::Random& random, absl::Time now, const std::string& issuer_der,
+                                     const std::string& subject_der, const std::string& spki) {
   crypto::CertificateTemplate cert;
   cert.serial = random.Bytes(16);
   cert.serial[0] = static_cast<char>((cert.serial[0] & 0x3f) | 0x40);  // positive, not zero
@@ -99,13 +108,15 @@ absl::StatusOr<crypto::Certificate> ReadCertificate(const std::string& path) {
   TWI_ASSIGN_OR_RETURN(const std::string pem, config::ReadFile(path, {}));
   auto certificates = crypto::ParseCertificates(pem);
   if (!certificates.ok()) return FileError(path, certificates.status().message());
-  if (certificates->size() != 1) return FileError(path, absl::StrCat("holds ", certificates->size(), " certificates, expected one"));
+  if (certificates->size() != 1)
+    return FileError(path, absl::StrCat("holds ", certificates->size(), " certificates, expected one"));
   return std::move((*certificates)[0]);
 }
 
 }  // namespace
 
-DevSnpChain::DevSnpChain(crypto::PrivateKey vcek_key, std::string ark_der, std::string ask_der, std::string vcek_der, std::string chip_id, DevSnpTcb tcb)
+DevSnpChain::DevSnpChain(crypto::PrivateKey vcek_key, std::string ark_der, std::string ask_der, std::string vcek_der,
+                         std::string chip_id, DevSnpTcb tcb)
     : vcek_key_(std::move(vcek_key)),
       ark_der_(std::move(ark_der)),
       ask_der_(std::move(ask_der)),
@@ -135,11 +146,13 @@ absl::StatusOr<DevSnpChain> DevSnpChain::Generate(absl::Time now, crypto::Random
 
   std::string chip_id = random.Bytes(kChipIdSize);
   // The subject is the one by which verifiers know a VCEK; that it is a development one is said by every name above it.
-  crypto::CertificateTemplate vcek = Template(random, now, ask_name, crypto::NameFromCommonName("SEV-VCEK"), vcek_key.public_key().spki());
+  crypto::CertificateTemplate vcek =
+      Template(random, now, ask_name, crypto::NameFromCommonName("SEV-VCEK"), vcek_key.public_key().spki());
   vcek.key_usage = crypto::kKeyUsageDigitalSignature;
   vcek.extensions = VcekExtensions(tcb, chip_id);
   TWI_ASSIGN_OR_RETURN(std::string vcek_der, crypto::SignCertificate(vcek, ask_key, /*rsa_pss=*/true));
-  return DevSnpChain(std::move(vcek_key), std::move(ark_der), std::move(ask_der), std::move(vcek_der), std::move(chip_id), tcb);
+  return DevSnpChain(std::move(vcek_key), std::move(ark_der), std::move(ask_der), std::move(vcek_der),
+                     std::move(chip_id), tcb);
 }
 
 absl::Status DevSnpChain::Write(const std::string& directory) const {
@@ -161,9 +174,11 @@ absl::StatusOr<DevSnpChain> DevSnpChain::Read(const std::string& directory) {
   auto key = crypto::PrivateKey::FromPem(SecretBytes::CopyOf(key_pem));
   Wipe(key_pem);
   if (!key.ok()) return FileError(key_path, key.status().message());
-  if (key->type() != crypto::KeyType::kP384 || key->public_key() != vcek.public_key) return FileError(key_path, "is not the P-384 key of vcek.pem");
+  if (key->type() != crypto::KeyType::kP384 || key->public_key() != vcek.public_key)
+    return FileError(key_path, "is not the P-384 key of vcek.pem");
   const crypto::Extension* hwid = vcek.Find(kOidHwId);
-  if (hwid == nullptr || hwid->value.size() != kChipIdSize) return FileError(directory + "/vcek.pem", "has no HWID extension of 64 bytes");
+  if (hwid == nullptr || hwid->value.size() != kChipIdSize)
+    return FileError(directory + "/vcek.pem", "has no HWID extension of 64 bytes");
   DevSnpTcb tcb;
   TWI_ASSIGN_OR_RETURN(tcb.bl, SplOf(vcek, kOidBlSpl));
   TWI_ASSIGN_OR_RETURN(tcb.tee, SplOf(vcek, kOidTeeSpl));

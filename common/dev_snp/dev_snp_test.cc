@@ -40,7 +40,8 @@ std::string TempDir() {
 crypto::Certificate Parse(const std::string& der) { return crypto::ParseCertificate(der).value(); }
 
 TEST(DevSnpChain, ChainsToAnArkThatSaysWhatItIs) {
-  const crypto::Certificate ark = Parse(Chain().ark_der()), ask = Parse(Chain().ask_der()), vcek = Parse(Chain().vcek_der());
+  const crypto::Certificate ark = Parse(Chain().ark_der()), ask = Parse(Chain().ask_der()),
+                            vcek = Parse(Chain().vcek_der());
   EXPECT_EQ(ark.subject_common_name, kDevArkCommonName);
   crypto::PathOptions options;
   options.now = kNow;
@@ -49,7 +50,8 @@ TEST(DevSnpChain, ChainsToAnArkThatSaysWhatItIs) {
   EXPECT_EQ(path->size(), 3u);
   EXPECT_EQ(vcek.Find("1.3.6.1.4.1.3704.1.4")->value, Chain().chip_id());
   EXPECT_EQ(vcek.Find("1.3.6.1.4.1.3704.1.2")->value, std::string("\x16\x08Milan-B0"));
-  EXPECT_EQ(vcek.Find("1.3.6.1.4.1.3704.1.3.8")->value, std::string("\x02\x02\x00\xd5", 4));  // 213 needs its leading zero
+  EXPECT_EQ(vcek.Find("1.3.6.1.4.1.3704.1.3.8")->value,
+            std::string("\x02\x02\x00\xd5", 4));  // 213 needs its leading zero
 }
 
 TEST(DevSnpChain, ReportVerifiesUnderTheVcek) {

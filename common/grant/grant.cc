@@ -22,23 +22,28 @@ constexpr absl::Duration kMaxGrantLife = absl::Minutes(15);
 constexpr absl::Duration kMaxCredentialLife = absl::Hours(24);
 constexpr std::int64_t kLastSecond = 253402300799;  // year 9999
 
-absl::Status Malformed(absl::string_view detail) { return Deny(v1::DENY_REASON_GRANT_MALFORMED, absl::StrCat("grant: ", detail)); }
+absl::Status Malformed(absl::string_view detail) {
+  return Deny(v1::DENY_REASON_GRANT_MALFORMED, absl::StrCat("grant: ", detail));
+}
 
 // Style H17: a member that is missing fails, and so does one that is not named here.
-absl::Status ExactMembers(const json& object, absl::string_view where, const std::set<std::string>& required, const std::set<std::string>& optional) {
+absl::Status ExactMembers(const json& object, absl::string_view where, const std::set<std::string>& required,
+                          const std::set<std::string>& optional) {
   if (!object.is_object()) return Malformed(absl::StrCat(where, " is not an object"));
   for (const std::string& name : required) {
     if (!object.contains(name)) return Malformed(absl::StrCat(where, name, " is missing"));
   }
   for (const auto& [name, value] : object.items()) {
-    if (required.count(name) == 0 && optional.count(name) == 0) return Malformed(absl::StrCat(where, name, " is not a claim of ours"));
+    if (required.count(name) == 0 && optional.count(name) == 0)
+      return Malformed(absl::StrCat(where, name, " is not a claim of ours"));
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> Text(const json& object, const char* name) {
   const json& value = object.at(name);
-  if (!value.is_string() || value.get_ref<const std::string&>().empty() || value.get_ref<const std::string&>().size() > kMaxText) {
+  if (!value.is_string() || value.get_ref<const std::string&>().empty() ||
+      value.get_ref<const std::string&>().size() > kMaxText) {
     return Malformed(absl::StrCat(name, " is not a string of 1..", kMaxText, " bytes"));
   }
   return value.get<std::string>();
@@ -47,13 +52,15 @@ absl::StatusOr<std::string> Text(const json& object, const char* name) {
 absl::StatusOr<std::string> Digest(const json& object, const char* name) {
   TWI_ASSIGN_OR_RETURN(const std::string text, Text(object, name));
   const absl::StatusOr<std::string> bytes = FromBase64Url(text);
-  if (!bytes.ok() || bytes->size() != kDigestSize) return Malformed(absl::StrCat(name, " is not base64url of 32 bytes"));
+  if (!bytes.ok() || bytes->size() != kDigestSize)
+    return Malformed(absl::StrCat(name, " is not base64url of 32 bytes"));
   return *bytes;
 }
 
 absl::StatusOr<std::uint64_t> Whole(const json& object, const char* name, std::uint64_t max) {
   const json& value = object.at(name);
-  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > max) return Malformed(absl::StrCat(name, " is not a whole number in range"));
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > max)
+    return Malformed(absl::StrCat(name, " is not a whole number in range"));
   return value.get<std::uint64_t>();
 }
 
@@ -70,16 +77,20 @@ absl::Status ReadPolicy(const json& policy, Grant& grant) {
 // What the grant entitles to.
 absl::Status ReadEntitlement(const json& claims, Grant& grant) {
   TWI_ASSIGN_OR_RETURN(grant.workload_identifier, Text(claims, "sub"));
-  if (const absl::Status valid = ValidateWorkloadIdentifier(grant.workload_identifier); !valid.ok()) return Malformed(absl::StrCat("sub: ", valid.message()));
+  if (const absl::Status valid = ValidateWorkloadIdentifier(grant.workload_identifier); !valid.ok())
+    return Malformed(absl::StrCat("sub: ", valid.message()));
   grant.claims = claims.at("claims");
   if (!grant.claims.is_object()) return Malformed("claims is not an object");
-  TWI_ASSIGN_OR_RETURN(const std::uint64_t lifetime, Whole(claims, "max_lifetime", static_cast<std::uint64_t>(absl::ToInt64Seconds(kMaxCredentialLife))));
+  TWI_ASSIGN_OR_RETURN(
+      const std::uint64_t lifetime,
+      Whole(claims, "max_lifetime", static_cast<std::uint64_t>(absl::ToInt64Seconds(kMaxCredentialLife))));
   if (lifetime == 0) return Malformed("max_lifetime is 0");
   grant.max_lifetime = absl::Seconds(static_cast<std::int64_t>(lifetime));
   const json& names = claims.at("dns_names");
   if (!names.is_array() || names.size() > kMaxDnsNames) return Malformed("dns_names is not a list of at most 16");
   for (const json& name : names) {
-    if (!name.is_string() || name.get_ref<const std::string&>().empty() || name.get_ref<const std::string&>().size() > 253) {
+    if (!name.is_string() || name.get_ref<const std::string&>().empty() ||
+        name.get_ref<const std::string&>().size() > 253) {
       return Malformed("dns_names holds something that is no DNS name");
     }
     grant.dns_names.push_back(name.get<std::string>());
@@ -88,8 +99,9 @@ absl::Status ReadEntitlement(const json& claims, Grant& grant) {
 }
 
 absl::StatusOr<Grant> ReadClaims(const json& claims) {
-  TWI_RETURN_IF_ERROR(ExactMembers(claims, "", {"iss", "aud", "jti", "iat", "exp", "sub", "claims", "max_lifetime", "dns_names", "policy"},
-                                   {"key_sha256", "owner", "results_sha256"}));
+  TWI_RETURN_IF_ERROR(ExactMembers(
+      claims, "", {"iss", "aud", "jti", "iat", "exp", "sub", "claims", "max_lifetime", "dns_names", "policy"},
+      {"key_sha256", "owner", "results_sha256"}));
   Grant grant;
   TWI_ASSIGN_OR_RETURN(grant.issuer, Text(claims, "iss"));
   TWI_ASSIGN_OR_RETURN(grant.audience, Text(claims, "aud"));
@@ -99,7 +111,8 @@ absl::StatusOr<Grant> ReadClaims(const json& claims) {
   TWI_ASSIGN_OR_RETURN(const std::uint64_t expires, Whole(claims, "exp", kLastSecond));
   grant.issued_at = absl::FromUnixSeconds(static_cast<std::int64_t>(issued));
   grant.expires_at = absl::FromUnixSeconds(static_cast<std::int64_t>(expires));
-  if (grant.expires_at <= grant.issued_at || grant.expires_at - grant.issued_at > kMaxGrantLife) return Malformed("it lives for no time, or longer than 15 minutes");
+  if (grant.expires_at <= grant.issued_at || grant.expires_at - grant.issued_at > kMaxGrantLife)
+    return Malformed("it lives for no time, or longer than 15 minutes");
   TWI_RETURN_IF_ERROR(ReadEntitlement(claims, grant));
   // Bound to a key and to results (A, B, C), or to an owner (D): never both, never neither.
   const bool key = claims.contains("key_sha256") && claims.contains("results_sha256") && !claims.contains("owner");
@@ -131,16 +144,20 @@ absl::Status MatchBearer(const Grant& grant, const GrantExpectation& expected) {
   if (!expected.owner.empty()) {
     if (grant.owner != expected.owner) {
       return Deny(v1::DENY_REASON_GRANT_WRONG_OWNER,
-                  absl::StrCat("the grant is for ", grant.owner.empty() ? "a key" : grant.owner, ", the caller is ", expected.owner));
+                  absl::StrCat("the grant is for ", grant.owner.empty() ? "a key" : grant.owner, ", the caller is ",
+                               expected.owner));
     }
     return absl::OkStatus();
   }
   if (!ConstantTimeEqual(grant.key_sha256, expected.key_sha256)) {
-    return Deny(v1::DENY_REASON_GRANT_WRONG_KEY, absl::StrCat("the grant is for ", grant.key_sha256.empty() ? "an owner" : "key " + ToHex(grant.key_sha256),
-                                                              ", the request's key is ", ToHex(expected.key_sha256)));
+    return Deny(
+        v1::DENY_REASON_GRANT_WRONG_KEY,
+        absl::StrCat("the grant is for ", grant.key_sha256.empty() ? "an owner" : "key " + ToHex(grant.key_sha256),
+                     ", the request's key is ", ToHex(expected.key_sha256)));
   }
   if (!ConstantTimeEqual(grant.results_sha256, expected.results_sha256)) {
-    return Deny(v1::DENY_REASON_GRANT_WRONG_KEY, "the grant was made from other Attestation Results than those of the request");
+    return Deny(v1::DENY_REASON_GRANT_WRONG_KEY,
+                "the grant was made from other Attestation Results than those of the request");
   }
   return absl::OkStatus();
 }
@@ -169,13 +186,15 @@ absl::StatusOr<std::string> SignGrant(const Grant& grant, const crypto::PrivateK
   if (!grant.results_sha256.empty()) claims["results_sha256"] = ToBase64Url(grant.results_sha256);
   // What would not be accepted is not signed: the reading side decides what a grant is.
   if (const absl::StatusOr<Grant> read = ReadClaims(claims); !read.ok()) {
-    return Deny(v1::DENY_REASON_INTERNAL, absl::StrCat("a grant of our own would be refused: ", read.status().message()));
+    return Deny(v1::DENY_REASON_INTERNAL,
+                absl::StrCat("a grant of our own would be refused: ", read.status().message()));
   }
   return jose::SignJws(key, kid, kGrantTyp, claims.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
 absl::StatusOr<Grant> ValidateGrant(absl::string_view jws, const jose::JwkSet& keys, const GrantExpectation& expected) {
-  const bool for_key = expected.key_sha256.size() == kDigestSize && expected.results_sha256.size() == kDigestSize && expected.owner.empty();
+  const bool for_key = expected.key_sha256.size() == kDigestSize && expected.results_sha256.size() == kDigestSize &&
+                       expected.owner.empty();
   const bool for_owner = !expected.owner.empty() && expected.key_sha256.empty() && expected.results_sha256.empty();
   if (expected.audience.empty() || expected.issuer.empty() || for_key == for_owner) {
     return Deny(v1::DENY_REASON_INTERNAL, "ValidateGrant: the expectation does not say for whom");
@@ -187,16 +206,20 @@ absl::StatusOr<Grant> ValidateGrant(absl::string_view jws, const jose::JwkSet& k
   if (!verified.ok()) return AsGrantStatus(verified.status());
   TWI_ASSIGN_OR_RETURN(Grant grant, ReadClaims(verified->payload));
   if (grant.issuer != expected.issuer) {
-    return Deny(v1::DENY_REASON_GRANT_KEY_UNKNOWN, absl::StrCat("iss is ", grant.issuer, ", expected ", expected.issuer));
+    return Deny(v1::DENY_REASON_GRANT_KEY_UNKNOWN,
+                absl::StrCat("iss is ", grant.issuer, ", expected ", expected.issuer));
   }
   if (grant.audience != expected.audience) {
-    return Deny(v1::DENY_REASON_GRANT_WRONG_AUDIENCE, absl::StrCat("aud is ", grant.audience, ", we are ", expected.audience));
+    return Deny(v1::DENY_REASON_GRANT_WRONG_AUDIENCE,
+                absl::StrCat("aud is ", grant.audience, ", we are ", expected.audience));
   }
   if (grant.issued_at > expected.now + expected.max_skew) {
-    return Deny(v1::DENY_REASON_GRANT_NOT_YET_VALID, absl::StrCat("issued at ", absl::FormatTime(grant.issued_at, absl::UTCTimeZone())));
+    return Deny(v1::DENY_REASON_GRANT_NOT_YET_VALID,
+                absl::StrCat("issued at ", absl::FormatTime(grant.issued_at, absl::UTCTimeZone())));
   }
   if (expected.now >= grant.expires_at) {
-    return Deny(v1::DENY_REASON_GRANT_EXPIRED, absl::StrCat("expired at ", absl::FormatTime(grant.expires_at, absl::UTCTimeZone())));
+    return Deny(v1::DENY_REASON_GRANT_EXPIRED,
+                absl::StrCat("expired at ", absl::FormatTime(grant.expires_at, absl::UTCTimeZone())));
   }
   TWI_RETURN_IF_ERROR(MatchBearer(grant, expected));
   return grant;

@@ -1,4 +1,5 @@
-// Two doors: the bytes as a grant (the form), and the bytes as the claims of a grant that the mapper's key really signed.
+// Two doors: the bytes as a grant (the form), and the bytes as the claims of a grant that the mapper's key really
+// signed.
 #include <cstdint>
 #include <cstdlib>
 
@@ -18,7 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto jws = twi::jose::SignJws(key, "k", twi::kGrantTyp, text);
   if (!jws.ok()) return 0;
   const auto grant = twi::ValidateGrant(*jws, keys, expected);
-  if (grant.ok() && (grant->owner != expected.owner || !grant->key_sha256.empty() || grant->policy_version == 0)) std::abort();
+  if (grant.ok() && (grant->owner != expected.owner || !grant->key_sha256.empty() || grant->policy_version == 0))
+    std::abort();
   if (!grant.ok() && twi::DenyReasonOf(grant.status()) == twi::v1::DENY_REASON_INTERNAL) std::abort();
   return 0;
 }

@@ -13,7 +13,9 @@ const absl::Time kNow = absl::FromUnixSeconds(1800000000);
 
 class GrantTest : public ::testing::Test {
  protected:
-  GrantTest() : key_(*crypto::PrivateKey::Generate(crypto::KeyType::kP256)), other_(*crypto::PrivateKey::Generate(crypto::KeyType::kP256)) {
+  GrantTest()
+      : key_(*crypto::PrivateKey::Generate(crypto::KeyType::kP256)),
+        other_(*crypto::PrivateKey::Generate(crypto::KeyType::kP256)) {
     keys_.keys.push_back({"k1", "ES256", "sig", key_.public_key()});
     grant_.issuer = kMapper;
     grant_.audience = kAuthority;
@@ -123,7 +125,9 @@ TEST_F(GrantTest, RefusesUnknownKeysAndIssuers) {
   EXPECT_EQ(Refused(Signed()), v1::DENY_REASON_GRANT_KEY_UNKNOWN);
 }
 
-TEST_F(GrantTest, RefusesASignatureOfAnotherKey) { EXPECT_EQ(Refused(*SignGrant(grant_, other_, "k1")), v1::DENY_REASON_GRANT_SIGNATURE_INVALID); }
+TEST_F(GrantTest, RefusesASignatureOfAnotherKey) {
+  EXPECT_EQ(Refused(*SignGrant(grant_, other_, "k1")), v1::DENY_REASON_GRANT_SIGNATURE_INVALID);
+}
 
 TEST_F(GrantTest, RefusesEveryFlippedCharacter) {
   const std::string jws = Signed();

@@ -19,19 +19,23 @@ constexpr std::size_t kMaxName = 128;
 constexpr absl::Duration kMaxSkew = absl::Minutes(5);
 constexpr std::int64_t kLastSecond = 253402300799;  // year 9999
 
-absl::Status Malformed(absl::string_view detail) { return Deny(v1::DENY_REASON_POLICY_MALFORMED, absl::StrCat("signed policy: ", detail)); }
+absl::Status Malformed(absl::string_view detail) {
+  return Deny(v1::DENY_REASON_POLICY_MALFORMED, absl::StrCat("signed policy: ", detail));
+}
 
 absl::StatusOr<std::string> Text(const json& payload, const char* name, std::size_t max_size) {
   const auto found = payload.find(name);
   if (found == payload.end() || !found->is_string()) return Malformed(absl::StrCat(name, " is missing or no string"));
   const std::string& text = found->get_ref<const std::string&>();
-  if (text.empty() || text.size() > max_size) return Malformed(absl::StrCat(name, " has ", text.size(), " bytes, 1..", max_size, " are allowed"));
+  if (text.empty() || text.size() > max_size)
+    return Malformed(absl::StrCat(name, " has ", text.size(), " bytes, 1..", max_size, " are allowed"));
   return text;
 }
 
 absl::StatusOr<std::uint64_t> Whole(const json& payload, const char* name, std::uint64_t max) {
   const auto found = payload.find(name);
-  if (found == payload.end() || !found->is_number_unsigned() || found->get<std::uint64_t>() == 0 || found->get<std::uint64_t>() > max) {
+  if (found == payload.end() || !found->is_number_unsigned() || found->get<std::uint64_t>() == 0 ||
+      found->get<std::uint64_t>() > max) {
     return Malformed(absl::StrCat(name, " is missing or no whole number in range"));
   }
   return found->get<std::uint64_t>();
@@ -66,12 +70,10 @@ absl::StatusOr<std::string> UnverifiedOwner(absl::string_view jws) {
 
 absl::StatusOr<std::string> SignPolicy(const SignedPolicy& policy, const crypto::PrivateKey& key) {
   if (key.type() != crypto::KeyType::kP256) return Malformed("the owner's key must be P-256 (ES256)");
-  const json payload = {{"document", policy.document},
-                        {"sha256", ToHex(crypto::Sha256(policy.document))},
-                        {"name", policy.name},
-                        {"version", policy.version},
-                        {"owner", policy.owner},
-                        {"iat", static_cast<std::uint64_t>(absl::ToUnixSeconds(policy.signed_at))}};
+  const json payload = {
+      {"document", policy.document}, {"sha256", ToHex(crypto::Sha256(policy.document))},
+      {"name", policy.name},         {"version", policy.version},
+      {"owner", policy.owner},       {"iat", static_cast<std::uint64_t>(absl::ToUnixSeconds(policy.signed_at))}};
   TWI_RETURN_IF_ERROR(ReadPayload(payload).status());
   const std::string text = payload.dump(-1, ' ', false, json::error_handler_t::replace);
   // Bytes that are no UTF-8 would have been replaced, and the digest be another's.
@@ -83,7 +85,8 @@ absl::StatusOr<std::string> SignPolicy(const SignedPolicy& policy, const crypto:
 absl::StatusOr<SignedPolicy> VerifyPolicySignature(absl::string_view jws, const OwnerKey& owner_key, absl::Time now) {
   TWI_ASSIGN_OR_RETURN(const std::string owner, UnverifiedOwner(jws));
   const std::optional<crypto::PublicKey> key = owner_key(owner);
-  if (!key.has_value()) return Deny(v1::DENY_REASON_POLICY_OWNER_UNKNOWN, absl::StrCat("no owner ", owner, " is configured"));
+  if (!key.has_value())
+    return Deny(v1::DENY_REASON_POLICY_OWNER_UNKNOWN, absl::StrCat("no owner ", owner, " is configured"));
   jose::JwkSet keys;
   keys.keys.push_back({jose::Thumbprint(*key), "ES256", "sig", *key});
   jose::JwsExpectation form;
@@ -93,7 +96,8 @@ absl::StatusOr<SignedPolicy> VerifyPolicySignature(absl::string_view jws, const 
   if (!verified.ok()) {
     const v1::DenyReason reason = DenyReasonOf(verified.status());
     if (reason == v1::DENY_REASON_SIGNATURE_INVALID || reason == v1::DENY_REASON_JWS_KEY_UNKNOWN) {
-      return Deny(v1::DENY_REASON_POLICY_SIGNATURE_INVALID, absl::StrCat("not signed by the key of ", owner, ": ", verified.status().message()));
+      return Deny(v1::DENY_REASON_POLICY_SIGNATURE_INVALID,
+                  absl::StrCat("not signed by the key of ", owner, ": ", verified.status().message()));
     }
     return Malformed(verified.status().message());
   }

@@ -1,4 +1,5 @@
-// Two doors: the bytes as a token (the form), and the bytes as the payload of a token that the owner really signed (the members).
+// Two doors: the bytes as a token (the form), and the bytes as the payload of a token that the owner really signed (the
+// members).
 #include <cstdint>
 #include <cstdlib>
 

@@ -13,7 +13,8 @@ const absl::Time kNow = absl::FromUnixSeconds(1800000000);
 class PolicySignatureTest : public ::testing::Test {
  protected:
   PolicySignatureTest()
-      : key_(*crypto::PrivateKey::Generate(crypto::KeyType::kP256)), other_(*crypto::PrivateKey::Generate(crypto::KeyType::kP256)) {
+      : key_(*crypto::PrivateKey::Generate(crypto::KeyType::kP256)),
+        other_(*crypto::PrivateKey::Generate(crypto::KeyType::kP256)) {
     policy_.document = "name: payroll\n# \xc3\xa4 comment\n";
     policy_.name = "payroll";
     policy_.version = 3;
@@ -24,7 +25,11 @@ class PolicySignatureTest : public ::testing::Test {
   v1::DenyReason Refused(absl::string_view jws) { return DenyReasonOf(Verify(jws).status()); }
   absl::StatusOr<SignedPolicy> Verify(absl::string_view jws) {
     return VerifyPolicySignature(
-        jws, [this](absl::string_view owner) { return owner == kOwner ? std::optional<crypto::PublicKey>(key_.public_key()) : std::nullopt; }, kNow);
+        jws,
+        [this](absl::string_view owner) {
+          return owner == kOwner ? std::optional<crypto::PublicKey>(key_.public_key()) : std::nullopt;
+        },
+        kNow);
   }
   // A token with this payload, signed as the owner signs.
   std::string Sign(const nlohmann::json& payload, const char* typ = kPolicyTyp) {
@@ -52,7 +57,8 @@ TEST_F(PolicySignatureTest, GivesTheVeryBytesThatTheOwnerSigned) {
 TEST_F(PolicySignatureTest, RefusesAnotherKeyThanTheOwners) {
   EXPECT_EQ(Refused(*SignPolicy(policy_, other_)), v1::DENY_REASON_POLICY_SIGNATURE_INVALID);
   // The other key under the owner's kid.
-  EXPECT_EQ(Refused(*jose::SignJws(other_, jose::Thumbprint(key_.public_key()), kPolicyTyp, Payload().dump())), v1::DENY_REASON_POLICY_SIGNATURE_INVALID);
+  EXPECT_EQ(Refused(*jose::SignJws(other_, jose::Thumbprint(key_.public_key()), kPolicyTyp, Payload().dump())),
+            v1::DENY_REASON_POLICY_SIGNATURE_INVALID);
 }
 
 TEST_F(PolicySignatureTest, RefusesAnUnknownOwner) {
@@ -70,7 +76,9 @@ TEST_F(PolicySignatureTest, RefusesEveryFlippedByte) {
   }
 }
 
-TEST_F(PolicySignatureTest, RefusesOtherTyp) { EXPECT_EQ(Refused(Sign(Payload(), "twi-grant+jwt")), v1::DENY_REASON_POLICY_MALFORMED); }
+TEST_F(PolicySignatureTest, RefusesOtherTyp) {
+  EXPECT_EQ(Refused(Sign(Payload(), "twi-grant+jwt")), v1::DENY_REASON_POLICY_MALFORMED);
+}
 
 TEST_F(PolicySignatureTest, RefusesEachMissingOrWrongMember) {
   ASSERT_TRUE(Verify(Sign(Payload())).ok());
@@ -108,11 +116,13 @@ TEST_F(PolicySignatureTest, RefusesToSignWhatWouldBeRefused) {
   bad = policy_;
   bad.version = 0;
   EXPECT_EQ(DenyReasonOf(SignPolicy(bad, key_).status()), v1::DENY_REASON_POLICY_MALFORMED);
-  EXPECT_EQ(DenyReasonOf(SignPolicy(policy_, *crypto::PrivateKey::Generate(crypto::KeyType::kP384)).status()), v1::DENY_REASON_POLICY_MALFORMED);
+  EXPECT_EQ(DenyReasonOf(SignPolicy(policy_, *crypto::PrivateKey::Generate(crypto::KeyType::kP384)).status()),
+            v1::DENY_REASON_POLICY_MALFORMED);
 }
 
 TEST_F(PolicySignatureTest, RefusesGarbage) {
-  for (const char* jws : {"", ".", "..", "a.b.c", "e30.e30.", "not a token"}) EXPECT_EQ(Refused(jws), v1::DENY_REASON_POLICY_MALFORMED) << jws;
+  for (const char* jws : {"", ".", "..", "a.b.c", "e30.e30.", "not a token"})
+    EXPECT_EQ(Refused(jws), v1::DENY_REASON_POLICY_MALFORMED) << jws;
   EXPECT_EQ(Refused(std::string(kMaxSignedPolicy + 1, 'A')), v1::DENY_REASON_POLICY_MALFORMED);
 }
 

@@ -23,10 +23,13 @@ std::uint32_t U32(absl::string_view bytes, std::size_t at) {
 // RFC 4122 order, as Linux's sev-guest tools and go-sev-guest read it (no byte swapping of the first three fields).
 std::string GuidText(absl::string_view guid) {
   const std::string hex = ToHex(guid);
-  return absl::StrCat(hex.substr(0, 8), "-", hex.substr(8, 4), "-", hex.substr(12, 4), "-", hex.substr(16, 4), "-", hex.substr(20));
+  return absl::StrCat(hex.substr(0, 8), "-", hex.substr(8, 4), "-", hex.substr(12, 4), "-", hex.substr(16, 4), "-",
+                      hex.substr(20));
 }
 
-absl::Status Malformed(absl::string_view what) { return Deny(v1::DENY_REASON_ENDORSEMENT_MALFORMED, absl::StrCat("SNP certificate table: ", what)); }
+absl::Status Malformed(absl::string_view what) {
+  return Deny(v1::DENY_REASON_ENDORSEMENT_MALFORMED, absl::StrCat("SNP certificate table: ", what));
+}
 
 }  // namespace
 
@@ -47,7 +50,8 @@ absl::StatusOr<std::vector<SnpCertTableEntry>> ParseSnpCertTable(absl::string_vi
     const std::size_t offset = U32(entry, 16), length = U32(entry, 20);
     if (length == 0 || length > kMaxCertificate) return Malformed(absl::StrCat("entry ", i, ": length ", length));
     if (offset < data_start || offset > table.size() || length > table.size() - offset) {
-      return Malformed(absl::StrCat("entry ", i, ": offset ", offset, " length ", length, " outside of the table's ", table.size(), " bytes"));
+      return Malformed(absl::StrCat("entry ", i, ": offset ", offset, " length ", length, " outside of the table's ",
+                                    table.size(), " bytes"));
     }
     parsed.push_back({GuidText(entry.substr(0, 16)), std::string(table.substr(offset, length))});
   }

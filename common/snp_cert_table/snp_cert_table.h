@@ -1,5 +1,6 @@
-// The certificate table of an extended SNP report (GHCB specification, SNP_GET_EXT_REPORT; configfs-tsm `auxblob`): entries of
-// {GUID 16 bytes, offset u32, length u32} (little endian), ended by an entry of zeros, then the certificates. Shared by the agent and the Verifier's tools.
+// The certificate table of an extended SNP report (GHCB specification, SNP_GET_EXT_REPORT; configfs-tsm `auxblob`):
+// entries of {GUID 16 bytes, offset u32, length u32} (little endian), ended by an entry of zeros, then the
+// certificates. Shared by the agent and the Verifier's tools.
 #ifndef TWI_COMMON_SNP_CERT_TABLE_SNP_CERT_TABLE_H_
 #define TWI_COMMON_SNP_CERT_TABLE_SNP_CERT_TABLE_H_
 
@@ -22,8 +23,9 @@ struct SnpCertTableEntry {
   std::string certificate;  // as found: DER, or PEM where the host put it so; not parsed, not trusted
 };
 
-// Checks: at most 64 KiB; at most 16 entries; the zero entry is there; each certificate is 1 byte to 16 KiB and lies between the end of the entries and the end of the
-// table. Certificates of other GUIDs (a hypervisor may add its own, and CRLs) are returned too. ENDORSEMENT_MALFORMED. Empty input: no entries.
+// Checks: at most 64 KiB; at most 16 entries; the zero entry is there; each certificate is 1 byte to 16 KiB and lies
+// between the end of the entries and the end of the table. Certificates of other GUIDs (a hypervisor may add its own,
+// and CRLs) are returned too. ENDORSEMENT_MALFORMED. Empty input: no entries.
 absl::StatusOr<std::vector<SnpCertTableEntry>> ParseSnpCertTable(absl::string_view table);
 
 // True for the four GUIDs above.

@@ -13,7 +13,9 @@ std::string Le32(std::uint32_t value) {
   return out;
 }
 
-std::string Entry(const std::string& guid_hex, std::uint32_t offset, std::uint32_t length) { return FromHex(guid_hex).value() + Le32(offset) + Le32(length); }
+std::string Entry(const std::string& guid_hex, std::uint32_t offset, std::uint32_t length) {
+  return FromHex(guid_hex).value() + Le32(offset) + Le32(length);
+}
 
 const char kVcekHex[] = "63da758de6644564adc5f4b93be8accd";
 const char kAskHex[] = "4ab7b379bbac4fe4a02f05aef327c782";
@@ -37,15 +39,23 @@ TEST(SnpCertTable, EmptyAndPaddedTablesHaveNoEntries) {
   EXPECT_EQ(ParseSnpCertTable(std::string(4096, '\0'))->size(), 0u);  // what a host without certificates gives
 }
 
-TEST(SnpCertTable, UnknownGuidIsNotACertificate) { EXPECT_FALSE(IsSnpCertificateGuid("00000000-0000-0000-0000-000000000001")); }
+TEST(SnpCertTable, UnknownGuidIsNotACertificate) {
+  EXPECT_FALSE(IsSnpCertificateGuid("00000000-0000-0000-0000-000000000001"));
+}
 
-TEST(SnpCertTable, RefusesMissingEnd) { EXPECT_EQ(Reason(Entry(kVcekHex, 24, 4) + "vcek"), v1::DENY_REASON_ENDORSEMENT_MALFORMED); }
+TEST(SnpCertTable, RefusesMissingEnd) {
+  EXPECT_EQ(Reason(Entry(kVcekHex, 24, 4) + "vcek"), v1::DENY_REASON_ENDORSEMENT_MALFORMED);
+}
 
 TEST(SnpCertTable, RefusesOffsetsOutside) {
-  EXPECT_EQ(Reason(Entry(kVcekHex, 49, 4) + kEnd + "vcek"), v1::DENY_REASON_ENDORSEMENT_MALFORMED);           // one byte past the end
-  EXPECT_EQ(Reason(Entry(kVcekHex, 0xffffffff, 4) + kEnd + "vcek"), v1::DENY_REASON_ENDORSEMENT_MALFORMED);   // would wrap
-  EXPECT_EQ(Reason(Entry(kVcekHex, 48, 0xffffffff) + kEnd + "vcek"), v1::DENY_REASON_ENDORSEMENT_MALFORMED);  // would wrap
-  EXPECT_EQ(Reason(Entry(kVcekHex, 0, 4) + kEnd + "vcek"), v1::DENY_REASON_ENDORSEMENT_MALFORMED);            // overlaps the entries
+  EXPECT_EQ(Reason(Entry(kVcekHex, 49, 4) + kEnd + "vcek"),
+            v1::DENY_REASON_ENDORSEMENT_MALFORMED);  // one byte past the end
+  EXPECT_EQ(Reason(Entry(kVcekHex, 0xffffffff, 4) + kEnd + "vcek"),
+            v1::DENY_REASON_ENDORSEMENT_MALFORMED);  // would wrap
+  EXPECT_EQ(Reason(Entry(kVcekHex, 48, 0xffffffff) + kEnd + "vcek"),
+            v1::DENY_REASON_ENDORSEMENT_MALFORMED);  // would wrap
+  EXPECT_EQ(Reason(Entry(kVcekHex, 0, 4) + kEnd + "vcek"),
+            v1::DENY_REASON_ENDORSEMENT_MALFORMED);  // overlaps the entries
 }
 
 TEST(SnpCertTable, RefusesEmptyCertificateAndTooMany) {

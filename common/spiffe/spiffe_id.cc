@@ -14,10 +14,14 @@ namespace {
 
 constexpr std::size_t kMaxTrustDomain = 255;
 
-bool IsPathCharacter(char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' || c == '_'; }
+bool IsPathCharacter(char c) {
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' || c == '_';
+}
 bool IsDomainCharacter(char c) { return IsPathCharacter(c) && !absl::ascii_isupper(static_cast<unsigned char>(c)); }
 
-absl::Status Bad(absl::string_view what) { return Deny(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED, absl::StrCat("no SPIFFE ID: ", what)); }
+absl::Status Bad(absl::string_view what) {
+  return Deny(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED, absl::StrCat("no SPIFFE ID: ", what));
+}
 
 }  // namespace
 
@@ -28,11 +32,13 @@ absl::StatusOr<SpiffeId> ParseSpiffeId(absl::string_view text) {
   const absl::string_view domain = text.substr(0, slash);
   const absl::string_view path = text.substr(slash);
   if (domain.empty() || domain.size() > kMaxTrustDomain) return Bad("the trust domain is empty or too long");
-  if (!std::all_of(domain.begin(), domain.end(), IsDomainCharacter)) return Bad("the trust domain has other characters than a-z 0-9 . - _");
+  if (!std::all_of(domain.begin(), domain.end(), IsDomainCharacter))
+    return Bad("the trust domain has other characters than a-z 0-9 . - _");
   if (!path.empty()) {
     for (absl::string_view segment : absl::StrSplit(path.substr(1), '/')) {
       if (segment.empty() || segment == "." || segment == "..") return Bad("a path segment is empty, \".\" or \"..\"");
-      if (!std::all_of(segment.begin(), segment.end(), IsPathCharacter)) return Bad("the path has other characters than A-Z a-z 0-9 . - _ /");
+      if (!std::all_of(segment.begin(), segment.end(), IsPathCharacter))
+        return Bad("the path has other characters than A-Z a-z 0-9 . - _ /");
     }
   }
   return SpiffeId{std::string(domain), std::string(path)};

@@ -16,8 +16,9 @@ struct SpiffeId {
   std::string path;  // "/payroll/worker", or empty: the trust domain itself
 };
 
-// Checks: at most 2048 bytes; the scheme in lower case; trust domain 1..255 of a-z 0-9 . - _ (no user, no port); path empty or segments of A-Z a-z 0-9 . - _ that are neither empty
-// nor "." nor ".." (so no trailing slash); no query, no fragment, no percent sign. IDENTIFIER_NOT_ALLOWED with what is wrong.
+// Checks: at most 2048 bytes; the scheme in lower case; trust domain 1..255 of a-z 0-9 . - _ (no user, no port); path
+// empty or segments of A-Z a-z 0-9 . - _ that are neither empty nor "." nor ".." (so no trailing slash); no query, no
+// fragment, no percent sign. IDENTIFIER_NOT_ALLOWED with what is wrong.
 absl::StatusOr<SpiffeId> ParseSpiffeId(absl::string_view text);
 
 // The same, and a path: an identity that something may have, not a trust domain.

@@ -28,9 +28,15 @@ absl::Duration DurationOr(const google::protobuf::Duration& duration, bool set, 
   return set ? absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos()) : otherwise;
 }
 
-absl::Duration GrantLifetime(const ClaimsMapperConfig& c) { return DurationOr(c.grant_lifetime(), c.has_grant_lifetime(), absl::Minutes(2)); }
-absl::Duration ResultsMaxAge(const ClaimsMapperConfig& c) { return DurationOr(c.results_max_age(), c.has_results_max_age(), absl::Minutes(10)); }
-absl::Duration KeyRefresh(const ClaimsMapperConfig& c) { return DurationOr(c.verifier_keys().refresh(), c.verifier_keys().has_refresh(), absl::Minutes(5)); }
+absl::Duration GrantLifetime(const ClaimsMapperConfig& c) {
+  return DurationOr(c.grant_lifetime(), c.has_grant_lifetime(), absl::Minutes(2));
+}
+absl::Duration ResultsMaxAge(const ClaimsMapperConfig& c) {
+  return DurationOr(c.results_max_age(), c.has_results_max_age(), absl::Minutes(10));
+}
+absl::Duration KeyRefresh(const ClaimsMapperConfig& c) {
+  return DurationOr(c.verifier_keys().refresh(), c.verifier_keys().has_refresh(), absl::Minutes(5));
+}
 
 absl::Status Need(bool good, absl::string_view field, absl::string_view expected) {
   return good ? absl::OkStatus() : config::ConfigError("", field, expected);
@@ -39,7 +45,8 @@ absl::Status Need(bool good, absl::string_view field, absl::string_view expected
 absl::Status NeedSpiffeIds(const google::protobuf::RepeatedPtrField<std::string>& ids, const std::string& field) {
   std::set<std::string> seen;
   for (const std::string& id : ids) {
-    TWI_RETURN_IF_ERROR(Need(ValidateWorkloadIdentifier(id).ok() && seen.insert(id).second, field, absl::StrCat("SPIFFE IDs, each once; got ", id)));
+    TWI_RETURN_IF_ERROR(Need(ValidateWorkloadIdentifier(id).ok() && seen.insert(id).second, field,
+                             absl::StrCat("SPIFFE IDs, each once; got ", id)));
   }
   return absl::OkStatus();
 }
@@ -48,15 +55,21 @@ absl::Status ValidateFields(const ClaimsMapperConfig& c) {
   TWI_RETURN_IF_ERROR(Need(c.has_server(), "server", "a section"));
   TWI_RETURN_IF_ERROR(Need(!c.storage().database_file().empty(), "storage.database_file", "a file"));
   TWI_RETURN_IF_ERROR(Need(!c.storage().root_key_file().empty(), "storage.root_key_file", "a file"));
-  TWI_RETURN_IF_ERROR(Need(ValidateWorkloadIdentifier(c.issuer()).ok(), "issuer", "the SPIFFE ID of this Claims Mapper"));
+  TWI_RETURN_IF_ERROR(
+      Need(ValidateWorkloadIdentifier(c.issuer()).ok(), "issuer", "the SPIFFE ID of this Claims Mapper"));
   TWI_RETURN_IF_ERROR(Need(c.verifier_keys().has_peer(), "verifier_keys.peer", "the Verifier"));
-  TWI_RETURN_IF_ERROR(Need(ValidateWorkloadIdentifier(c.verifier_keys().peer().spiffe_id()).ok(), "verifier_keys.peer.spiffe_id", "the Verifier's SPIFFE ID"));
-  TWI_RETURN_IF_ERROR(Need(KeyRefresh(c) >= absl::Seconds(5) && KeyRefresh(c) <= absl::Hours(24), "verifier_keys.refresh", "5s..24h"));
-  TWI_RETURN_IF_ERROR(Need(GrantLifetime(c) >= absl::Seconds(10) && GrantLifetime(c) <= absl::Minutes(15), "grant_lifetime", "10s..15m"));
-  TWI_RETURN_IF_ERROR(Need(ResultsMaxAge(c) >= absl::Seconds(10) && ResultsMaxAge(c) <= absl::Hours(1), "results_max_age", "10s..1h"));
+  TWI_RETURN_IF_ERROR(Need(ValidateWorkloadIdentifier(c.verifier_keys().peer().spiffe_id()).ok(),
+                           "verifier_keys.peer.spiffe_id", "the Verifier's SPIFFE ID"));
+  TWI_RETURN_IF_ERROR(
+      Need(KeyRefresh(c) >= absl::Seconds(5) && KeyRefresh(c) <= absl::Hours(24), "verifier_keys.refresh", "5s..24h"));
+  TWI_RETURN_IF_ERROR(Need(GrantLifetime(c) >= absl::Seconds(10) && GrantLifetime(c) <= absl::Minutes(15),
+                           "grant_lifetime", "10s..15m"));
+  TWI_RETURN_IF_ERROR(
+      Need(ResultsMaxAge(c) >= absl::Seconds(10) && ResultsMaxAge(c) <= absl::Hours(1), "results_max_age", "10s..1h"));
   TWI_RETURN_IF_ERROR(Need(!c.relying_parties().empty(), "relying_parties", "at least one rp_id"));
   for (const std::string& rp_id : c.relying_parties()) {
-    TWI_RETURN_IF_ERROR(Need(rp_id.find(':') != std::string::npos && rp_id.size() <= 2048, "relying_parties", absl::StrCat("URIs; got ", rp_id)));
+    TWI_RETURN_IF_ERROR(Need(rp_id.find(':') != std::string::npos && rp_id.size() <= 2048, "relying_parties",
+                             absl::StrCat("URIs; got ", rp_id)));
   }
   TWI_RETURN_IF_ERROR(NeedSpiffeIds(c.verifiers(), "verifiers"));
   TWI_RETURN_IF_ERROR(NeedSpiffeIds(c.credential_authorities(), "credential_authorities"));
@@ -64,7 +77,8 @@ absl::Status ValidateFields(const ClaimsMapperConfig& c) {
     TWI_RETURN_IF_ERROR(Need(verifier == c.verifier_keys().peer().spiffe_id(), "verifiers",
                              absl::StrCat("the Verifier of verifier_keys, whose results are mapped; got ", verifier)));
   }
-  return Need(!c.verifiers().empty() || !c.credential_authorities().empty(), "verifiers, credential_authorities", "at least one peer that may ask");
+  return Need(!c.verifiers().empty() || !c.credential_authorities().empty(), "verifiers, credential_authorities",
+              "at least one peer that may ask");
 }
 
 std::shared_ptr<const MapperSettings> SettingsOf(const ClaimsMapperConfig& c) {
@@ -87,8 +101,10 @@ class Daemon final : public server::Running {
     SetSettings(SettingsOf(c));
     TWI_ASSIGN_OR_RETURN(std::shared_ptr<const Owners> owners, Owners::FromConfig(c, ""));
     TWI_ASSIGN_OR_RETURN(sealer_, storage::Sealer::FromConfig(c.storage()));
-    TWI_ASSIGN_OR_RETURN(database_, storage::Database::Open(c.storage().database_file(), {storage::kSigningKeysSchema, kPoliciesSchema}));
-    TWI_ASSIGN_OR_RETURN(grant_keys_, storage::SigningKeys::Load(*database_, *sealer_, random_, "grant", c.grant_keys(), clock_.Now()));
+    TWI_ASSIGN_OR_RETURN(database_, storage::Database::Open(c.storage().database_file(),
+                                                            {storage::kSigningKeysSchema, kPoliciesSchema}));
+    TWI_ASSIGN_OR_RETURN(
+        grant_keys_, storage::SigningKeys::Load(*database_, *sealer_, random_, "grant", c.grant_keys(), clock_.Now()));
     store_ = std::make_unique<PolicyStore>(*database_);
     TWI_ASSIGN_OR_RETURN(policies_, Policies::Open(*store_, std::move(owners)));
     TWI_RETURN_IF_ERROR(LoadFilesAtStart(c));
@@ -96,12 +112,14 @@ class Daemon final : public server::Running {
       TWI_ASSIGN_OR_RETURN(fetch, FetchFromVerifier(c));
     }
     verifier_keys_ = std::make_unique<client::KeySource>(std::move(fetch), KeyRefresh(c), clock_);
-    deps_ = std::make_unique<MapperDeps>(MapperDeps{clock_, random_, *policies_, *store_, *verifier_keys_, *grant_keys_, [this] { return Settings(); }});
+    deps_ = std::make_unique<MapperDeps>(
+        MapperDeps{clock_, random_, *policies_, *store_, *verifier_keys_, *grant_keys_, [this] { return Settings(); }});
     TWI_ASSIGN_OR_RETURN(server_, server::Server::Start(c.server(), clock_, [this](server::Gate& gate) {
-      std::vector<server::NamedService> services;
-      services.push_back({std::make_unique<ClaimsMapperService>(gate, *deps_), v1::ClaimsMapper::service_full_name()});
-      return services;
-    }));
+                           std::vector<server::NamedService> services;
+                           services.push_back({std::make_unique<ClaimsMapperService>(gate, *deps_),
+                                               v1::ClaimsMapper::service_full_name()});
+                           return services;
+                         }));
     return absl::OkStatus();
   }
 
@@ -126,12 +144,14 @@ class Daemon final : public server::Running {
   }
 
  private:
-  // A file that is older than what the store has in force changes nothing, and is no reason not to start. Every other fault is.
+  // A file that is older than what the store has in force changes nothing, and is no reason not to start. Every other
+  // fault is.
   absl::Status LoadFilesAtStart(const ClaimsMapperConfig& c) {
     for (const std::string& file : c.policy_files()) {
       const absl::Status put = policies_->PutFile(file, clock_.Now());
       if (DenyReasonOf(put) == v1::DENY_REASON_POLICY_VERSION_NOT_HIGHER) {
-        log::Warn("policy_file_not_newer", {{log::fields::kFile, file}, {log::fields::kDetail, std::string(put.message())}});
+        log::Warn("policy_file_not_newer",
+                  {{log::fields::kFile, file}, {log::fields::kDetail, std::string(put.message())}});
         continue;
       }
       TWI_RETURN_IF_ERROR(put);
@@ -188,7 +208,8 @@ absl::Status ValidateConfig(const ClaimsMapperConfig& config, absl::Time now) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<server::Running>> StartClaimsMapper(const ClaimsMapperConfig& config, const Clock& clock, crypto::Random& random,
+absl::StatusOr<std::unique_ptr<server::Running>> StartClaimsMapper(const ClaimsMapperConfig& config, const Clock& clock,
+                                                                   crypto::Random& random,
                                                                    client::KeySource::Fetch fetch_verifier_keys) {
   TWI_RETURN_IF_ERROR(ValidateFields(config));
   auto daemon = std::make_unique<Daemon>(clock, random);
@@ -201,10 +222,15 @@ server::DaemonSpec ClaimsMapperSpec() {
   static crypto::SystemRandom random;
   server::DaemonSpec spec;
   spec.name = "claims-mapper";
-  spec.summary = "Maps attested compositions to stable identities and claims, under the Workload Owners' signed policies.";
+  spec.summary =
+      "Maps attested compositions to stable identities and claims, under the Workload Owners' signed policies.";
   spec.config = std::make_unique<ClaimsMapperConfig>();
-  spec.validate = [](const google::protobuf::Message& message) { return ValidateConfig(static_cast<const ClaimsMapperConfig&>(message), clock.Now()); };
-  spec.start = [](const google::protobuf::Message& message) { return StartClaimsMapper(static_cast<const ClaimsMapperConfig&>(message), clock, random, nullptr); };
+  spec.validate = [](const google::protobuf::Message& message) {
+    return ValidateConfig(static_cast<const ClaimsMapperConfig&>(message), clock.Now());
+  };
+  spec.start = [](const google::protobuf::Message& message) {
+    return StartClaimsMapper(static_cast<const ClaimsMapperConfig&>(message), clock, random, nullptr);
+  };
   return spec;
 }
 

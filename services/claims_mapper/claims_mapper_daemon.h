@@ -1,4 +1,5 @@
-// Puts the Claims Mapper together from its config: store, keys, owners, policies, server. main.cc starts it; tests start it in their own process.
+// Puts the Claims Mapper together from its config: store, keys, owners, policies, server. main.cc starts it; tests
+// start it in their own process.
 #ifndef TWI_SERVICES_CLAIMS_MAPPER_CLAIMS_MAPPER_DAEMON_H_
 #define TWI_SERVICES_CLAIMS_MAPPER_CLAIMS_MAPPER_DAEMON_H_
 
@@ -16,14 +17,16 @@ namespace twi::claims_mapper {
 
 server::DaemonSpec ClaimsMapperSpec();
 
-// Everything beyond the form of the config: ranges, SPIFFE IDs, owners and their key files, and each policy file (signature, document, entitlement). CONFIG_INVALID, or the policy's
-// own reason.
+// Everything beyond the form of the config: ranges, SPIFFE IDs, owners and their key files, and each policy file
+// (signature, document, entitlement). CONFIG_INVALID, or the policy's own reason.
 absl::Status ValidateConfig(const config::v1::ClaimsMapperConfig& config, absl::Time now);
 
 // Starts and listens. `fetch_verifier_keys` replaces the RPC to the Verifier (tests); empty: GetVerifierKeys over mTLS.
-// On Reload: owners, relying parties, peers by kind, lifetimes and policy files are taken over; a policy file that is bad, or not newer, leaves the policy in force and is named in the
-// error. Server, storage, keys and the Verifier's address need a restart.
-absl::StatusOr<std::unique_ptr<server::Running>> StartClaimsMapper(const config::v1::ClaimsMapperConfig& config, const Clock& clock, crypto::Random& random,
+// On Reload: owners, relying parties, peers by kind, lifetimes and policy files are taken over; a policy file that is
+// bad, or not newer, leaves the policy in force and is named in the error. Server, storage, keys and the Verifier's
+// address need a restart.
+absl::StatusOr<std::unique_ptr<server::Running>> StartClaimsMapper(const config::v1::ClaimsMapperConfig& config,
+                                                                   const Clock& clock, crypto::Random& random,
                                                                    client::KeySource::Fetch fetch_verifier_keys);
 
 }  // namespace twi::claims_mapper

@@ -71,8 +71,10 @@ void AuditMapped(const server::Call& call, const Grant& grant) {
 
 }  // namespace
 
-// A6 B9 C9: map Attestation Results (for A: of the Evidence that the calling Verifier has just appraised) to a grant for the key that they name.
-absl::Status ClaimsMapperService::Map(const server::Call& call, const v1::MapClaimsRequest& request, v1::MapClaimsResponse& response) {
+// A6 B9 C9: map Attestation Results (for A: of the Evidence that the calling Verifier has just appraised) to a grant
+// for the key that they name.
+absl::Status ClaimsMapperService::Map(const server::Call& call, const v1::MapClaimsRequest& request,
+                                      v1::MapClaimsResponse& response) {
   const std::shared_ptr<const MapperSettings> settings = deps_.settings();
   TWI_RETURN_IF_ERROR(CheckInputKind(request.input_kind(), call.peer.spiffe_id, *settings));
   TWI_RETURN_IF_ERROR(CheckRelyingParty(request.rp_id(), *settings));
@@ -88,11 +90,15 @@ absl::Status ClaimsMapperService::Map(const server::Call& call, const v1::MapCla
   return absl::OkStatus();
 }
 
-absl::StatusOr<AttestationResults> ClaimsMapperService::Validate(const server::Call& call, const MapperSettings& settings, const v1::MapClaimsRequest& request) {
+absl::StatusOr<AttestationResults> ClaimsMapperService::Validate(const server::Call& call,
+                                                                 const MapperSettings& settings,
+                                                                 const v1::MapClaimsRequest& request) {
   const std::string& jws = request.attestation_results();
   if (jws.empty()) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "attestation_results is unset");
-  if (jws.size() > kMaxResults) return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, absl::StrCat("attestation_results has ", jws.size(), " bytes"));
-  TWI_ASSIGN_OR_RETURN(const client::KeySource::Keyset keys, deps_.verifier_keys.Keys(client::UnverifiedKid(jws), call.deadline));
+  if (jws.size() > kMaxResults)
+    return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, absl::StrCat("attestation_results has ", jws.size(), " bytes"));
+  TWI_ASSIGN_OR_RETURN(const client::KeySource::Keyset keys,
+                       deps_.verifier_keys.Keys(client::UnverifiedKid(jws), call.deadline));
   ResultsExpectation expectation;
   expectation.audience = request.rp_id();
   expectation.issuer = settings.verifier;
@@ -100,12 +106,14 @@ absl::StatusOr<AttestationResults> ClaimsMapperService::Validate(const server::C
   expectation.max_age = settings.results_max_age;
   TWI_ASSIGN_OR_RETURN(AttestationResults results, ValidateResults(jws, *keys, expectation));
   if (request.input_kind() == v1::INPUT_KIND_EVIDENCE && results.issuer != call.peer.spiffe_id) {
-    return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED, absl::StrCat("the results are of ", results.issuer, ", a Verifier brings its own only"));
+    return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED,
+                absl::StrCat("the results are of ", results.issuer, ", a Verifier brings its own only"));
   }
   return results;
 }
 
-Grant ClaimsMapperService::MakeGrant(const MapperSettings& settings, const MappedClaims& mapped, const std::string& rp_id) {
+Grant ClaimsMapperService::MakeGrant(const MapperSettings& settings, const MappedClaims& mapped,
+                                     const std::string& rp_id) {
   Grant grant;
   grant.issuer = settings.issuer;
   grant.audience = rp_id;
@@ -124,23 +132,31 @@ Grant ClaimsMapperService::MakeGrant(const MapperSettings& settings, const Mappe
 }
 
 // P1: what would a workload with these results get? The grant is for the calling owner, who provisions.
-absl::Status ClaimsMapperService::Plan(const server::Call& call, const v1::PlanClaimsRequest& request, v1::PlanClaimsResponse& response) {
+absl::Status ClaimsMapperService::Plan(const server::Call& call, const v1::PlanClaimsRequest& request,
+                                       v1::PlanClaimsResponse& response) {
   const std::shared_ptr<const MapperSettings> settings = deps_.settings();
   TWI_RETURN_IF_ERROR(CheckRelyingParty(request.rp_id(), *settings));
   if (call.peer.spiffe_id.empty() || deps_.policies.owners()->Find(call.peer.spiffe_id) == nullptr) {
     return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED, absl::StrCat(call.peer.ToString(), " is no Workload Owner"));
   }
   const std::string& text = request.anticipated_results_json();
-  if (text.size() > kMaxAnticipated) return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, absl::StrCat("anticipated_results_json has ", text.size(), " bytes"));
+  if (text.size() > kMaxAnticipated)
+    return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE,
+                absl::StrCat("anticipated_results_json has ", text.size(), " bytes"));
   const absl::StatusOr<nlohmann::json> anticipated = jose::ParseJson(text, kMaxAnticipated);
-  if (!anticipated.ok()) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, absl::StrCat("anticipated_results_json: ", anticipated.status().message()));
+  if (!anticipated.ok())
+    return Deny(v1::DENY_REASON_REQUEST_MALFORMED,
+                absl::StrCat("anticipated_results_json: ", anticipated.status().message()));
   TWI_RETURN_IF_ERROR(ValidateAnticipatedResults(*anticipated));
   if (anticipated->at("status") != "affirming") {
     return Deny(v1::DENY_REASON_RESULTS_NOT_AFFIRMING, "a workload whose results are not affirming gets no credential");
   }
-  TWI_ASSIGN_OR_RETURN(const MappedClaims mapped, claims_mapper::MapClaims(*deps_.policies.snapshot(), InputFromAnticipated(*anticipated)));
+  TWI_ASSIGN_OR_RETURN(const MappedClaims mapped,
+                       claims_mapper::MapClaims(*deps_.policies.snapshot(), InputFromAnticipated(*anticipated)));
   if (mapped.policy_owner != call.peer.spiffe_id) {
-    return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED, absl::StrCat("policy ", mapped.policy_name, " is of ", mapped.policy_owner, ", the caller is ", call.peer.spiffe_id));
+    return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED,
+                absl::StrCat("policy ", mapped.policy_name, " is of ", mapped.policy_owner, ", the caller is ",
+                             call.peer.spiffe_id));
   }
   Grant grant = MakeGrant(*settings, mapped, request.rp_id());
   grant.owner = call.peer.spiffe_id;
@@ -152,10 +168,12 @@ absl::Status ClaimsMapperService::Plan(const server::Call& call, const v1::PlanC
   return absl::OkStatus();
 }
 
-absl::Status ClaimsMapperService::Put(const server::Call& call, const v1::PutPolicyRequest& request, v1::PutPolicyResponse& response) {
+absl::Status ClaimsMapperService::Put(const server::Call& call, const v1::PutPolicyRequest& request,
+                                      v1::PutPolicyResponse& response) {
   const std::string& jws = request.signed_policy();
   if (jws.empty()) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "signed_policy is unset");
-  if (jws.size() > kMaxSignedPolicy) return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, absl::StrCat("signed_policy has ", jws.size(), " bytes"));
+  if (jws.size() > kMaxSignedPolicy)
+    return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, absl::StrCat("signed_policy has ", jws.size(), " bytes"));
   TWI_ASSIGN_OR_RETURN(const PolicyPtr policy, deps_.policies.Put(jws, call.peer.spiffe_id, deps_.clock.Now()));
   response.set_name(policy->name);
   response.set_version(policy->version);
@@ -164,7 +182,8 @@ absl::Status ClaimsMapperService::Put(const server::Call& call, const v1::PutPol
 }
 
 absl::Status ClaimsMapperService::List(const v1::ListPoliciesRequest& request, v1::ListPoliciesResponse& response) {
-  if (request.after().size() > kMaxPolicyName) return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, "after is longer than a policy's name");
+  if (request.after().size() > kMaxPolicyName)
+    return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, "after is longer than a policy's name");
   const PolicySnapshot::Ptr snapshot = deps_.policies.snapshot();
   TWI_ASSIGN_OR_RETURN(const std::vector<std::string> page, deps_.store.Page(request.after(), kPage));
   std::size_t bytes = 0;
@@ -176,7 +195,8 @@ absl::Status ClaimsMapperService::List(const v1::ListPoliciesRequest& request, v
     if (policy != nullptr) {  // null: left out at start (its owner is gone), or replaced in this moment
       v1::PolicyInfo& info = *response.add_policies();
       Fill(*policy, info);
-      if (stored.payload.value("version", std::uint64_t{0}) == policy->version) info.set_document(stored.payload.value("document", ""));
+      if (stored.payload.value("version", std::uint64_t{0}) == policy->version)
+        info.set_document(stored.payload.value("document", ""));
       bytes += info.ByteSizeLong();
     }
     const bool last = i + 1 == page.size();
@@ -188,37 +208,51 @@ absl::Status ClaimsMapperService::List(const v1::ListPoliciesRequest& request, v
   return absl::OkStatus();
 }
 
-absl::Status ClaimsMapperService::Versions(const v1::GetPolicyVersionsRequest& request, v1::GetPolicyVersionsResponse& response) {
-  if (request.names_size() > kMaxNames) return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, absl::StrCat(request.names_size(), " names, at most ", kMaxNames));
+absl::Status ClaimsMapperService::Versions(const v1::GetPolicyVersionsRequest& request,
+                                           v1::GetPolicyVersionsResponse& response) {
+  if (request.names_size() > kMaxNames)
+    return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, absl::StrCat(request.names_size(), " names, at most ", kMaxNames));
   const PolicySnapshot::Ptr snapshot = deps_.policies.snapshot();
   for (const std::string& name : request.names()) {
-    if (const MappingPolicy* policy = snapshot->FindByName(name); policy != nullptr) Fill(*policy, *response.add_policies());
+    if (const MappingPolicy* policy = snapshot->FindByName(name); policy != nullptr)
+      Fill(*policy, *response.add_policies());
   }
   return absl::OkStatus();
 }
 
-grpc::Status ClaimsMapperService::MapClaims(grpc::ServerContext* context, const v1::MapClaimsRequest* request, v1::MapClaimsResponse* response) {
-  return server::Handle(gate_, *context, "MapClaims", [&](const server::Call& call) { return Map(call, *request, *response); });
+grpc::Status ClaimsMapperService::MapClaims(grpc::ServerContext* context, const v1::MapClaimsRequest* request,
+                                            v1::MapClaimsResponse* response) {
+  return server::Handle(gate_, *context, "MapClaims",
+                        [&](const server::Call& call) { return Map(call, *request, *response); });
 }
 
-grpc::Status ClaimsMapperService::PlanClaims(grpc::ServerContext* context, const v1::PlanClaimsRequest* request, v1::PlanClaimsResponse* response) {
-  return server::Handle(gate_, *context, "PlanClaims", [&](const server::Call& call) { return Plan(call, *request, *response); });
+grpc::Status ClaimsMapperService::PlanClaims(grpc::ServerContext* context, const v1::PlanClaimsRequest* request,
+                                             v1::PlanClaimsResponse* response) {
+  return server::Handle(gate_, *context, "PlanClaims",
+                        [&](const server::Call& call) { return Plan(call, *request, *response); });
 }
 
-grpc::Status ClaimsMapperService::PutPolicy(grpc::ServerContext* context, const v1::PutPolicyRequest* request, v1::PutPolicyResponse* response) {
-  return server::Handle(gate_, *context, "PutPolicy", [&](const server::Call& call) { return Put(call, *request, *response); });
+grpc::Status ClaimsMapperService::PutPolicy(grpc::ServerContext* context, const v1::PutPolicyRequest* request,
+                                            v1::PutPolicyResponse* response) {
+  return server::Handle(gate_, *context, "PutPolicy",
+                        [&](const server::Call& call) { return Put(call, *request, *response); });
 }
 
-grpc::Status ClaimsMapperService::ListPolicies(grpc::ServerContext* context, const v1::ListPoliciesRequest* request, v1::ListPoliciesResponse* response) {
-  return server::Handle(gate_, *context, "ListPolicies", [&](const server::Call&) { return List(*request, *response); });
+grpc::Status ClaimsMapperService::ListPolicies(grpc::ServerContext* context, const v1::ListPoliciesRequest* request,
+                                               v1::ListPoliciesResponse* response) {
+  return server::Handle(gate_, *context, "ListPolicies",
+                        [&](const server::Call&) { return List(*request, *response); });
 }
 
-grpc::Status ClaimsMapperService::GetPolicyVersions(grpc::ServerContext* context, const v1::GetPolicyVersionsRequest* request,
+grpc::Status ClaimsMapperService::GetPolicyVersions(grpc::ServerContext* context,
+                                                    const v1::GetPolicyVersionsRequest* request,
                                                     v1::GetPolicyVersionsResponse* response) {
-  return server::Handle(gate_, *context, "GetPolicyVersions", [&](const server::Call&) { return Versions(*request, *response); });
+  return server::Handle(gate_, *context, "GetPolicyVersions",
+                        [&](const server::Call&) { return Versions(*request, *response); });
 }
 
-grpc::Status ClaimsMapperService::GetGrantKeys(grpc::ServerContext* context, const v1::GetGrantKeysRequest*, v1::GetGrantKeysResponse* response) {
+grpc::Status ClaimsMapperService::GetGrantKeys(grpc::ServerContext* context, const v1::GetGrantKeysRequest*,
+                                               v1::GetGrantKeysResponse* response) {
   return server::Handle(gate_, *context, "GetGrantKeys", [&](const server::Call&) {
     response->set_jwks(jose::ToJson(deps_.grant_keys.Published(deps_.clock.Now())).dump());
     return absl::OkStatus();

@@ -1,5 +1,6 @@
-// Adapter: gRPC to the Claims Mapper's domain functions. Relies on the gate (common/server) for who calls what, and itself decides by the channel's SPIFFE ID which kind of input
-// a peer may bring (Verifiers: Evidence; Credential Authorities: Attestation Results) and whose policies an owner may load or plan with. Holds no policy.
+// Adapter: gRPC to the Claims Mapper's domain functions. Relies on the gate (common/server) for who calls what, and
+// itself decides by the channel's SPIFFE ID which kind of input a peer may bring (Verifiers: Evidence; Credential
+// Authorities: Attestation Results) and whose policies an owner may load or plan with. Holds no policy.
 #ifndef TWI_SERVICES_CLAIMS_MAPPER_CLAIMS_MAPPER_SERVICE_H_
 #define TWI_SERVICES_CLAIMS_MAPPER_CLAIMS_MAPPER_SERVICE_H_
 
@@ -49,12 +50,18 @@ class ClaimsMapperService final : public v1::ClaimsMapper::Service {
  public:
   ClaimsMapperService(server::Gate& gate, const MapperDeps& deps) : gate_(gate), deps_(deps) {}
 
-  grpc::Status MapClaims(grpc::ServerContext* context, const v1::MapClaimsRequest* request, v1::MapClaimsResponse* response) override;
-  grpc::Status PlanClaims(grpc::ServerContext* context, const v1::PlanClaimsRequest* request, v1::PlanClaimsResponse* response) override;
-  grpc::Status PutPolicy(grpc::ServerContext* context, const v1::PutPolicyRequest* request, v1::PutPolicyResponse* response) override;
-  grpc::Status ListPolicies(grpc::ServerContext* context, const v1::ListPoliciesRequest* request, v1::ListPoliciesResponse* response) override;
-  grpc::Status GetPolicyVersions(grpc::ServerContext* context, const v1::GetPolicyVersionsRequest* request, v1::GetPolicyVersionsResponse* response) override;
-  grpc::Status GetGrantKeys(grpc::ServerContext* context, const v1::GetGrantKeysRequest* request, v1::GetGrantKeysResponse* response) override;
+  grpc::Status MapClaims(grpc::ServerContext* context, const v1::MapClaimsRequest* request,
+                         v1::MapClaimsResponse* response) override;
+  grpc::Status PlanClaims(grpc::ServerContext* context, const v1::PlanClaimsRequest* request,
+                          v1::PlanClaimsResponse* response) override;
+  grpc::Status PutPolicy(grpc::ServerContext* context, const v1::PutPolicyRequest* request,
+                         v1::PutPolicyResponse* response) override;
+  grpc::Status ListPolicies(grpc::ServerContext* context, const v1::ListPoliciesRequest* request,
+                            v1::ListPoliciesResponse* response) override;
+  grpc::Status GetPolicyVersions(grpc::ServerContext* context, const v1::GetPolicyVersionsRequest* request,
+                                 v1::GetPolicyVersionsResponse* response) override;
+  grpc::Status GetGrantKeys(grpc::ServerContext* context, const v1::GetGrantKeysRequest* request,
+                            v1::GetGrantKeysResponse* response) override;
 
  private:
   absl::Status Map(const server::Call& call, const v1::MapClaimsRequest& request, v1::MapClaimsResponse& response);
@@ -63,7 +70,8 @@ class ClaimsMapperService final : public v1::ClaimsMapper::Service {
   absl::Status List(const v1::ListPoliciesRequest& request, v1::ListPoliciesResponse& response);
   absl::Status Versions(const v1::GetPolicyVersionsRequest& request, v1::GetPolicyVersionsResponse& response);
 
-  absl::StatusOr<AttestationResults> Validate(const server::Call& call, const MapperSettings& settings, const v1::MapClaimsRequest& request);
+  absl::StatusOr<AttestationResults> Validate(const server::Call& call, const MapperSettings& settings,
+                                              const v1::MapClaimsRequest& request);
   Grant MakeGrant(const MapperSettings& settings, const MappedClaims& mapped, const std::string& rp_id);
 
   server::Gate& gate_;

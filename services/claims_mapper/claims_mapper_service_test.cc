@@ -12,7 +12,10 @@ class MapClaimsRpcTest : public MapperFixture {
  protected:
   void SetUp() override {
     ASSERT_OK(Start());
-    ASSERT_OK(Client(kPayrollOwner)->PutPolicy(Payroll(1, "payroll", "- {name: region, expression: results.attester.region, volatile_for: 10m}\n"), Deadline()));
+    ASSERT_OK(Client(kPayrollOwner)
+                  ->PutPolicy(Payroll(1, "payroll",
+                                      "- {name: region, expression: results.attester.region, volatile_for: 10m}\n"),
+                              Deadline()));
     authority_ = Client(kAuthority);
   }
   absl::Status Map(const std::string& results) { return MapKind(v1::INPUT_KIND_ATTESTATION_RESULTS, results); }
@@ -62,8 +65,10 @@ TEST_F(MapClaimsRpcTest, RefusesMalformedAndOversizedRequests) {
   EXPECT_THAT(Map(""), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
   EXPECT_THAT(Map("not a token"), StatusIs(v1::DENY_REASON_RESULTS_MALFORMED));
   EXPECT_THAT(Map(std::string(200 * 1024, 'A')), StatusIs(v1::DENY_REASON_REQUEST_TOO_LARGE));
-  EXPECT_THAT(MapKind(v1::INPUT_KIND_ATTESTATION_RESULTS, Sign(Results()), ""), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
-  EXPECT_THAT(MapKind(v1::INPUT_KIND_ATTESTATION_RESULTS, Sign(Results()), "https://other.example.org"), StatusIs(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED));
+  EXPECT_THAT(MapKind(v1::INPUT_KIND_ATTESTATION_RESULTS, Sign(Results()), ""),
+              StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
+  EXPECT_THAT(MapKind(v1::INPUT_KIND_ATTESTATION_RESULTS, Sign(Results()), "https://other.example.org"),
+              StatusIs(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED));
   EXPECT_THAT(MapKind(v1::INPUT_KIND_UNSPECIFIED, Sign(Results())), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
   EXPECT_THAT(MapKind(static_cast<v1::InputKind>(77), Sign(Results())), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
 }
@@ -72,16 +77,22 @@ TEST_F(MapClaimsRpcTest, ThePeerDecidesWhichKindItMayBring) {
   EXPECT_THAT(MapKind(v1::INPUT_KIND_EVIDENCE, Sign(Results())), StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
   EXPECT_THAT(MapKind(v1::INPUT_KIND_ANTICIPATED, Sign(Results())), StatusIs(v1::DENY_REASON_INPUT_KIND_NOT_ALLOWED));
   const auto verifier = Client(kVerifier);
-  EXPECT_THAT(verifier->MapClaims(v1::INPUT_KIND_ATTESTATION_RESULTS, Sign(Results()), kRpId, Deadline()), StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
-  EXPECT_THAT(verifier->MapClaims(v1::INPUT_KIND_EVIDENCE, Sign(Results()), kRpId, Deadline()), StatusIs(v1::DENY_REASON_INPUT_KIND_NOT_ALLOWED))
+  EXPECT_THAT(verifier->MapClaims(v1::INPUT_KIND_ATTESTATION_RESULTS, Sign(Results()), kRpId, Deadline()),
+              StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
+  EXPECT_THAT(verifier->MapClaims(v1::INPUT_KIND_EVIDENCE, Sign(Results()), kRpId, Deadline()),
+              StatusIs(v1::DENY_REASON_INPUT_KIND_NOT_ALLOWED))
       << "may ask, but the policy does not accept Evidence";
-  EXPECT_THAT(Client(kStranger)->MapClaims(v1::INPUT_KIND_EVIDENCE, Sign(Results()), kRpId, Deadline()), StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
+  EXPECT_THAT(Client(kStranger)->MapClaims(v1::INPUT_KIND_EVIDENCE, Sign(Results()), kRpId, Deadline()),
+              StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
 }
 
 TEST_F(MapClaimsRpcTest, AVerifierBringsEvidenceForAPolicyOfMechanismA) {
-  const std::string document = absl::StrReplaceAll(Document("payroll-a", 1, "payroll-a"), {{"[attestation_results, anticipated]", "[evidence]"},
-                                                                                          {"match:\n", "match:\n- {name: place, expression: evidence.region == \"eu\"}\n"}});
-  ASSERT_OK(Client(kPayrollOwner)->PutPolicy(SignDocument(document, "payroll-a", 1, kPayrollOwner, payroll_key_), Deadline()));
+  const std::string document =
+      absl::StrReplaceAll(Document("payroll-a", 1, "payroll-a"),
+                          {{"[attestation_results, anticipated]", "[evidence]"},
+                           {"match:\n", "match:\n- {name: place, expression: evidence.region == \"eu\"}\n"}});
+  ASSERT_OK(Client(kPayrollOwner)
+                ->PutPolicy(SignDocument(document, "payroll-a", 1, kPayrollOwner, payroll_key_), Deadline()));
   EXPECT_OK(Client(kVerifier)->MapClaims(v1::INPUT_KIND_EVIDENCE, Sign(Results("payroll-a")), kRpId, Deadline()));
 }
 
@@ -90,7 +101,9 @@ TEST_F(MapClaimsRpcTest, NoPolicyTwoPoliciesAndAFailedClaimHaveTheirNames) {
   AttestationResults nowhere = Results();
   nowhere.attester_claims.erase("region");
   EXPECT_THAT(Map(Sign(nowhere)), StatusIs(v1::DENY_REASON_MAPPING_CLAIM_FAILED));
-  ASSERT_OK(Client(kLedgerOwner)->PutPolicy(SignDocument(Document("ledger", 1, "payroll"), "ledger", 1, kLedgerOwner, ledger_key_), Deadline()));
+  ASSERT_OK(Client(kLedgerOwner)
+                ->PutPolicy(SignDocument(Document("ledger", 1, "payroll"), "ledger", 1, kLedgerOwner, ledger_key_),
+                            Deadline()));
   EXPECT_THAT(Map(Sign(Results())), StatusIs(v1::DENY_REASON_MAPPING_AMBIGUOUS));
 }
 
@@ -123,7 +136,9 @@ class PlanClaimsRpcTest : public MapperFixture {
     ASSERT_OK(owner_->PutPolicy(Payroll(1), Deadline()));
     anticipated_ = {{"status", "affirming"}, {"software", {{"name", "payroll"}}}};
   }
-  absl::Status Plan(const std::string& json, const std::string& rp_id = kRpId) { return owner_->PlanClaims(json, rp_id, Deadline()).status(); }
+  absl::Status Plan(const std::string& json, const std::string& rp_id = kRpId) {
+    return owner_->PlanClaims(json, rp_id, Deadline()).status();
+  }
 
   std::unique_ptr<client::ClaimsMapperClient> owner_;
   nlohmann::json anticipated_;
@@ -145,9 +160,14 @@ TEST_F(PlanClaimsRpcTest, ThePlanIsAGrantForTheOwner) {
 }
 
 TEST_F(PlanClaimsRpcTest, OnlyThePolicysOwnerPlansWithIt) {
-  EXPECT_THAT(Client(kLedgerOwner)->PlanClaims(anticipated_.dump(), kRpId, Deadline()), StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
-  EXPECT_THAT(Client(kStranger)->PlanClaims(anticipated_.dump(), kRpId, Deadline()), StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED)) << "on the allow-list, but no owner";
-  EXPECT_THAT(Client(kAuthority)->PlanClaims(anticipated_.dump(), kRpId, Deadline()), StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED)) << "not on the allow-list";
+  EXPECT_THAT(Client(kLedgerOwner)->PlanClaims(anticipated_.dump(), kRpId, Deadline()),
+              StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
+  EXPECT_THAT(Client(kStranger)->PlanClaims(anticipated_.dump(), kRpId, Deadline()),
+              StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED))
+      << "on the allow-list, but no owner";
+  EXPECT_THAT(Client(kAuthority)->PlanClaims(anticipated_.dump(), kRpId, Deadline()),
+              StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED))
+      << "not on the allow-list";
 }
 
 TEST_F(PlanClaimsRpcTest, RefusesWhatNoResultsCarry) {
@@ -158,12 +178,15 @@ TEST_F(PlanClaimsRpcTest, RefusesWhatNoResultsCarry) {
   EXPECT_THAT(Plan(std::string(65 * 1024, ' ')), StatusIs(v1::DENY_REASON_REQUEST_TOO_LARGE));
   EXPECT_THAT(Plan(R"({"status":"warning"})"), StatusIs(v1::DENY_REASON_RESULTS_NOT_AFFIRMING));
   EXPECT_THAT(Plan(R"({"status":"affirming"})"), StatusIs(v1::DENY_REASON_MAPPING_NO_POLICY));
-  EXPECT_THAT(Plan(R"({"status":"affirming","software":{"name":"payroll"}})", "https://other.example.org"), StatusIs(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED));
+  EXPECT_THAT(Plan(R"({"status":"affirming","software":{"name":"payroll"}})", "https://other.example.org"),
+              StatusIs(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED));
 }
 
 TEST_F(PlanClaimsRpcTest, RefusesAPolicyThatIsNotForPlanning) {
-  ASSERT_OK(owner_->PutPolicy(SignDocument(absl::StrReplaceAll(Document("payroll", 2, "payroll"), {{", anticipated]", "]"}}), "payroll", 2, kPayrollOwner, payroll_key_),
-                              Deadline()));
+  ASSERT_OK(
+      owner_->PutPolicy(SignDocument(absl::StrReplaceAll(Document("payroll", 2, "payroll"), {{", anticipated]", "]"}}),
+                                     "payroll", 2, kPayrollOwner, payroll_key_),
+                        Deadline()));
   EXPECT_THAT(Plan(anticipated_.dump()), StatusIs(v1::DENY_REASON_INPUT_KIND_NOT_ALLOWED));
 }
 

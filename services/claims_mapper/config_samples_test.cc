@@ -34,7 +34,9 @@ TEST(ConfigSamplesTest, ThePolicyMapsWhatItSays) {
   const auto policy = SamplePolicy();
   ASSERT_OK(policy);
   ASSERT_OK_AND_ASSIGN(const PolicySnapshot::Ptr policies, PolicySnapshot::FromPolicies({*policy}));
-  nlohmann::json results = {{"status", "affirming"}, {"trustworthiness", {{"hardware", 2}}}, {"software", {{"name", "payroll-worker"}, {"version", "2.0"}}}};
+  nlohmann::json results = {{"status", "affirming"},
+                            {"trustworthiness", {{"hardware", 2}}},
+                            {"software", {{"name", "payroll-worker"}, {"version", "2.0"}}}};
   ASSERT_OK_AND_ASSIGN(const MappedClaims mapped, MapClaims(*policies, InputFromAnticipated(results)));
   EXPECT_EQ(mapped.workload_identifier, "spiffe://example.org/payroll/worker");
   EXPECT_EQ(mapped.claims.at("software_version"), "2.0");

@@ -15,10 +15,11 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kMaxExplained = 4;    // policies in the detail of MAPPING_NO_POLICY
-constexpr std::size_t kMaxNamed = 8;        // policies in the detail of MAPPING_AMBIGUOUS
-constexpr std::size_t kMaxText = 1024;      // of a claim, bytes
-constexpr std::size_t kMaxListItems = 32;   // of a claim
+constexpr std::size_t kMaxExplained = 4;   // policies in the detail of MAPPING_NO_POLICY
+constexpr std::size_t kMaxNamed = 8;       // policies in the detail of MAPPING_AMBIGUOUS
+constexpr std::size_t kMaxDetail = 8192;   // bytes of a refusal in the log
+constexpr std::size_t kMaxText = 1024;     // of a claim, bytes
+constexpr std::size_t kMaxListItems = 32;  // of a claim
 constexpr std::size_t kMaxClaimsText = 4096;
 
 cel::EvalLimits Limits() {
@@ -51,7 +52,8 @@ bool MatchesBesidesKind(const MappingPolicy& policy, const MapInput& input) {
 
 std::string Labels(const std::vector<const MappingPolicy*>& policies) {
   std::vector<std::string> labels;
-  for (std::size_t i = 0; i < policies.size() && i < kMaxNamed; ++i) labels.push_back(absl::StrCat(policies[i]->Label(), " of ", policies[i]->owner));
+  for (std::size_t i = 0; i < policies.size() && i < kMaxNamed; ++i)
+    labels.push_back(absl::StrCat(policies[i]->Label(), " of ", policies[i]->owner));
   if (policies.size() > kMaxNamed) labels.push_back(absl::StrCat("and ", policies.size() - kMaxNamed, " more"));
   return absl::StrJoin(labels, ", ");
 }
@@ -80,11 +82,15 @@ std::string SeenAt(const cel::Activation& values, const std::string& field) {
 
 absl::Status NoPolicy(const PolicySnapshot& policies, const MapInput& input) {
   std::vector<std::string> lines;
-  for (const MappingPolicy* policy : policies.Nearest(input.values, kMaxExplained)) lines.push_back(Explain(*policy, input));
+  for (const MappingPolicy* policy : policies.Nearest(input.values, kMaxExplained))
+    lines.push_back(Explain(*policy, input));
   if (lines.empty()) {
-    for (const std::string& field : policies.fields()) lines.push_back(absl::StrCat(field, " is ", SeenAt(input.values, field), ", no policy requires that"));
+    for (const std::string& field : policies.fields())
+      lines.push_back(absl::StrCat(field, " is ", SeenAt(input.values, field), ", no policy requires that"));
   }
-  return Deny(v1::DENY_REASON_MAPPING_NO_POLICY, absl::StrCat("none of ", policies.size(), " policies matches. ", absl::StrJoin(lines, " | ")));
+  std::string detail = absl::StrCat("none of ", policies.size(), " policies matches. ", absl::StrJoin(lines, " | "));
+  if (detail.size() > kMaxDetail) detail = absl::StrCat(absl::string_view(detail).substr(0, kMaxDetail), " ...");
+  return Deny(v1::DENY_REASON_MAPPING_NO_POLICY, detail);
 }
 
 absl::StatusOr<json> ClaimJson(const MappedClaim& claim, const cel::Value& value) {
@@ -111,7 +117,8 @@ absl::StatusOr<json> ClaimJson(const MappedClaim& claim, const cel::Value& value
       return list;
     }
     default:
-      return failed(absl::StrCat("the value is of type ", cel::KindName(value.kind()), ", not string, bool, int or list of strings"));
+      return failed(absl::StrCat("the value is of type ", cel::KindName(value.kind()),
+                                 ", not string, bool, int or list of strings"));
   }
 }
 
@@ -125,14 +132,16 @@ absl::StatusOr<json> ComputeClaims(const MappingPolicy& policy, const MapInput& 
     const absl::StatusOr<cel::Value> value = claim.program->Evaluate(input.values, Limits());
     if (!value.ok()) {
       return Deny(v1::DENY_REASON_MAPPING_CLAIM_FAILED,
-                  absl::StrCat(policy.Label(), ": claim ", claim.name, ": ", claim.program->source(), ": ", value.status().message()));
+                  absl::StrCat(policy.Label(), ": claim ", claim.name, ": ", claim.program->source(), ": ",
+                               value.status().message()));
     }
     absl::StatusOr<json> computed = ClaimJson(claim, *value);
     if (!computed.ok()) return WithContext(computed.status(), policy.Label());
     claims[claim.name] = *std::move(computed);
   }
   if (claims.dump(-1, ' ', false, json::error_handler_t::replace).size() > kMaxClaimsText) {
-    return Deny(v1::DENY_REASON_MAPPING_CLAIM_FAILED, absl::StrCat(policy.Label(), ": the claims are over 4 KiB together"));
+    return Deny(v1::DENY_REASON_MAPPING_CLAIM_FAILED,
+                absl::StrCat(policy.Label(), ": the claims are over 4 KiB together"));
   }
   return claims;
 }
@@ -155,7 +164,8 @@ MapInput InputFromAnticipated(const json& results) {
 }
 
 absl::StatusOr<MappedClaims> MapClaims(const PolicySnapshot& policies, const MapInput& input) {
-  if (input.kind == v1::INPUT_KIND_UNSPECIFIED) return Deny(v1::DENY_REASON_INPUT_KIND_NOT_ALLOWED, "the kind of input is unset");
+  if (input.kind == v1::INPUT_KIND_UNSPECIFIED)
+    return Deny(v1::DENY_REASON_INPUT_KIND_NOT_ALLOWED, "the kind of input is unset");
   std::vector<const MappingPolicy*> matching;
   std::vector<const MappingPolicy*> of_other_kinds;
   for (const MappingPolicy* policy : policies.Candidates(input.values)) {
@@ -165,9 +175,13 @@ absl::StatusOr<MappedClaims> MapClaims(const PolicySnapshot& policies, const Map
       of_other_kinds.push_back(policy);
     }
   }
-  if (matching.size() > 1) return Deny(v1::DENY_REASON_MAPPING_AMBIGUOUS, absl::StrCat(matching.size(), " policies match: ", Labels(matching)));
+  if (matching.size() > 1)
+    return Deny(v1::DENY_REASON_MAPPING_AMBIGUOUS,
+                absl::StrCat(matching.size(), " policies match: ", Labels(matching)));
   if (matching.empty() && !of_other_kinds.empty()) {
-    return Deny(v1::DENY_REASON_INPUT_KIND_NOT_ALLOWED, absl::StrCat(v1::InputKind_Name(input.kind), " is not accepted by what matches: ", Labels(of_other_kinds)));
+    return Deny(
+        v1::DENY_REASON_INPUT_KIND_NOT_ALLOWED,
+        absl::StrCat(v1::InputKind_Name(input.kind), " is not accepted by what matches: ", Labels(of_other_kinds)));
   }
   if (matching.empty()) return NoPolicy(policies, input);
   const MappingPolicy& policy = *matching.front();

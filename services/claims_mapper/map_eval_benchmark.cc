@@ -1,5 +1,5 @@
-// map.eval.{1e3,1e5}: what one mapping costs with a thousand and with a hundred thousand policies, how long the index takes to build, and what one more policy costs.
-// By hand: bazel run -c opt //services/claims_mapper:map_eval_benchmark
+// map.eval.{1e3,1e5}: what one mapping costs with a thousand and with a hundred thousand policies, how long the index
+// takes to build, and what one more policy costs. By hand: bazel run -c opt //services/claims_mapper:map_eval_benchmark
 #include <algorithm>
 #include <cstdio>
 #include <vector>
@@ -16,26 +16,31 @@ namespace {
 // Three conditions, four claims; a thousandth of the policies share each software name, and versions tell those apart.
 PolicyPtr MakePolicy(int i, int names) {
   const auto policy = ParseMappingPolicy(
-      absl::StrCat("name: p", i, "\nversion: 1\nowner: spiffe://example.org/owner/a\nworkload_identifier: spiffe://example.org/a/w", i,
-                   "\naccepts: [attestation_results]\nmatch:\n- {name: status, expression: 'results.status == \"affirming\"'}\n",
-                   "- {name: software, expression: 'results.software.name == \"w", i % names, "\" && results.software.version == \"", i / names,
-                   "\"'}\n- {name: hardware, expression: 'results.trustworthiness[\"hardware\"] == 2'}\n",
-                   "claims:\n- {name: team, constant: payroll}\n- {name: version, expression: results.software.version}\n",
-                   "- {name: tier, constant_int: 1}\n- {name: region, expression: results.attester.region}\n"),
+      absl::StrCat(
+          "name: p", i,
+          "\nversion: 1\nowner: spiffe://example.org/owner/a\nworkload_identifier: spiffe://example.org/a/w", i,
+          "\naccepts: [attestation_results]\nmatch:\n- {name: status, expression: 'results.status == \"affirming\"'}\n",
+          "- {name: software, expression: 'results.software.name == \"w", i % names,
+          "\" && results.software.version == \"", i / names,
+          "\"'}\n- {name: hardware, expression: 'results.trustworthiness[\"hardware\"] == 2'}\n",
+          "claims:\n- {name: team, constant: payroll}\n- {name: version, expression: results.software.version}\n",
+          "- {name: tier, constant_int: 1}\n- {name: region, expression: results.attester.region}\n"),
       "bench");
   if (!policy.ok()) std::abort();
   return *policy;
 }
 
 MapInput MakeInput(int i, int names) {
-  return InputFromAnticipated({{"status", "affirming"},
-                               {"trustworthiness", {{"hardware", 2}, {"executables", 3}, {"configuration", 2}}},
-                               {"software", {{"name", absl::StrCat("w", i % names)}, {"version", absl::StrCat(i / names)}, {"vendor", "Example"}}},
-                               {"policy_ids", {"default@sha256:00"}},
-                               {"audience", "https://ca.example.org"},
-                               {"target", "https://db.example.org"},
-                               {"issuer", "spiffe://example.org/twi/verifier"},
-                               {"attester", {{"format", "sev-snp"}, {"region", "eu"}}}});
+  return InputFromAnticipated(
+      {{"status", "affirming"},
+       {"trustworthiness", {{"hardware", 2}, {"executables", 3}, {"configuration", 2}}},
+       {"software",
+        {{"name", absl::StrCat("w", i % names)}, {"version", absl::StrCat(i / names)}, {"vendor", "Example"}}},
+       {"policy_ids", {"default@sha256:00"}},
+       {"audience", "https://ca.example.org"},
+       {"target", "https://db.example.org"},
+       {"issuer", "spiffe://example.org/twi/verifier"},
+       {"attester", {{"format", "sev-snp"}, {"region", "eu"}}}});
 }
 
 void Run(const char* name, int count) {
@@ -67,9 +72,12 @@ void Run(const char* name, int count) {
   }
   const double total = absl::ToDoubleSeconds(absl::Now() - first);
   std::sort(micros.begin(), micros.end());
-  std::printf("%s: %.0f ops/s, p50 %.2f us, p99 %.2f us; parse and compile %.1f us per policy, index built in %.1f ms, one more policy %.3f ms\n", name, kRuns / total,
-              micros[kRuns / 2], micros[kRuns * 99 / 100], absl::ToDoubleMicroseconds(parsed - start) / count, absl::ToDoubleMilliseconds(built - parsed),
-              absl::ToDoubleMilliseconds(added - built));
+  std::printf(
+      "%s: %.0f ops/s, p50 %.2f us, p99 %.2f us; parse and compile %.1f us per policy, index built in %.1f ms, one "
+      "more policy %.3f ms\n",
+      name, kRuns / total, micros[kRuns / 2], micros[kRuns * 99 / 100],
+      absl::ToDoubleMicroseconds(parsed - start) / count, absl::ToDoubleMilliseconds(built - parsed),
+      absl::ToDoubleMilliseconds(added - built));
 }
 
 }  // namespace

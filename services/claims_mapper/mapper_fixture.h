@@ -1,4 +1,5 @@
-// A Claims Mapper that runs in the test's process, behind its real door: TLS, allow-lists, gRPC. The Verifier's keys come from the test.
+// A Claims Mapper that runs in the test's process, behind its real door: TLS, allow-lists, gRPC. The Verifier's keys
+// come from the test.
 #ifndef TWI_SERVICES_CLAIMS_MAPPER_MAPPER_FIXTURE_H_
 #define TWI_SERVICES_CLAIMS_MAPPER_MAPPER_FIXTURE_H_
 
@@ -89,7 +90,8 @@ class MapperFixture : public ::testing::Test {
     config::v1::Peer peer;
     peer.set_address(absl::StrCat("127.0.0.1:", daemon_->port()));
     peer.set_spiffe_id(kMapper);
-    auto identity = client::Identity::FromFiles(pki_.Issue(absl::StrReplaceAll(spiffe_id, {{"/", "_"}, {":", "_"}}), spiffe_id));
+    auto identity =
+        client::Identity::FromFiles(pki_.Issue(absl::StrReplaceAll(spiffe_id, {{"/", "_"}, {":", "_"}}), spiffe_id));
     EXPECT_OK(identity);
     auto client = client::MakeClaimsMapperClient(peer, **identity, clock_);
     EXPECT_OK(client);
@@ -121,14 +123,18 @@ class MapperFixture : public ::testing::Test {
   }
   std::string Sign(const AttestationResults& results) { return *SignResults(results, verifier_key_, "v1"); }
 
-  static std::string Document(const std::string& name, std::uint64_t version, const std::string& software, const std::string& more = "") {
-    return absl::StrCat("name: ", name, "\nversion: ", version, "\nowner: spiffe://example.org/owner/", name.substr(0, name.find('-')),
-                        "\nworkload_identifier: spiffe://example.org/", name.substr(0, name.find('-')), "/", name,
-                        "\naccepts: [attestation_results, anticipated]\nmatch:\n- name: image\n  expression: results.software.name == \"", software,
-                        "\"\nclaims:\n- {name: team, constant: ", name, "}\n", more);
+  static std::string Document(const std::string& name, std::uint64_t version, const std::string& software,
+                              const std::string& more = "") {
+    return absl::StrCat("name: ", name, "\nversion: ", version, "\nowner: spiffe://example.org/owner/",
+                        name.substr(0, name.find('-')), "\nworkload_identifier: spiffe://example.org/",
+                        name.substr(0, name.find('-')), "/", name,
+                        "\naccepts: [attestation_results, anticipated]\nmatch:\n- name: image\n  expression: "
+                        "results.software.name == \"",
+                        software, "\"\nclaims:\n- {name: team, constant: ", name, "}\n", more);
   }
 
-  std::string SignDocument(const std::string& document, const std::string& name, std::uint64_t version, const std::string& owner, const crypto::PrivateKey& key) {
+  std::string SignDocument(const std::string& document, const std::string& name, std::uint64_t version,
+                           const std::string& owner, const crypto::PrivateKey& key) {
     SignedPolicy policy;
     policy.document = document;
     policy.name = name;
@@ -145,7 +151,8 @@ class MapperFixture : public ::testing::Test {
 
   absl::StatusOr<Grant> MapAndValidate(const std::string& results) {
     const auto client = Client(kAuthority);
-    TWI_ASSIGN_OR_RETURN(const std::string grant, client->MapClaims(v1::INPUT_KIND_ATTESTATION_RESULTS, results, kRpId, Deadline()));
+    TWI_ASSIGN_OR_RETURN(const std::string grant,
+                         client->MapClaims(v1::INPUT_KIND_ATTESTATION_RESULTS, results, kRpId, Deadline()));
     TWI_ASSIGN_OR_RETURN(const jose::JwkSet keys, client->GetGrantKeys(Deadline()));
     GrantExpectation expected;
     expected.audience = kRpId;

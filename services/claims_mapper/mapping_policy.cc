@@ -6,10 +6,10 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/conditions/conditions.h"
 #include "common/config/load_yaml.h"
 #include "common/crypto/hash.h"
 #include "common/policy_signature/policy_signature.h"
-#include "common/conditions/conditions.h"
 #include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "proto/twi/config/v1/mapping_policy.pb.h"
@@ -44,17 +44,21 @@ class Problems {
 
 bool IsPolicyName(absl::string_view name) {
   return !name.empty() && name.size() <= kMaxName && std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_islower(static_cast<unsigned char>(c)) || absl::ascii_isdigit(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == '/';
+    return absl::ascii_islower(static_cast<unsigned char>(c)) || absl::ascii_isdigit(static_cast<unsigned char>(c)) ||
+           c == '-' || c == '.' || c == '/';
   });
 }
 
 bool IsClaimName(absl::string_view name) {
   return !name.empty() && name.size() <= kMaxClaimName && std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_islower(static_cast<unsigned char>(c)) || absl::ascii_isdigit(static_cast<unsigned char>(c)) || c == '_';
+    return absl::ascii_islower(static_cast<unsigned char>(c)) || absl::ascii_isdigit(static_cast<unsigned char>(c)) ||
+           c == '_';
   });
 }
 
-absl::Duration DurationOf(const google::protobuf::Duration& duration) { return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos()); }
+absl::Duration DurationOf(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
 
 bool IsLifetime(absl::Duration duration) { return duration >= kMinCredentialLife && duration <= kMaxCredentialLife; }
 
@@ -68,7 +72,8 @@ v1::InputKind InputKindOf(absl::string_view word) {
 // May a claim have this type? Dyn is looked at when the claim is computed.
 bool IsClaimType(const cel::Type& type) {
   using Kind = cel::Type::Kind;
-  if (type.is_dyn() || type.kind() == Kind::kString || type.kind() == Kind::kBool || type.kind() == Kind::kInt) return true;
+  if (type.is_dyn() || type.kind() == Kind::kString || type.kind() == Kind::kBool || type.kind() == Kind::kInt)
+    return true;
   return type.kind() == Kind::kList && (type.element().is_dyn() || type.element().kind() == Kind::kString);
 }
 
@@ -97,15 +102,17 @@ class Reader {
   void ReadHead(MappingPolicy& out) {
     problems_.Need(IsPolicyName(in_.name()), "name", "1..128 of a-z 0-9 - . /");
     problems_.Need(in_.version() > 0 && in_.version() <= INT64_MAX, "version", "a whole number above 0");
-    problems_.Need(in_.rollback_from() == 0 || (in_.rollback_from() > in_.version() && in_.rollback_from() <= INT64_MAX), "rollback_from",
-                   "the version in force, above `version`");
+    problems_.Need(
+        in_.rollback_from() == 0 || (in_.rollback_from() > in_.version() && in_.rollback_from() <= INT64_MAX),
+        "rollback_from", "the version in force, above `version`");
     problems_.Need(ValidateWorkloadIdentifier(in_.owner()).ok(), "owner", "the SPIFFE ID of the Workload Owner");
-    problems_.Need(ValidateWorkloadIdentifier(in_.workload_identifier()).ok(), "workload_identifier", "a SPIFFE ID with a path");
+    problems_.Need(ValidateWorkloadIdentifier(in_.workload_identifier()).ok(), "workload_identifier",
+                   "a SPIFFE ID with a path");
     problems_.Need(!in_.accepts().empty(), "accepts", "at least one of evidence, attestation_results, anticipated");
     for (int i = 0; i < in_.accepts_size(); ++i) {
       const v1::InputKind kind = InputKindOf(in_.accepts(i));
-      problems_.Need(kind != v1::INPUT_KIND_UNSPECIFIED && out.accepts.insert(kind).second, absl::StrCat("accepts[", i, "]"),
-                     "evidence, attestation_results or anticipated, each once");
+      problems_.Need(kind != v1::INPUT_KIND_UNSPECIFIED && out.accepts.insert(kind).second,
+                     absl::StrCat("accepts[", i, "]"), "evidence, attestation_results or anticipated, each once");
     }
     out.name = in_.name();
     out.version = in_.version();
@@ -121,12 +128,14 @@ class Reader {
     for (int i = 0; i < in_.match_size(); ++i) {
       const config::v1::NamedCondition& condition = in_.match(i);
       const std::string path = absl::StrCat("match[", i, "]");
-      problems_.Need(!condition.name().empty() && condition.name().size() <= kMaxName && names.insert(condition.name()).second, path + ".name",
-                     "a name of 1..128 bytes, each once");
+      problems_.Need(
+          !condition.name().empty() && condition.name().size() <= kMaxName && names.insert(condition.name()).second,
+          path + ".name", "a name of 1..128 bytes, each once");
       std::optional<Compiled> compiled = Compile(condition.expression(), cel::Type::Bool(), path + ".expression");
       if (!compiled.has_value()) continue;
       for (cel::RequiredLiteral& required : compiled->program.RequiredEqualities()) {
-        problems_.Need(!required.alternatives.empty(), path + ".expression", "a condition that can be true, and `in []` cannot");
+        problems_.Need(!required.alternatives.empty(), path + ".expression",
+                       "a condition that can be true, and `in []` cannot");
         out.required.push_back(std::move(required));
       }
       out.match.push_back({condition.name(), std::move(compiled->program), compiled->uses_evidence});
@@ -155,7 +164,8 @@ class Reader {
     for (int i = 0; i < in_.claims_size(); ++i) {
       const config::v1::Claim& claim = in_.claims(i);
       const std::string path = absl::StrCat("claims[", i, "]");
-      problems_.Need(IsClaimName(claim.name()) && names.insert(claim.name()).second, path + ".name", "1..64 of a-z 0-9 _, each once");
+      problems_.Need(IsClaimName(claim.name()) && names.insert(claim.name()).second, path + ".name",
+                     "1..64 of a-z 0-9 _, each once");
       MappedClaim mapped;
       mapped.name = claim.name();
       ReadClaimValue(claim, path, mapped);
@@ -184,7 +194,8 @@ class Reader {
         std::optional<Compiled> compiled = Compile(claim.expression(), cel::Type::Dyn(), path + ".expression");
         if (!compiled.has_value()) return;
         problems_.Need(IsClaimType(compiled->program.deduced_type()), path + ".expression",
-                       absl::StrCat("string, bool, int or list of strings, and this gives ", compiled->program.deduced_type().ToString()));
+                       absl::StrCat("string, bool, int or list of strings, and this gives ",
+                                    compiled->program.deduced_type().ToString()));
         out.program = std::move(compiled->program);
         return;
       }
@@ -204,9 +215,11 @@ class Reader {
     declarations.variables.emplace("evidence", EvidenceType());
     absl::StatusOr<cel::Program> with_evidence = cel::Compile(source, declarations);
     if (with_evidence.ok() && evidence_only_) return Compiled{*std::move(with_evidence), true};
-    const absl::string_view hint = with_evidence.ok() ? " (`evidence` may be used only when accepts is [evidence] and nothing else)" : "";
+    const absl::string_view hint =
+        with_evidence.ok() ? " (`evidence` may be used only when accepts is [evidence] and nothing else)" : "";
     const absl::Status& error = with_evidence.ok() ? program.status() : with_evidence.status();
-    problems_.Need(false, path, absl::StrCat("a CEL expression of type ", result.ToString(), "; at ", error.message(), hint));
+    problems_.Need(false, path,
+                   absl::StrCat("a CEL expression of type ", result.ToString(), "; at ", error.message(), hint));
     return std::nullopt;
   }
 
@@ -219,13 +232,17 @@ class Reader {
 
 std::string MappingPolicy::Label() const { return absl::StrCat(name, "@", version); }
 
-absl::StatusOr<std::shared_ptr<const MappingPolicy>> ParseMappingPolicy(absl::string_view document, absl::string_view source) {
+absl::StatusOr<std::shared_ptr<const MappingPolicy>> ParseMappingPolicy(absl::string_view document,
+                                                                        absl::string_view source) {
   if (document.size() > kMaxPolicyDocument) {
-    return Deny(v1::DENY_REASON_POLICY_MALFORMED, absl::StrCat(source, ": ", document.size(), " bytes, at most ", kMaxPolicyDocument));
+    return Deny(v1::DENY_REASON_POLICY_MALFORMED,
+                absl::StrCat(source, ": ", document.size(), " bytes, at most ", kMaxPolicyDocument));
   }
   config::v1::MappingPolicy parsed;
   if (const absl::Status form = config::ParseYaml(document, source, parsed); !form.ok()) {
-    return Deny(DenyReasonOf(form) == v1::DENY_REASON_CONFIG_INVALID ? v1::DENY_REASON_POLICY_MALFORMED : DenyReasonOf(form), form.message());
+    return Deny(
+        DenyReasonOf(form) == v1::DENY_REASON_CONFIG_INVALID ? v1::DENY_REASON_POLICY_MALFORMED : DenyReasonOf(form),
+        form.message());
   }
   return Reader(parsed, source).Read(crypto::Sha256(document));
 }

@@ -1,4 +1,5 @@
-// A policy document from an owner: any bytes are either refused as POLICY_MALFORMED, or a policy that may be asked and indexed.
+// A policy document from an owner: any bytes are either refused as POLICY_MALFORMED, or a policy that may be asked and
+// indexed.
 #include <cstdint>
 #include <cstdlib>
 
@@ -16,7 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if ((*policy)->version == 0 || (*policy)->match.empty() || (*policy)->accepts.empty()) std::abort();
   const auto snapshot = PolicySnapshot::FromPolicies({*policy});
   if (!snapshot.ok()) std::abort();
-  const auto mapped = MapClaims(**snapshot, InputFromAnticipated(nlohmann::json{{"status", "affirming"}, {"software", {{"name", "payroll"}}}}));
+  const auto mapped = MapClaims(
+      **snapshot, InputFromAnticipated(nlohmann::json{{"status", "affirming"}, {"software", {{"name", "payroll"}}}}));
   if (mapped.ok() && mapped->workload_identifier != (*policy)->workload_identifier) std::abort();
   return 0;
 }

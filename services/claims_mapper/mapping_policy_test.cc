@@ -73,24 +73,31 @@ TEST(MappingPolicyTest, AVolatileClaimCutsTheLifetime) {
 
 TEST(MappingPolicyTest, EvidenceIsForPoliciesThatAcceptNothingElse) {
   const std::string uses = With("results.attester.region", "evidence.region");
-  EXPECT_THAT(ParseMappingPolicy(uses, "p"), StatusIs(v1::DENY_REASON_POLICY_MALFORMED, HasSubstr("accepts is [evidence]")));
+  EXPECT_THAT(ParseMappingPolicy(uses, "p"),
+              StatusIs(v1::DENY_REASON_POLICY_MALFORMED, HasSubstr("accepts is [evidence]")));
   EXPECT_OK(ParseMappingPolicy(absl::StrReplaceAll(uses, {{"[attestation_results, anticipated]", "[evidence]"}}), "p"));
-  EXPECT_FALSE(ParseMappingPolicy(absl::StrReplaceAll(uses, {{"[attestation_results, anticipated]", "[evidence, anticipated]"}}), "p").ok());
+  EXPECT_FALSE(ParseMappingPolicy(
+                   absl::StrReplaceAll(uses, {{"[attestation_results, anticipated]", "[evidence, anticipated]"}}), "p")
+                   .ok());
 }
 
 TEST(MappingPolicyTest, AnErrorSaysWhere) {
   EXPECT_THAT(ParseMappingPolicy(With("version: 3", "versoin: 3"), "payroll.yaml"),
               StatusIs(v1::DENY_REASON_POLICY_MALFORMED, AllOf(HasSubstr("payroll.yaml:2:1"), HasSubstr("versoin"))));
   EXPECT_THAT(ParseMappingPolicy(With("results.software.name ==", "results.software.nmae =="), "payroll.yaml"),
-              StatusIs(v1::DENY_REASON_POLICY_MALFORMED, AllOf(HasSubstr("payroll.yaml:8:15: match[0].expression"), HasSubstr("at 1:"), HasSubstr("nmae"))));
+              StatusIs(v1::DENY_REASON_POLICY_MALFORMED, AllOf(HasSubstr("payroll.yaml:8:15: match[0].expression"),
+                                                               HasSubstr("at 1:"), HasSubstr("nmae"))));
   EXPECT_THAT(ParseMappingPolicy(With("name: payroll\nversion", "name: payroll\nname: x\nversion"), "payroll.yaml"),
               StatusIs(v1::DENY_REASON_POLICY_MALFORMED, HasSubstr("payroll.yaml:2:")));
 }
 
 TEST(MappingPolicyTest, AllProblemsAreNamedAtOnce) {
-  const std::string bad = absl::StrReplaceAll(kGood, {{"max_lifetime: 30m", "max_lifetime: 25h"}, {"name: payroll\n", "name: Payroll\n"}, {"[\"1.0\", \"1.1\"]", "[]"}});
-  EXPECT_THAT(ParseMappingPolicy(bad, "p"), StatusIs(v1::DENY_REASON_POLICY_MALFORMED,
-                                                     AllOf(HasSubstr("p:1:7: name"), HasSubstr("limits.max_lifetime"), HasSubstr("can be true"))));
+  const std::string bad = absl::StrReplaceAll(kGood, {{"max_lifetime: 30m", "max_lifetime: 25h"},
+                                                      {"name: payroll\n", "name: Payroll\n"},
+                                                      {"[\"1.0\", \"1.1\"]", "[]"}});
+  EXPECT_THAT(ParseMappingPolicy(bad, "p"),
+              StatusIs(v1::DENY_REASON_POLICY_MALFORMED,
+                       AllOf(HasSubstr("p:1:7: name"), HasSubstr("limits.max_lifetime"), HasSubstr("can be true"))));
 }
 
 TEST(MappingPolicyTest, RefusesEachFieldThatIsMissingOrOutOfRange) {
@@ -127,7 +134,8 @@ TEST(MappingPolicyTest, RefusesEachFieldThatIsMissingOrOutOfRange) {
       {"worker.payroll.example.org", "a.example.org, a.example.org"},
   };
   for (const auto& [from, to] : changes) {
-    EXPECT_THAT(ParseMappingPolicy(With(from, to), "p"), StatusIs(v1::DENY_REASON_POLICY_MALFORMED)) << from << " -> " << to;
+    EXPECT_THAT(ParseMappingPolicy(With(from, to), "p"), StatusIs(v1::DENY_REASON_POLICY_MALFORMED))
+        << from << " -> " << to;
   }
 }
 
@@ -142,7 +150,10 @@ class OwnersTest : public ::testing::Test {
  protected:
   OwnersTest()
       : key_(*crypto::PrivateKey::Generate(crypto::KeyType::kP256)),
-        owner_{"spiffe://example.org/owner/payroll", key_.public_key(), {"spiffe://example.org/payroll/"}, {".payroll.example.org", "pay.example.org"}},
+        owner_{"spiffe://example.org/owner/payroll",
+               key_.public_key(),
+               {"spiffe://example.org/payroll/"},
+               {".payroll.example.org", "pay.example.org"}},
         owners_("example.org", {owner_}) {}
   absl::Status Check(const std::string& identifier, const std::vector<std::string>& dns_names = {}) {
     return owners_.CheckEntitlement(owner_, identifier, dns_names);
@@ -159,19 +170,22 @@ TEST_F(OwnersTest, AnOwnerGrantsWithinItsPart) {
 }
 
 TEST_F(OwnersTest, AnOwnerGrantsNothingElse) {
-  for (const char* identifier : {"spiffe://example.org/ledger/worker", "spiffe://example.org/payroll", "spiffe://example.org/payrolls/x", "spiffe://example.com/payroll/x",
+  for (const char* identifier : {"spiffe://example.org/ledger/worker", "spiffe://example.org/payroll",
+                                 "spiffe://example.org/payrolls/x", "spiffe://example.com/payroll/x",
                                  "spiffe://example.org/twi/verifier", "spiffe://example.org/payroll/", "payroll"}) {
     EXPECT_THAT(Check(identifier), StatusIs(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED)) << identifier;
   }
   for (const char* name : {"payroll.example.org", "xpayroll.example.org", "www.pay.example.org", "example.org"}) {
-    EXPECT_THAT(Check("spiffe://example.org/payroll/worker", {name}), StatusIs(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED)) << name;
+    EXPECT_THAT(Check("spiffe://example.org/payroll/worker", {name}), StatusIs(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED))
+        << name;
   }
 }
 
 TEST_F(OwnersTest, EvenAWidePrefixDoesNotReachTheServices) {
   Owner wide = owner_;
   wide.identifier_prefixes = {"spiffe://example.org/"};
-  EXPECT_THAT(owners_.CheckEntitlement(wide, "spiffe://example.org/twi/verifier", {}), StatusIs(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED));
+  EXPECT_THAT(owners_.CheckEntitlement(wide, "spiffe://example.org/twi/verifier", {}),
+              StatusIs(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED));
 }
 
 TEST(PublicKeyFromPemTest, TakesOnePublicKeyBlock) {

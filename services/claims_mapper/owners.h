@@ -24,9 +24,11 @@ struct Owner {
 
 class Owners {
  public:
-  // Reads the key files. Checks: at least one owner; IDs of the trust domain, each once; keys P-256; prefixes "spiffe://<trust_domain>/<segment>/...", ending with '/', not under
-  // /twi/; DNS suffixes. CONFIG_INVALID with every problem of form; `name` is the config file's.
-  static absl::StatusOr<std::shared_ptr<const Owners>> FromConfig(const config::v1::ClaimsMapperConfig& config, absl::string_view name);
+  // Reads the key files. Checks: at least one owner; IDs of the trust domain, each once; keys P-256; prefixes
+  // "spiffe://<trust_domain>/<segment>/...", ending with '/', not under /twi/; DNS suffixes. CONFIG_INVALID with every
+  // problem of form; `name` is the config file's.
+  static absl::StatusOr<std::shared_ptr<const Owners>> FromConfig(const config::v1::ClaimsMapperConfig& config,
+                                                                  absl::string_view name);
   // For tests, and whoever has the keys already.
   Owners(std::string trust_domain, std::vector<Owner> owners);
 
@@ -34,7 +36,8 @@ class Owners {
   const std::string& trust_domain() const { return trust_domain_; }
 
   // May `owner` grant this identifier and these DNS names? IDENTIFIER_NOT_ALLOWED with every one that it may not.
-  absl::Status CheckEntitlement(const Owner& owner, const std::string& workload_identifier, const std::vector<std::string>& dns_names) const;
+  absl::Status CheckEntitlement(const Owner& owner, const std::string& workload_identifier,
+                                const std::vector<std::string>& dns_names) const;
 
  private:
   std::string trust_domain_;

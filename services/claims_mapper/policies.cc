@@ -15,7 +15,8 @@
 
 namespace twi::claims_mapper {
 
-absl::StatusOr<CheckedPolicy> CheckPolicy(absl::string_view jws, absl::string_view source, const Owners& owners, absl::Time now) {
+absl::StatusOr<CheckedPolicy> CheckPolicy(absl::string_view jws, absl::string_view source, const Owners& owners,
+                                          absl::Time now) {
   const OwnerKey owner_key = [&owners](absl::string_view id) -> std::optional<crypto::PublicKey> {
     const Owner* owner = owners.Find(id);
     if (owner == nullptr) return std::nullopt;
@@ -25,13 +26,15 @@ absl::StatusOr<CheckedPolicy> CheckPolicy(absl::string_view jws, absl::string_vi
   TWI_ASSIGN_OR_RETURN(const PolicyPtr policy, ParseMappingPolicy(statement.document, source));
   if (policy->name != statement.name || policy->version != statement.version || policy->owner != statement.owner) {
     return Deny(v1::DENY_REASON_POLICY_MALFORMED,
-                absl::StrCat(source, ": the document is ", policy->Label(), " of ", policy->owner, ", the signature says ", statement.name, "@",
-                             statement.version, " of ", statement.owner));
+                absl::StrCat(source, ": the document is ", policy->Label(), " of ", policy->owner,
+                             ", the signature says ", statement.name, "@", statement.version, " of ", statement.owner));
   }
   const Owner* owner = owners.Find(policy->owner);
   if (owner == nullptr) return Deny(v1::DENY_REASON_POLICY_OWNER_UNKNOWN, policy->owner);
   TWI_RETURN_IF_ERROR(owners.CheckEntitlement(*owner, policy->workload_identifier, policy->dns_names));
-  return CheckedPolicy{policy, {policy->name, policy->version, policy->rollback_from, policy->owner, policy->sha256, statement.signed_at, std::string(jws)}};
+  return CheckedPolicy{policy,
+                       {policy->name, policy->version, policy->rollback_from, policy->owner, policy->sha256,
+                        statement.signed_at, std::string(jws)}};
 }
 
 absl::StatusOr<std::string> ReadSignedPolicyFile(const std::string& path) {
@@ -49,11 +52,13 @@ absl::StatusOr<PolicySnapshot::Ptr> Policies::LoadAll(const Owners& owners) {
   TWI_ASSIGN_OR_RETURN(const std::vector<std::string> stored, store_.LoadInForce());
   std::vector<PolicyPtr> policies;
   for (const std::string& jws : stored) {
-    // It was right when it was loaded, so its time is not looked at again: a clock that went back takes no policy out of force.
+    // It was right when it was loaded, so its time is not looked at again: a clock that went back takes no policy out
+    // of force.
     absl::StatusOr<CheckedPolicy> checked = CheckPolicy(jws, "stored policy", owners, absl::InfiniteFuture());
     if (!checked.ok()) {
       log::Error("a stored policy is not in force any more",
-                 {{log::fields::kReason, DenyReasonName(DenyReasonOf(checked.status()))}, {log::fields::kDetail, std::string(checked.status().message())}});
+                 {{log::fields::kReason, DenyReasonName(DenyReasonOf(checked.status()))},
+                  {log::fields::kDetail, std::string(checked.status().message())}});
       continue;
     }
     policies.push_back(checked->policy);
@@ -73,7 +78,8 @@ absl::StatusOr<PolicyPtr> Policies::Put(absl::string_view jws, absl::string_view
   const std::lock_guard<std::mutex> one_change(writer_);
   TWI_ASSIGN_OR_RETURN(CheckedPolicy checked, CheckPolicy(jws, "policy", *owners(), now));
   if (checked.policy->owner != caller) {
-    return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED, absl::StrCat("the policy is of ", checked.policy->owner, ", the caller is ", caller));
+    return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED,
+                absl::StrCat("the policy is of ", checked.policy->owner, ", the caller is ", caller));
   }
   return PutChecked(std::move(checked), now);
 }
@@ -90,7 +96,8 @@ absl::Status Policies::PutFile(const std::string& path, absl::Time now) {
 }
 
 absl::StatusOr<PolicyPtr> Policies::PutChecked(CheckedPolicy checked, absl::Time now) {
-  // The new snapshot first (it may be refused), then the disk, then into force: a restart between the last two finds it in the store.
+  // The new snapshot first (it may be refused), then the disk, then into force: a restart between the last two finds it
+  // in the store.
   TWI_ASSIGN_OR_RETURN(PolicySnapshot::Ptr next, snapshot()->With(checked.policy));
   TWI_RETURN_IF_ERROR(store_.Put(checked.stored, now));
   Publish(std::move(next), owners());

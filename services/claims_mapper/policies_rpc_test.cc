@@ -44,7 +44,8 @@ TEST_F(PoliciesRpcTest, VersionsOnlyGoUpUnlessTheOwnerSignsARollback) {
   const std::string rollback = Payroll(2, "payroll", "rollback_from: 3\n");
   EXPECT_OK(Put(rollback));
   EXPECT_EQ(VersionInForce("payroll"), 2u);
-  EXPECT_THAT(Put(third), StatusIs(v1::DENY_REASON_POLICY_VERSION_NOT_HIGHER)) << "an old version never comes back by itself";
+  EXPECT_THAT(Put(third), StatusIs(v1::DENY_REASON_POLICY_VERSION_NOT_HIGHER))
+      << "an old version never comes back by itself";
   EXPECT_OK(Put(Payroll(4)));
   EXPECT_THAT(Put(rollback), StatusIs(v1::DENY_REASON_POLICY_VERSION_NOT_HIGHER)) << "replayed";
 }
@@ -61,23 +62,33 @@ TEST_F(PoliciesRpcTest, ABadPolicyLeavesTheOldOneInForce) {
 
 TEST_F(PoliciesRpcTest, RefusesWhatTheOwnerDidNotSign) {
   const std::string document = Document("payroll", 1, "payroll");
-  EXPECT_THAT(Put(SignDocument(document, "payroll", 1, kPayrollOwner, ledger_key_)), StatusIs(v1::DENY_REASON_POLICY_SIGNATURE_INVALID));
-  EXPECT_THAT(Put(SignDocument(document, "payroll", 1, kStranger, ledger_key_)), StatusIs(v1::DENY_REASON_POLICY_OWNER_UNKNOWN));
+  EXPECT_THAT(Put(SignDocument(document, "payroll", 1, kPayrollOwner, ledger_key_)),
+              StatusIs(v1::DENY_REASON_POLICY_SIGNATURE_INVALID));
+  EXPECT_THAT(Put(SignDocument(document, "payroll", 1, kStranger, ledger_key_)),
+              StatusIs(v1::DENY_REASON_POLICY_OWNER_UNKNOWN));
 }
 
 TEST_F(PoliciesRpcTest, SignatureAndDocumentMustSayTheSame) {
   const std::string document = Document("payroll", 1, "payroll");
-  EXPECT_THAT(Put(SignDocument(document, "payroll", 2, kPayrollOwner, payroll_key_)), StatusIs(v1::DENY_REASON_POLICY_MALFORMED));
-  EXPECT_THAT(Put(SignDocument(document, "payrol", 1, kPayrollOwner, payroll_key_)), StatusIs(v1::DENY_REASON_POLICY_MALFORMED));
-  EXPECT_THAT(Put(SignDocument(Document("ledger", 1, "x"), "ledger", 1, kPayrollOwner, payroll_key_)), StatusIs(v1::DENY_REASON_POLICY_MALFORMED));
+  EXPECT_THAT(Put(SignDocument(document, "payroll", 2, kPayrollOwner, payroll_key_)),
+              StatusIs(v1::DENY_REASON_POLICY_MALFORMED));
+  EXPECT_THAT(Put(SignDocument(document, "payrol", 1, kPayrollOwner, payroll_key_)),
+              StatusIs(v1::DENY_REASON_POLICY_MALFORMED));
+  EXPECT_THAT(Put(SignDocument(Document("ledger", 1, "x"), "ledger", 1, kPayrollOwner, payroll_key_)),
+              StatusIs(v1::DENY_REASON_POLICY_MALFORMED));
 }
 
 TEST_F(PoliciesRpcTest, AnOwnerGrantsOnlyItsOwnIdentifiers) {
-  for (const char* identifier : {"spiffe://example.org/ledger/x", "spiffe://example.org/twi/verifier", "spiffe://other.org/payroll/x"}) {
-    const std::string document = absl::StrReplaceAll(Document("payroll", 1, "payroll"), {{"spiffe://example.org/payroll/payroll", identifier}});
-    EXPECT_THAT(Put(SignDocument(document, "payroll", 1, kPayrollOwner, payroll_key_)), StatusIs(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED)) << identifier;
+  for (const char* identifier :
+       {"spiffe://example.org/ledger/x", "spiffe://example.org/twi/verifier", "spiffe://other.org/payroll/x"}) {
+    const std::string document =
+        absl::StrReplaceAll(Document("payroll", 1, "payroll"), {{"spiffe://example.org/payroll/payroll", identifier}});
+    EXPECT_THAT(Put(SignDocument(document, "payroll", 1, kPayrollOwner, payroll_key_)),
+                StatusIs(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED))
+        << identifier;
   }
-  EXPECT_THAT(Put(Payroll(1, "payroll", "limits: {dns_names: [db.ledger.example.org]}\n")), StatusIs(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED));
+  EXPECT_THAT(Put(Payroll(1, "payroll", "limits: {dns_names: [db.ledger.example.org]}\n")),
+              StatusIs(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED));
   EXPECT_OK(Put(Payroll(1, "payroll", "limits: {dns_names: [db.payroll.example.org]}\n")));
 }
 
@@ -90,8 +101,9 @@ TEST_F(PoliciesRpcTest, OnlyTheOwnerItselfMayLoadItsPolicy) {
 TEST_F(PoliciesRpcTest, ANameBelongsToItsFirstOwner) {
   EXPECT_OK(Put(Payroll(1)));
   const std::string document = absl::StrReplaceAll(Document("ledger", 2, "x"), {{"name: ledger\n", "name: payroll\n"}});
-  EXPECT_THAT(Client(kLedgerOwner)->PutPolicy(SignDocument(document, "payroll", 2, kLedgerOwner, ledger_key_), Deadline()),
-              StatusIs(v1::DENY_REASON_POLICY_OWNER_UNKNOWN));
+  EXPECT_THAT(
+      Client(kLedgerOwner)->PutPolicy(SignDocument(document, "payroll", 2, kLedgerOwner, ledger_key_), Deadline()),
+      StatusIs(v1::DENY_REASON_POLICY_OWNER_UNKNOWN));
   EXPECT_EQ(VersionInForce("payroll"), 1u);
 }
 
@@ -113,7 +125,8 @@ TEST_F(PoliciesRpcTest, ListsInPagesWithTheDocumentAsSigned) {
   EXPECT_EQ(total, 300);
   EXPECT_THAT(owner_->ListPolicies(std::string(1000, 'x'), Deadline()), StatusIs(v1::DENY_REASON_REQUEST_TOO_LARGE));
   EXPECT_THAT(Client(kAuthority)->ListPolicies("", Deadline()), StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
-  EXPECT_THAT(Client(kAuthority)->GetPolicyVersions(std::vector<std::string>(65, "x"), Deadline()), StatusIs(v1::DENY_REASON_REQUEST_TOO_LARGE));
+  EXPECT_THAT(Client(kAuthority)->GetPolicyVersions(std::vector<std::string>(65, "x"), Deadline()),
+              StatusIs(v1::DENY_REASON_REQUEST_TOO_LARGE));
 }
 
 TEST_F(PoliciesRpcTest, PolicyFilesAreLoadedAtStartAndOnReload) {
@@ -127,7 +140,8 @@ TEST_F(PoliciesRpcTest, PolicyFilesAreLoadedAtStartAndOnReload) {
   EXPECT_EQ(VersionInForce("payroll"), 2u);
   pki_.dir().Write("payroll.jws", Payroll(3, "payroll", "clams: []\n"));
   EXPECT_THAT(daemon_->Reload(config_), StatusIs(v1::DENY_REASON_POLICY_MALFORMED, HasSubstr("payroll.jws:11:1")));
-  EXPECT_THAT(ValidateConfig(config_, clock_.Now()), StatusIs(v1::DENY_REASON_POLICY_MALFORMED, HasSubstr("payroll.jws:11:1")));
+  EXPECT_THAT(ValidateConfig(config_, clock_.Now()),
+              StatusIs(v1::DENY_REASON_POLICY_MALFORMED, HasSubstr("payroll.jws:11:1")));
   EXPECT_EQ(VersionInForce("payroll"), 2u);
   pki_.dir().Write("payroll.jws", Payroll(1));
   EXPECT_THAT(daemon_->Reload(config_), StatusIs(v1::DENY_REASON_POLICY_VERSION_NOT_HIGHER));
@@ -171,14 +185,18 @@ TEST_F(PoliciesRpcTest, RefusesConfigsThatDoNotFit) {
   EXPECT_TRUE(refused([](auto& c) { *c.add_owners() = c.owners(0); }));
   EXPECT_TRUE(refused([](auto& c) { c.mutable_owners(0)->clear_identifier_prefixes(); }));
   EXPECT_TRUE(refused([](auto& c) { c.mutable_owners(0)->set_identifier_prefixes(0, "spiffe://example.org/"); }));
-  EXPECT_TRUE(refused([](auto& c) { c.mutable_owners(0)->set_identifier_prefixes(0, "spiffe://example.org/payroll"); }));
+  EXPECT_TRUE(
+      refused([](auto& c) { c.mutable_owners(0)->set_identifier_prefixes(0, "spiffe://example.org/payroll"); }));
   EXPECT_TRUE(refused([](auto& c) { c.mutable_owners(0)->set_identifier_prefixes(0, "spiffe://example.org/twi/"); }));
   EXPECT_TRUE(refused([](auto& c) { c.mutable_owners(0)->set_dns_suffixes(0, "*.example.org"); }));
   EXPECT_TRUE(refused([](auto& c) { c.mutable_owners(0)->set_public_key_file("/nonexistent"); }));
   EXPECT_TRUE(refused([](auto& c) { c.mutable_grant_lifetime()->set_seconds(3600); }));
   EXPECT_TRUE(refused([](auto& c) { c.mutable_results_max_age()->set_seconds(1); }));
   EXPECT_TRUE(refused([](auto& c) { c.add_verifiers("spiffe://example.org/twi/other-verifier"); }));
-  EXPECT_TRUE(refused([](auto& c) { c.clear_verifiers(); c.clear_credential_authorities(); }));
+  EXPECT_TRUE(refused([](auto& c) {
+    c.clear_verifiers();
+    c.clear_credential_authorities();
+  }));
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ namespace {
 constexpr std::size_t kLeaf = 4;              // so few are evaluated, not told apart further
 constexpr std::size_t kMaxAlternatives = 64;  // of an `in` list that is indexed: the policy stands under each
 
-// A value as a hash key such that equal values (cel::Equals: 1, 1u and 1.0 are equal) have equal keys. Nothing for values that no literal of the index equals.
+// A value as a hash key such that equal values (cel::Equals: 1, 1u and 1.0 are equal) have equal keys. Nothing for
+// values that no literal of the index equals.
 std::optional<std::string> KeyOf(const cel::Value& value) {
   using Kind = cel::Value::Kind;
   switch (value.kind()) {
@@ -34,7 +35,8 @@ std::optional<std::string> KeyOf(const cel::Value& value) {
       if (number == std::floor(number) && number >= -9223372036854775808.0 && number < 9223372036854775808.0) {
         return absl::StrCat("i", static_cast<std::int64_t>(number));
       }
-      if (number == std::floor(number) && number >= 0 && number < 18446744073709551616.0) return absl::StrCat("i", static_cast<std::uint64_t>(number));
+      if (number == std::floor(number) && number >= 0 && number < 18446744073709551616.0)
+        return absl::StrCat("i", static_cast<std::uint64_t>(number));
       return "d" + std::string(reinterpret_cast<const char*>(&number), sizeof(number));
     }
     case Kind::kNull:
@@ -170,7 +172,8 @@ class Builder {
     return counts;
   }
 
-  // The literal whose bucket is smallest; among equals the field that most policies use, so that few fields are read per lookup.
+  // The literal whose bucket is smallest; among equals the field that most policies use, so that few fields are read
+  // per lookup.
   static const Literal* MostSelective(const Item& item, const Counts& counts) {
     const Literal* best = nullptr;
     std::pair<std::size_t, std::size_t> best_score;  // bucket, policies that do not use the field
@@ -220,14 +223,17 @@ absl::StatusOr<std::shared_ptr<const PolicyIndex>> PolicyIndex::Build(std::vecto
     items.push_back(std::move(item));
   }
   if (unindexed.size() > kMaxUnindexed) {
-    return Deny(v1::DENY_REASON_POLICY_MALFORMED, absl::StrCat(unindexed.size(), " policies require no literal (field == \"literal\"), at most ", kMaxUnindexed,
-                                                               " may; the last is ", unindexed.back()));
+    return Deny(v1::DENY_REASON_POLICY_MALFORMED,
+                absl::StrCat(unindexed.size(), " policies require no literal (field == \"literal\"), at most ",
+                             kMaxUnindexed, " may; the last is ", unindexed.back()));
   }
   index->unindexed_ = unindexed.size();
   index->root_ = Builder<Node>(fields).Build(std::move(items));
   if (index->root_->tables.size() > kMaxIndexedFields) {
-    return Deny(v1::DENY_REASON_POLICY_MALFORMED, absl::StrCat("the policies would be found by ", index->root_->tables.size(), " different fields, at most ",
-                                                               kMaxIndexedFields, "; the last is ", absl::StrJoin(index->root_->tables.back().path, ".")));
+    return Deny(
+        v1::DENY_REASON_POLICY_MALFORMED,
+        absl::StrCat("the policies would be found by ", index->root_->tables.size(), " different fields, at most ",
+                     kMaxIndexedFields, "; the last is ", absl::StrJoin(index->root_->tables.back().path, ".")));
   }
   return std::shared_ptr<const PolicyIndex>(std::move(index));
 }

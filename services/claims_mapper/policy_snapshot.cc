@@ -26,13 +26,16 @@ absl::StatusOr<PolicySnapshot::Ptr> PolicySnapshot::With(PolicyPtr policy) const
   TWI_ASSIGN_OR_RETURN(std::shared_ptr<const PolicyIndex> next, PolicyIndex::Build(std::move(recent)));
   // The limits hold for both indices together, so that joining them never meets one.
   if (base_->unindexed() + next->unindexed() > kMaxUnindexed) {
-    return Deny(v1::DENY_REASON_POLICY_MALFORMED, absl::StrCat(name, " would be one too many of the policies that require no literal: at most ", kMaxUnindexed));
+    return Deny(
+        v1::DENY_REASON_POLICY_MALFORMED,
+        absl::StrCat(name, " would be one too many of the policies that require no literal: at most ", kMaxUnindexed));
   }
   std::set<std::string> fields;
   for (const std::string& field : base_->fields()) fields.insert(field);
   for (const std::string& field : next->fields()) fields.insert(field);
   if (fields.size() > kMaxIndexedFields) {
-    return Deny(v1::DENY_REASON_POLICY_MALFORMED, absl::StrCat("with ", name, " policies would be found by more than ", kMaxIndexedFields, " different fields"));
+    return Deny(v1::DENY_REASON_POLICY_MALFORMED, absl::StrCat("with ", name, " policies would be found by more than ",
+                                                               kMaxIndexedFields, " different fields"));
   }
   Ptr snapshot(new PolicySnapshot(base_, std::move(next)));
   if (snapshot->recent_->policies().size() < kMaxRecent) return snapshot;
@@ -40,7 +43,8 @@ absl::StatusOr<PolicySnapshot::Ptr> PolicySnapshot::With(PolicyPtr policy) const
   return joined.ok() ? joined : snapshot;  // as two indices it works as well, only slower
 }
 
-std::vector<const MappingPolicy*> PolicySnapshot::InForce(std::vector<const MappingPolicy*> from_base, std::vector<const MappingPolicy*> from_recent) const {
+std::vector<const MappingPolicy*> PolicySnapshot::InForce(std::vector<const MappingPolicy*> from_base,
+                                                          std::vector<const MappingPolicy*> from_recent) const {
   for (const MappingPolicy* policy : from_base) {
     if (recent_->FindByName(policy->name) == nullptr) from_recent.push_back(policy);
   }

@@ -1,4 +1,5 @@
-// Policies as signed, at rest, and the rule about their versions. Every signed statement that was ever loaded is kept, so that an old one can never come back.
+// Policies as signed, at rest, and the rule about their versions. Every signed statement that was ever loaded is kept,
+// so that an old one can never come back.
 #ifndef TWI_SERVICES_CLAIMS_MAPPER_POLICY_STORE_H_
 #define TWI_SERVICES_CLAIMS_MAPPER_POLICY_STORE_H_
 
@@ -23,8 +24,8 @@ struct StoredPolicy {
   std::uint64_t version = 0;
   std::uint64_t rollback_from = 0;
   std::string owner;
-  std::string sha256;     // of the document, 32 bytes
-  absl::Time signed_at;   // whole seconds
+  std::string sha256;    // of the document, 32 bytes
+  absl::Time signed_at;  // whole seconds
   std::string jws;
 };
 
@@ -32,20 +33,22 @@ struct StoredPolicy {
 struct VersionState {
   std::uint64_t highest = 0;  // ever in force
   std::uint64_t in_force = 0;
-  std::string owner;          // of the one in force
-  absl::Time signed_at;       // of the one in force
+  std::string owner;     // of the one in force
+  absl::Time signed_at;  // of the one in force
 };
 
-// May `candidate` take effect? `state` is empty for a name never seen. Versions only go up; back only by a rollback that names the version in force, goes below it and was signed
-// after it. POLICY_VERSION_NOT_HIGHER; POLICY_OWNER_UNKNOWN when the name belongs to another owner.
+// May `candidate` take effect? `state` is empty for a name never seen. Versions only go up; back only by a rollback
+// that names the version in force, goes below it and was signed after it. POLICY_VERSION_NOT_HIGHER;
+// POLICY_OWNER_UNKNOWN when the name belongs to another owner.
 absl::Status DecideVersion(const std::optional<VersionState>& state, const StoredPolicy& candidate);
 
 class PolicyStore {
  public:
   explicit PolicyStore(storage::Database& database) : database_(database) {}
 
-  // Decides and records in one transaction; on disk when it returns OK. A statement (header and payload of the JWS) that was loaded before, ever, is POLICY_VERSION_NOT_HIGHER: the
-  // signature itself is left out of the comparison, because ECDSA signatures can be changed without the key.
+  // Decides and records in one transaction; on disk when it returns OK. A statement (header and payload of the JWS)
+  // that was loaded before, ever, is POLICY_VERSION_NOT_HIGHER: the signature itself is left out of the comparison,
+  // because ECDSA signatures can be changed without the key.
   absl::Status Put(const StoredPolicy& policy, absl::Time now);
   // Was this very statement loaded before?
   absl::StatusOr<bool> Known(absl::string_view jws);

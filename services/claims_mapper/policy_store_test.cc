@@ -13,7 +13,13 @@ const absl::Time kNow = absl::FromUnixSeconds(1800000000);
 
 StoredPolicy Version(std::uint64_t version, std::uint64_t rollback_from = 0, int signed_at = 0) {
   const absl::Time time = kNow + absl::Seconds(signed_at == 0 ? static_cast<int>(version) : signed_at);
-  return {"payroll", version, rollback_from, "spiffe://example.org/owner/a", std::string(32, 'd'), time, "h." + std::to_string(version) + "-" + std::to_string(signed_at) + ".sig"};
+  return {"payroll",
+          version,
+          rollback_from,
+          "spiffe://example.org/owner/a",
+          std::string(32, 'd'),
+          time,
+          "h." + std::to_string(version) + "-" + std::to_string(signed_at) + ".sig"};
 }
 
 class PolicyStoreTest : public ::testing::Test {
@@ -48,7 +54,8 @@ TEST_F(PolicyStoreTest, AnOwnerMayRollBackOnce) {
   const StoredPolicy rollback = Version(3, 5, 100);
   EXPECT_OK(Put(rollback));
   EXPECT_THAT(store_->LoadInForce(), IsOkAndHolds(::testing::ElementsAre(rollback.jws)));
-  EXPECT_THAT(Put(Version(4)), StatusIs(v1::DENY_REASON_POLICY_VERSION_NOT_HIGHER)) << "below the highest ever, and no rollback";
+  EXPECT_THAT(Put(Version(4)), StatusIs(v1::DENY_REASON_POLICY_VERSION_NOT_HIGHER))
+      << "below the highest ever, and no rollback";
   EXPECT_OK(Put(Version(6, 0, 200)));
   EXPECT_THAT(Put(rollback), StatusIs(v1::DENY_REASON_POLICY_VERSION_NOT_HIGHER)) << "replayed";
 }
@@ -68,7 +75,8 @@ TEST_F(PolicyStoreTest, AnOldRollbackCannotBeReplayedWhenItsVersionIsInForceAgai
 TEST_F(PolicyStoreTest, RefusesRollbacksThatDoNotFit) {
   EXPECT_THAT(Put(Version(3, 5, 100)), StatusIs(v1::DENY_REASON_POLICY_VERSION_NOT_HIGHER)) << "nothing in force";
   EXPECT_OK(Put(Version(5)));
-  EXPECT_THAT(Put(Version(3, 4, 100)), StatusIs(v1::DENY_REASON_POLICY_VERSION_NOT_HIGHER)) << "another version in force";
+  EXPECT_THAT(Put(Version(3, 4, 100)), StatusIs(v1::DENY_REASON_POLICY_VERSION_NOT_HIGHER))
+      << "another version in force";
   EXPECT_THAT(Put(Version(3, 5, 5)), StatusIs(v1::DENY_REASON_POLICY_VERSION_NOT_HIGHER)) << "not signed later";
   EXPECT_THAT(Put(Version(5, 5, 100)), StatusIs(v1::DENY_REASON_POLICY_VERSION_NOT_HIGHER)) << "not below";
 }

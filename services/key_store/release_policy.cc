@@ -50,9 +50,11 @@ absl::StatusOr<ReleasePolicy> ReleasePolicy::Compile(absl::string_view document)
   return ReleasePolicy(*std::move(conditions));
 }
 
-absl::Status ReleasePolicy::Match(const AttestationResults& results) const {
+absl::Status ReleasePolicy::Match(const AttestationResults& results) const { return MatchObject(ResultsForPolicy(results)); }
+
+absl::Status ReleasePolicy::MatchObject(const nlohmann::json& results) const {
   cel::Activation activation;
-  activation.Set("results", JsonToCel(ResultsForPolicy(results)));
+  activation.Set("results", JsonToCel(results));
   const std::vector<FailedCondition> failed = conditions_.Failed(activation);
   if (failed.empty()) return absl::OkStatus();
   return Deny(v1::DENY_REASON_RELEASE_POLICY_REFUSED,

@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "common/attestation_results/attestation_results.h"
 #include "common/conditions/conditions.h"
+#include "nlohmann/json.hpp"
 
 namespace twi::key_store {
 
@@ -28,6 +29,8 @@ class ReleasePolicy {
 
   // OK when every condition is true. RELEASE_POLICY_REFUSED names each that is not, with expected and seen value. `results` must be validated.
   absl::Status Match(const AttestationResults& results) const;
+  // The same for the `results` object itself (ResultsForPolicy), or one that a Workload Owner anticipates: a member that is left out makes the conditions on it fail.
+  absl::Status MatchObject(const nlohmann::json& results) const;
 
  private:
   explicit ReleasePolicy(Conditions conditions) : conditions_(std::move(conditions)) {}

@@ -2,6 +2,9 @@
 
 #include "absl/strings/str_format.h"
 #include "services/twictl/appraise.h"
+#include "services/twictl/dev_pki.h"
+#include "services/twictl/policy.h"
+#include "services/twictl/trust_bundle.h"
 
 namespace twi::twictl {
 namespace {
@@ -17,6 +20,9 @@ void List(std::ostream& stream) {
 const std::vector<Command>& Commands() {
   static const std::vector<Command>* const commands = new std::vector<Command>{
       {"appraise", "appraise Evidence in files, offline, with the Verifier's code", RunAppraise},
+      {"dev-pki", "make keys, certificates and a development SEV-SNP chain (DEVELOPMENT)", RunDevPki},
+      {"policy", "check, sign, load and list Claims Mapper Policies", RunPolicy},
+      {"trust-bundle", "fetch the Credential Authority's trust bundle", RunTrustBundle},
   };
   return *commands;
 }

@@ -65,8 +65,9 @@ json Describe(const MappingPolicy& policy) {
 absl::StatusOr<Done> Check(const Flags& flags) {
   TWI_ASSIGN_OR_RETURN(const CheckedDocument checked, ReadPolicy(flags.Get("--policy")));
   const MappingPolicy& policy = *checked.policy;
-  return Done{Describe(policy), absl::StrCat(policy.Label(), " of ", policy.owner, " is good: grants ", policy.workload_identifier, " for at most ",
-                                             absl::FormatDuration(policy.max_lifetime))};
+  return Done{Describe(policy),
+              absl::StrCat(policy.Label(), " of ", policy.owner, " is good: grants ", policy.workload_identifier,
+                           " for at most ", absl::FormatDuration(policy.max_lifetime))};
 }
 
 absl::StatusOr<crypto::PrivateKey> ReadKey(const std::string& path) {
@@ -104,7 +105,8 @@ absl::StatusOr<Done> Sign(const Flags& flags) {
   TWI_RETURN_IF_ERROR(WriteFile(flags.Get("--out"), jws + "\n"));
   json shown = Describe(*checked.policy);
   shown["signed"] = flags.Get("--out");
-  return Done{std::move(shown), absl::StrCat("signed ", checked.policy->Label(), " of ", checked.policy->owner, ": ", flags.Get("--out"))};
+  return Done{std::move(shown), absl::StrCat("signed ", checked.policy->Label(), " of ", checked.policy->owner, ": ",
+                                             flags.Get("--out"))};
 }
 
 struct Mapper {
@@ -116,16 +118,20 @@ absl::StatusOr<Mapper> ConnectMapper(const Flags& flags) {
   Mapper mapper;
   TWI_ASSIGN_OR_RETURN(mapper.connection, Connect(flags));
   TWI_ASSIGN_OR_RETURN(const config::v1::Peer peer,
-                       NeedPeer(mapper.connection->config.has_claims_mapper(), mapper.connection->config.claims_mapper(), "claims_mapper"));
-  TWI_ASSIGN_OR_RETURN(mapper.client, client::MakeClaimsMapperClient(peer, *mapper.connection->identity, mapper.connection->clock));
+                       NeedPeer(mapper.connection->config.has_claims_mapper(),
+                                mapper.connection->config.claims_mapper(), "claims_mapper"));
+  TWI_ASSIGN_OR_RETURN(mapper.client,
+                       client::MakeClaimsMapperClient(peer, *mapper.connection->identity, mapper.connection->clock));
   return mapper;
 }
 
 absl::StatusOr<Done> Put(const Flags& flags) {
   TWI_ASSIGN_OR_RETURN(const std::string text, config::ReadFile(flags.Get("--signed"), {kMaxSignedPolicy + 64}));
   TWI_ASSIGN_OR_RETURN(const Mapper mapper, ConnectMapper(flags));
-  TWI_ASSIGN_OR_RETURN(const v1::PutPolicyResponse put, mapper.client->PutPolicy(absl::StripAsciiWhitespace(text), mapper.connection->deadline));
-  return Done{{{"name", put.name()}, {"version", put.version()}, {"sha256", put.sha256()}}, absl::StrCat(put.name(), "@", put.version(), " is in force")};
+  TWI_ASSIGN_OR_RETURN(const v1::PutPolicyResponse put,
+                       mapper.client->PutPolicy(absl::StripAsciiWhitespace(text), mapper.connection->deadline));
+  return Done{{{"name", put.name()}, {"version", put.version()}, {"sha256", put.sha256()}},
+              absl::StrCat(put.name(), "@", put.version(), " is in force")};
 }
 
 absl::StatusOr<Done> List(const Flags& flags) {
@@ -133,7 +139,8 @@ absl::StatusOr<Done> List(const Flags& flags) {
   Done done{json{{"policies", json::array()}}, ""};
   std::string after;
   do {
-    TWI_ASSIGN_OR_RETURN(const v1::ListPoliciesResponse page, mapper.client->ListPolicies(after, mapper.connection->deadline));
+    TWI_ASSIGN_OR_RETURN(const v1::ListPoliciesResponse page,
+                         mapper.client->ListPolicies(after, mapper.connection->deadline));
     for (const v1::PolicyInfo& policy : page.policies()) {
       done.shown["policies"].push_back({{"name", policy.name()},
                                         {"version", policy.version()},
@@ -141,9 +148,11 @@ absl::StatusOr<Done> List(const Flags& flags) {
                                         {"sha256", policy.sha256()},
                                         {"workload_identifier", policy.workload_identifier()},
                                         {"document", policy.document()}});
-      absl::StrAppend(&done.text, done.text.empty() ? "" : "\n", policy.name(), "@", policy.version(), "  ", policy.workload_identifier(), "  of ", policy.owner());
+      absl::StrAppend(&done.text, done.text.empty() ? "" : "\n", policy.name(), "@", policy.version(), "  ",
+                      policy.workload_identifier(), "  of ", policy.owner());
     }
-    if (!page.next().empty() && page.next() <= after) return Deny(v1::DENY_REASON_INTERNAL, "the Claims Mapper's pages do not go forward");
+    if (!page.next().empty() && page.next() <= after)
+      return Deny(v1::DENY_REASON_INTERNAL, "the Claims Mapper's pages do not go forward");
     after = page.next();
   } while (!after.empty());
   if (done.text.empty()) done.text = "no policy is in force";
@@ -161,12 +170,20 @@ Specs WithConnection(Specs specs) {
 
 const std::vector<Subcommand>& Subcommands() {
   static const auto* const subcommands = new std::vector<Subcommand>{
-      {"check", "checks a policy as the Claims Mapper does, and sends nothing", {PolicyFlag(), OutputFlag(), HelpFlag()}, Check},
+      {"check",
+       "checks a policy as the Claims Mapper does, and sends nothing",
+       {PolicyFlag(), OutputFlag(), HelpFlag()},
+       Check},
       {"sign",
        "checks and signs a policy",
-       {PolicyFlag(), {"--key", "FILE", "the owner's P-256 key, PEM, private to its user", false, true}, {"--out", "FILE", "the signed policy", false, true}, OutputFlag(), HelpFlag()},
+       {PolicyFlag(),
+        {"--key", "FILE", "the owner's P-256 key, PEM, private to its user", false, true},
+        {"--out", "FILE", "the signed policy", false, true},
+        OutputFlag(),
+        HelpFlag()},
        Sign},
-      {"put", "loads a signed policy into the Claims Mapper", WithConnection({{"--signed", "FILE", "made by policy sign", false, true}}), Put},
+      {"put", "loads a signed policy into the Claims Mapper",
+       WithConnection({{"--signed", "FILE", "made by policy sign", false, true}}), Put},
       {"list", "the policies in force", WithConnection({}), List},
   };
   return *subcommands;
@@ -183,7 +200,8 @@ int RunSubcommand(const Subcommand& subcommand, const Args& args) {
   const absl::StatusOr<Flags> flags = Flags::Parse(subcommand.specs, words);
   const absl::StatusOr<bool> as_json = flags.ok() ? WantsJson(*flags) : flags.status();
   if (!as_json.ok()) {
-    args.err << "twictl " << command << ": " << std::string(as_json.status().message()) << "\n\n" << Usage(command, subcommand.summary, subcommand.specs);
+    args.err << "twictl " << command << ": " << std::string(as_json.status().message()) << "\n\n"
+             << Usage(command, subcommand.summary, subcommand.specs);
     return kExitUsage;
   }
   const absl::StatusOr<Done> done = subcommand.run(*flags);
@@ -201,7 +219,8 @@ int RunPolicy(const Args& args) {
   const bool help = !args.words.empty() && args.words[0] == "--help";
   std::ostream& stream = help ? args.out : args.err;
   stream << "usage: twictl policy COMMAND [FLAGS]\n";
-  for (const Subcommand& subcommand : Subcommands()) stream << "  " << subcommand.name << "  " << subcommand.summary << "\n";
+  for (const Subcommand& subcommand : Subcommands())
+    stream << "  " << subcommand.name << "  " << subcommand.summary << "\n";
   return help ? kExitDone : kExitUsage;
 }
 

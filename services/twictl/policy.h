@@ -7,9 +7,9 @@
 namespace twi::twictl {
 
 // policy check --policy FILE                       every problem with file:line:column; sends nothing
-// policy sign  --policy FILE --key KEY.pem --out FILE.jws   checks first: what the Claims Mapper would refuse as malformed is not signed
-// policy put   --config FILE --signed FILE.jws     loads it; the caller's certificate must be the owner's
-// policy list  --config FILE
+// policy sign  --policy FILE --key KEY.pem --out FILE.jws   checks first: what the Claims Mapper would refuse as
+// malformed is not signed policy put   --config FILE --signed FILE.jws     loads it; the caller's certificate must be
+// the owner's policy list  --config FILE
 int RunPolicy(const Args& args);
 
 }  // namespace twi::twictl

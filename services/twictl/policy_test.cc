@@ -24,8 +24,10 @@ class PolicyCommandTest : public claims_mapper::MapperFixture {
   // Writes twictl.yaml for this identity; the Claims Mapper must run.
   std::string Config(const std::string& spiffe_id, const std::string& name) {
     const config::v1::Tls tls = pki_.Issue(name, spiffe_id);
-    return pki_.dir().Write(name + ".yaml", absl::StrCat("tls:\n  certificate_file: ", tls.certificate_file(), "\n  key_file: ", tls.key_file(),
-                                                         "\n  trust_bundle_file: ", tls.trust_bundle_file(), "\nclaims_mapper:\n  address: 127.0.0.1:", daemon_->port(),
+    return pki_.dir().Write(name + ".yaml", absl::StrCat("tls:\n  certificate_file: ", tls.certificate_file(),
+                                                         "\n  key_file: ", tls.key_file(),
+                                                         "\n  trust_bundle_file: ", tls.trust_bundle_file(),
+                                                         "\nclaims_mapper:\n  address: 127.0.0.1:", daemon_->port(),
                                                          "\n  spiffe_id: ", claims_mapper::kMapper, "\n"));
   }
   std::string Key() { return pki_.dir().Write("owner.key", payroll_key_.ToPem().reveal()); }
@@ -52,7 +54,9 @@ TEST_F(PolicyCommandTest, ChecksSignsLoadsAndLists) {
 
   EXPECT_EQ(Run({"put", "--config", config, "--signed", signed_file}), kExitRefused);
   EXPECT_THAT(err_.str(), HasSubstr("POLICY_VERSION_NOT_HIGHER"));
-  EXPECT_EQ(Run({"put", "--config", Config(claims_mapper::kLedgerOwner, "ledger-owner"), "--signed", signed_file, "--output", "json"}), kExitRefused);
+  EXPECT_EQ(Run({"put", "--config", Config(claims_mapper::kLedgerOwner, "ledger-owner"), "--signed", signed_file,
+                 "--output", "json"}),
+            kExitRefused);
   EXPECT_EQ(nlohmann::json::parse(out_.str())["refused"]["reason"], "PEER_NOT_ALLOWED");
 }
 
@@ -72,7 +76,9 @@ TEST_F(PolicyCommandTest, WrongCommandLinesAreUsage) {
   EXPECT_EQ(Run({"check"}), kExitUsage);
   EXPECT_EQ(Run({"check", "--policy", pki_.dir().File("missing.yaml")}), kExitUsage);
   EXPECT_EQ(Run({"check", "--policy", policy, "--output", "xml"}), kExitUsage);
-  EXPECT_EQ(Run({"sign", "--policy", policy, "--key", pki_.dir().Write("open.key", "x", 0644), "--out", "x"}), kExitUsage) << "a key that others may read";
+  EXPECT_EQ(Run({"sign", "--policy", policy, "--key", pki_.dir().Write("open.key", "x", 0644), "--out", "x"}),
+            kExitUsage)
+      << "a key that others may read";
   EXPECT_EQ(Run({"--help"}), kExitDone);
   EXPECT_EQ(Run({"sign", "--help"}), kExitDone);
 }

@@ -124,10 +124,8 @@ void JudgeConditions(const CompiledEvidencePolicy& policy, Appraisal& a) {
   }
 }
 
-// Findings that are a bar of policy over otherwise genuine Evidence.
-bool IsPolicyBar(const Finding& finding) {
-  return finding.reason == v1::DENY_REASON_ATTESTATION_KEY_NOT_ENDORSED || finding.reason == v1::DENY_REASON_WEAK_ALGORITHM;
-}
+// A finding that is a bar of policy over otherwise genuine Evidence: everything verifies under a key for which nobody vouches.
+bool IsPolicyBar(const Finding& finding) { return finding.reason == v1::DENY_REASON_ATTESTATION_KEY_NOT_ENDORSED; }
 
 bool FormatAllowed(const CompiledEvidencePolicy& policy, const std::string& format) {
   return (format == "sev-snp" && policy.policy.has_sev_snp()) || (format == "tpm2" && policy.policy.has_tpm2());

@@ -19,7 +19,7 @@ namespace twi::verifier {
 
 enum class Verdict {
   kAccept,      // genuine, and the policy accepts it
-  kDenyPolicy,  // genuine (or genuine but for a bar of policy: self-asserted key, weak algorithm), and the policy refuses it
+  kDenyPolicy,  // genuine (or genuine but for a self-asserted key), and the policy refuses it
   kReject,      // not genuine
 };
 

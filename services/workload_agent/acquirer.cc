@@ -16,7 +16,8 @@
 
 namespace twi::agent {
 
-absl::StatusOr<std::unique_ptr<Acquirer>> Acquirer::Make(const config::v1::WorkloadAgentConfig& config, const Clock& clock) {
+absl::StatusOr<std::unique_ptr<Acquirer>> Acquirer::Make(const config::v1::WorkloadAgentConfig& config,
+                                                         const Clock& clock) {
   TWI_RETURN_IF_ERROR(ValidateAgentConfig(config));
   TWI_ASSIGN_OR_RETURN(std::unique_ptr<Attester> attester, MakeAttester(config.attester()));
   return std::unique_ptr<Acquirer>(new Acquirer(config, clock, std::move(attester)));
@@ -43,22 +44,26 @@ absl::StatusOr<AcquiredCredential> Acquirer::Acquire() {
   const absl::Time deadline = clock_.Now() + kAttemptTimeout;
   TWI_ASSIGN_OR_RETURN(const AcquisitionTerms terms, MakeTerms());
   TWI_ASSIGN_OR_RETURN(const std::shared_ptr<client::Identity> identity, MakeIdentity());
-  TWI_ASSIGN_OR_RETURN(const std::unique_ptr<client::VerifierClient> verifier, client::MakeVerifierClient(config_.verifier(), *identity, clock_));
+  TWI_ASSIGN_OR_RETURN(const std::unique_ptr<client::VerifierClient> verifier,
+                       client::MakeVerifierClient(config_.verifier(), *identity, clock_));
   switch (config_.mechanism()) {
     case config::v1::A:
       return AcquireByMechanismA({terms, *attester_, *verifier, identity->key_sha256(), clock_, deadline});
     case config::v1::B: {
-      TWI_ASSIGN_OR_RETURN(const auto authority, client::MakeCredentialAuthorityClient(config_.credential_authority(), *identity, clock_));
+      TWI_ASSIGN_OR_RETURN(const auto authority,
+                           client::MakeCredentialAuthorityClient(config_.credential_authority(), *identity, clock_));
       return AcquireByMechanismB({terms, *attester_, *verifier, *authority, clock_, deadline});
     }
     case config::v1::C: {
-      TWI_ASSIGN_OR_RETURN(const auto authority, client::MakeCredentialAuthorityClient(config_.credential_authority(), *identity, clock_));
+      TWI_ASSIGN_OR_RETURN(const auto authority,
+                           client::MakeCredentialAuthorityClient(config_.credential_authority(), *identity, clock_));
       return AcquireByMechanismC({terms, *attester_, *verifier, verifier_keys_, *authority, clock_, deadline});
     }
     case config::v1::D: {
       TWI_ASSIGN_OR_RETURN(const auto key_store, client::MakeKeyStoreClient(config_.key_store(), *identity, clock_));
       TWI_ASSIGN_OR_RETURN(v1::WorkloadCredential provisioned, ReadProvisionedCredential(config_.provisioned()));
-      return AcquireByMechanismD({terms, *attester_, *verifier, *key_store, config_.provisioned().key_id(), std::move(provisioned), clock_, deadline});
+      return AcquireByMechanismD({terms, *attester_, *verifier, *key_store, config_.provisioned().key_id(),
+                                  std::move(provisioned), clock_, deadline});
     }
     default:
       return Deny(v1::DENY_REASON_CONFIG_INVALID, "mechanism: expected A, B, C or D");

@@ -1,4 +1,5 @@
-// Carries out the mechanism that the config selects: opens the channels, calls acquire-by-mechanism, hands back what it got.
+// Carries out the mechanism that the config selects: opens the channels, calls acquire-by-mechanism, hands back what it
+// got.
 #ifndef TWI_SERVICES_WORKLOAD_AGENT_ACQUIRER_H_
 #define TWI_SERVICES_WORKLOAD_AGENT_ACQUIRER_H_
 
@@ -17,12 +18,15 @@ namespace twi::agent {
 // One acquisition at a time.
 class Acquirer {
  public:
-  static constexpr absl::Duration kAttemptTimeout = absl::Seconds(30);  // for one acquisition, all calls and the Evidence together
+  static constexpr absl::Duration kAttemptTimeout =
+      absl::Seconds(30);  // for one acquisition, all calls and the Evidence together
 
   // `config` is validated (ValidateAgentConfig). `clock` must outlive the acquirer. CONFIG_INVALID, ATTESTER_FAILED.
-  static absl::StatusOr<std::unique_ptr<Acquirer>> Make(const config::v1::WorkloadAgentConfig& config, const Clock& clock);
+  static absl::StatusOr<std::unique_ptr<Acquirer>> Make(const config::v1::WorkloadAgentConfig& config,
+                                                        const Clock& clock);
 
-  // A new attempt: new challenge, new Credential Key, and with attested_key a new TLS key and new connections. Files of the config are read anew.
+  // A new attempt: new challenge, new Credential Key, and with attested_key a new TLS key and new connections. Files of
+  // the config are read anew.
   absl::StatusOr<AcquiredCredential> Acquire();
 
  private:

@@ -16,7 +16,8 @@ v1::Binding MakeBinding(const AcquisitionTerms& terms, absl::string_view nonce, 
   return binding;
 }
 
-absl::StatusOr<AcquiredCredential> MatchCredential(crypto::PrivateKey key, v1::WorkloadCredential credential, const AcquisitionTerms& terms, absl::Time now) {
+absl::StatusOr<AcquiredCredential> MatchCredential(crypto::PrivateKey key, v1::WorkloadCredential credential,
+                                                   const AcquisitionTerms& terms, absl::Time now) {
   CredentialExpectation expectation;
   expectation.anchors = terms.anchors;
   expectation.workload_identifier = terms.workload_identifier;

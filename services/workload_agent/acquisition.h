@@ -18,13 +18,13 @@ namespace twi::agent {
 
 // All from the agent's own config; nothing of it is ever taken from the network.
 struct AcquisitionTerms {
-  std::string rp_id;   // of the Credential Authority (A, B, C) or the Key Store (D)
-  std::string target;  // what the credential is for
+  std::string rp_id;                                  // of the Credential Authority (A, B, C) or the Key Store (D)
+  std::string target;                                 // what the credential is for
   crypto::KeyType key_type = crypto::KeyType::kP256;  // of the Credential Key (A, B, C)
-  std::string verifier_spiffe_id;   // who must have signed Attestation Results that we read (A)
-  std::string key_store_spiffe_id;  // who must have sealed a Credential Key (D)
-  std::vector<crypto::Certificate> anchors;  // of Workload Credentials
-  std::string workload_identifier;           // empty: any
+  std::string verifier_spiffe_id;                     // who must have signed Attestation Results that we read (A)
+  std::string key_store_spiffe_id;                    // who must have sealed a Credential Key (D)
+  std::vector<crypto::Certificate> anchors;           // of Workload Credentials
+  std::string workload_identifier;                    // empty: any
 };
 
 // A Credential Key and the Workload Credential that matches it: validated, ready to install.
@@ -37,8 +37,10 @@ struct AcquiredCredential {
 // The binding that Evidence is made over: profile tacra-2, rp_id and target from `terms`.
 v1::Binding MakeBinding(const AcquisitionTerms& terms, absl::string_view nonce, absl::string_view subject);
 
-// The last step of every mechanism: the credential is for `key`, and is one that `terms` accept (validate_credential.h). CREDENTIAL_KEY_MISMATCH, CREDENTIAL_INVALID.
-absl::StatusOr<AcquiredCredential> MatchCredential(crypto::PrivateKey key, v1::WorkloadCredential credential, const AcquisitionTerms& terms, absl::Time now);
+// The last step of every mechanism: the credential is for `key`, and is one that `terms` accept
+// (validate_credential.h). CREDENTIAL_KEY_MISMATCH, CREDENTIAL_INVALID.
+absl::StatusOr<AcquiredCredential> MatchCredential(crypto::PrivateKey key, v1::WorkloadCredential credential,
+                                                   const AcquisitionTerms& terms, absl::Time now);
 
 }  // namespace twi::agent
 

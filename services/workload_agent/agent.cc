@@ -15,15 +15,21 @@
 
 namespace twi::agent {
 
-absl::StatusOr<std::unique_ptr<Agent>> Agent::Make(const config::v1::WorkloadAgentConfig& config, const Clock& clock, crypto::Random& random) {
+absl::StatusOr<std::unique_ptr<Agent>> Agent::Make(const config::v1::WorkloadAgentConfig& config, const Clock& clock,
+                                                   crypto::Random& random) {
   TWI_ASSIGN_OR_RETURN(std::unique_ptr<Acquirer> acquirer, Acquirer::Make(config, clock));
-  TWI_ASSIGN_OR_RETURN(std::unique_ptr<CredentialDirectory> directory, CredentialDirectory::Open(config.output().directory()));
+  TWI_ASSIGN_OR_RETURN(std::unique_ptr<CredentialDirectory> directory,
+                       CredentialDirectory::Open(config.output().directory()));
   return std::unique_ptr<Agent>(new Agent(config, clock, random, std::move(acquirer), std::move(directory)));
 }
 
-Agent::Agent(config::v1::WorkloadAgentConfig config, const Clock& clock, crypto::Random& random, std::unique_ptr<Acquirer> acquirer,
-             std::unique_ptr<CredentialDirectory> directory)
-    : config_(std::move(config)), clock_(clock), acquirer_(std::move(acquirer)), directory_(std::move(directory)), waiter_(clock) {
+Agent::Agent(config::v1::WorkloadAgentConfig config, const Clock& clock, crypto::Random& random,
+             std::unique_ptr<Acquirer> acquirer, std::unique_ptr<CredentialDirectory> directory)
+    : config_(std::move(config)),
+      clock_(clock),
+      acquirer_(std::move(acquirer)),
+      directory_(std::move(directory)),
+      waiter_(clock) {
   loop_ = std::make_unique<AgentLoop>(AgentLoopDeps{
       MechanismName(config_),
       [this] { return acquirer_->Acquire(); },
@@ -61,7 +67,8 @@ absl::Status Agent::Reload(const google::protobuf::Message& config) {
 }
 
 absl::Status Agent::Install(const AcquiredCredential& acquired) {
-  TWI_ASSIGN_OR_RETURN(const std::vector<crypto::Certificate> anchors, ReadAnchors(config_.credential_trust_bundle_file()));
+  TWI_ASSIGN_OR_RETURN(const std::vector<crypto::Certificate> anchors,
+                       ReadAnchors(config_.credential_trust_bundle_file()));
   return directory_->Replace(CredentialFiles(acquired, anchors));
 }
 
@@ -70,9 +77,9 @@ void Agent::RunConfiguredHook() {
   if (arguments.empty()) return;
   const HookResult result = RunHook(arguments, directory_->path(), HookTimeout(config_));
   if (result.status.ok()) {
-    log::Info("hook done", {{"output", result.output}});
+    log::Info("hook_done", {{"output", result.output}});
   } else {
-    log::Error("hook failed", {{log::fields::kReason, DenyReasonName(DenyReasonOf(result.status))},
+    log::Error("hook_failed", {{log::fields::kReason, DenyReasonName(DenyReasonOf(result.status))},
                                {log::fields::kDetail, std::string(result.status.message())},
                                {"output", result.output}});
   }

@@ -19,8 +19,10 @@ namespace twi::agent {
 
 class Agent final : public server::Running {
  public:
-  // `clock` and `random` must outlive the agent. What retrying cannot mend ends it here: CONFIG_INVALID, ATTESTER_FAILED (no TEE, no TPM, no AK).
-  static absl::StatusOr<std::unique_ptr<Agent>> Make(const config::v1::WorkloadAgentConfig& config, const Clock& clock, crypto::Random& random);
+  // `clock` and `random` must outlive the agent. What retrying cannot mend ends it here: CONFIG_INVALID,
+  // ATTESTER_FAILED (no TEE, no TPM, no AK).
+  static absl::StatusOr<std::unique_ptr<Agent>> Make(const config::v1::WorkloadAgentConfig& config, const Clock& clock,
+                                                     crypto::Random& random);
   ~Agent() override;
 
   // --once: one attempt; OK when the credential is installed.
@@ -30,13 +32,14 @@ class Agent final : public server::Running {
   v1::GetAgentStatusResponse GetStatus() const { return loop_->GetStatus(); }
 
   void Drain() override;
-  // SIGHUP: attest anew now. The config that the agent started with stays: another one is refused with CONFIG_INVALID (restart to apply it).
+  // SIGHUP: attest anew now. The config that the agent started with stays: another one is refused with CONFIG_INVALID
+  // (restart to apply it).
   absl::Status Reload(const google::protobuf::Message& config) override;
   int port() const override { return 0; }
 
  private:
-  Agent(config::v1::WorkloadAgentConfig config, const Clock& clock, crypto::Random& random, std::unique_ptr<Acquirer> acquirer,
-        std::unique_ptr<CredentialDirectory> directory);
+  Agent(config::v1::WorkloadAgentConfig config, const Clock& clock, crypto::Random& random,
+        std::unique_ptr<Acquirer> acquirer, std::unique_ptr<CredentialDirectory> directory);
   absl::Status Install(const AcquiredCredential& acquired);
   void RunConfiguredHook();
 

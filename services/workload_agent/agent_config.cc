@@ -18,15 +18,21 @@ using config::v1::WorkloadAgentConfig;
 constexpr char kName[] = "workload_agent";
 constexpr absl::Duration kMaxHookTimeout = absl::Minutes(5);
 
-absl::Status Expected(absl::string_view field, absl::string_view expected) { return config::ConfigError(kName, field, expected); }
+absl::Status Expected(absl::string_view field, absl::string_view expected) {
+  return config::ConfigError(kName, field, expected);
+}
 
-absl::Duration ToDuration(const google::protobuf::Duration& duration) { return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos()); }
+absl::Duration ToDuration(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
 
-absl::Status ValidatePeer(bool needed, bool present, const config::v1::Peer& peer, absl::string_view field, absl::string_view mechanism) {
+absl::Status ValidatePeer(bool needed, bool present, const config::v1::Peer& peer, absl::string_view field,
+                          absl::string_view mechanism) {
   if (!needed) return absl::OkStatus();
   if (!present) return Expected(field, absl::StrCat("a peer: mechanism ", mechanism, " needs it"));
   if (peer.address().empty()) return Expected(absl::StrCat(field, ".address"), "HOST:PORT");
-  if (!absl::StartsWith(peer.spiffe_id(), "spiffe://")) return Expected(absl::StrCat(field, ".spiffe_id"), "the SPIFFE ID that the peer's certificate carries");
+  if (!absl::StartsWith(peer.spiffe_id(), "spiffe://"))
+    return Expected(absl::StrCat(field, ".spiffe_id"), "the SPIFFE ID that the peer's certificate carries");
   return absl::OkStatus();
 }
 
@@ -36,10 +42,12 @@ absl::Status ValidateChannel(const WorkloadAgentConfig& config) {
     if (tls.certificate_file().empty()) return Expected("platform_certificate.certificate_file", "a file");
     if (tls.key_file().empty()) return Expected("platform_certificate.key_file", "a file");
     if (tls.trust_bundle_file().empty()) return Expected("platform_certificate.trust_bundle_file", "a file");
-    if (!config.trust_bundle_file().empty()) return Expected("trust_bundle_file", "nothing: platform_certificate has its own");
+    if (!config.trust_bundle_file().empty())
+      return Expected("trust_bundle_file", "nothing: platform_certificate has its own");
     return absl::OkStatus();
   }
-  if (config.trust_bundle_file().empty()) return Expected("trust_bundle_file", "a PEM file with the anchors of the services' certificates");
+  if (config.trust_bundle_file().empty())
+    return Expected("trust_bundle_file", "a PEM file with the anchors of the services' certificates");
   return config::ReadFile(config.trust_bundle_file(), {}).status();
 }
 
@@ -52,8 +60,10 @@ absl::Status ValidateAttester(const config::v1::Attester& attester) {
     case config::v1::Attester::kSevSnp:
       return absl::OkStatus();
     case config::v1::Attester::kInsecureDevSnp:
-      if (attester.insecure_dev_snp().chain_directory().empty()) return Expected("attester.insecure_dev_snp.chain_directory", "a directory of twictl dev-pki");
-      if (attester.insecure_dev_snp().image_file().empty()) return Expected("attester.insecure_dev_snp.image_file", "a file");
+      if (attester.insecure_dev_snp().chain_directory().empty())
+        return Expected("attester.insecure_dev_snp.chain_directory", "a directory of twictl dev-pki");
+      if (attester.insecure_dev_snp().image_file().empty())
+        return Expected("attester.insecure_dev_snp.image_file", "a file");
       return absl::OkStatus();
     case config::v1::Attester::KIND_NOT_SET:
       break;
@@ -62,27 +72,34 @@ absl::Status ValidateAttester(const config::v1::Attester& attester) {
 }
 
 absl::Status ValidateProvisioned(const WorkloadAgentConfig& config, bool mechanism_d) {
-  if (!mechanism_d) return config.has_provisioned() ? Expected("provisioned", "nothing: only mechanism D has a provisioned key") : absl::OkStatus();
+  if (!mechanism_d)
+    return config.has_provisioned() ? Expected("provisioned", "nothing: only mechanism D has a provisioned key")
+                                    : absl::OkStatus();
   const config::v1::ProvisionedKey& provisioned = config.provisioned();
   if (provisioned.key_id().empty()) return Expected("provisioned.key_id", "the key id that the Key Store gave");
   if (provisioned.credential_file().empty()) return Expected("provisioned.credential_file", "a PEM file");
-  if (provisioned.wit_file().empty() != provisioned.wit_bundle_file().empty()) return Expected("provisioned.wit_bundle_file", "to be set with wit_file, and only then");
-  if (config.key_type() != config::v1::CREDENTIAL_KEY_ALGORITHM_UNSPECIFIED) return Expected("key_type", "nothing: in mechanism D the Key Store made the key");
+  if (provisioned.wit_file().empty() != provisioned.wit_bundle_file().empty())
+    return Expected("provisioned.wit_bundle_file", "to be set with wit_file, and only then");
+  if (config.key_type() != config::v1::CREDENTIAL_KEY_ALGORITHM_UNSPECIFIED)
+    return Expected("key_type", "nothing: in mechanism D the Key Store made the key");
   return absl::OkStatus();
 }
 
 absl::Status ValidateOutput(const config::v1::Output& output) {
   if (output.directory().empty()) return Expected("output.directory", "a directory");
   const std::vector<std::string> hook = HookArguments(output.hook());
-  if (!hook.empty() && hook[0][0] != '/') return Expected("output.hook", "a program by its absolute path, and its arguments");
+  if (!hook.empty() && hook[0][0] != '/')
+    return Expected("output.hook", "a program by its absolute path, and its arguments");
   const absl::Duration timeout = ToDuration(output.hook_timeout());
-  if (output.has_hook_timeout() && (timeout <= absl::ZeroDuration() || timeout > kMaxHookTimeout)) return Expected("output.hook_timeout", "more than 0, at most 5m");
+  if (output.has_hook_timeout() && (timeout <= absl::ZeroDuration() || timeout > kMaxHookTimeout))
+    return Expected("output.hook_timeout", "more than 0, at most 5m");
   return absl::OkStatus();
 }
 
 absl::Status ValidateRenewal(const WorkloadAgentConfig& config) {
   const config::v1::Renewal& renewal = config.renewal();
-  if (renewal.at_fraction() != 0 && !(renewal.at_fraction() >= 0.1 && renewal.at_fraction() <= 0.9)) return Expected("renewal.at_fraction", "0.1..0.9");
+  if (renewal.at_fraction() != 0 && !(renewal.at_fraction() >= 0.1 && renewal.at_fraction() <= 0.9))
+    return Expected("renewal.at_fraction", "0.1..0.9");
   if (!(renewal.jitter() >= 0 && renewal.jitter() <= 0.2)) return Expected("renewal.jitter", "0..0.2");
   const RenewalSettings settings = RenewalOf(config);
   if (settings.at_fraction - settings.jitter <= 0 || settings.at_fraction + settings.jitter >= 1) {
@@ -102,16 +119,21 @@ absl::Status ValidateAgentConfig(const WorkloadAgentConfig& config) {
   TWI_RETURN_IF_ERROR(ValidateAttester(config.attester()));
   TWI_RETURN_IF_ERROR(ValidateChannel(config));
   TWI_RETURN_IF_ERROR(ValidatePeer(true, config.has_verifier(), config.verifier(), "verifier", name));
-  TWI_RETURN_IF_ERROR(ValidatePeer(b_or_c, config.has_credential_authority(), config.credential_authority(), "credential_authority", name));
+  TWI_RETURN_IF_ERROR(ValidatePeer(b_or_c, config.has_credential_authority(), config.credential_authority(),
+                                   "credential_authority", name));
   TWI_RETURN_IF_ERROR(ValidatePeer(name == "D", config.has_key_store(), config.key_store(), "key_store", name));
-  if (config.rp_id().find(':') == std::string::npos) return Expected("rp_id", "the URI of the Credential Authority (A, B, C) or of the Key Store (D)");
+  if (config.rp_id().find(':') == std::string::npos)
+    return Expected("rp_id", "the URI of the Credential Authority (A, B, C) or of the Key Store (D)");
   if (config.target().find(':') == std::string::npos) return Expected("target", "a URI: what the credential is for");
-  if (!config.workload_identifier().empty() && !absl::StartsWith(config.workload_identifier(), "spiffe://")) return Expected("workload_identifier", "a SPIFFE ID");
-  if (!config.listen().empty() && !absl::StartsWith(config.listen(), "unix:/")) return Expected("listen", "unix:/path: the status service is local only");
+  if (!config.workload_identifier().empty() && !absl::StartsWith(config.workload_identifier(), "spiffe://"))
+    return Expected("workload_identifier", "a SPIFFE ID");
+  if (!config.listen().empty() && !absl::StartsWith(config.listen(), "unix:/"))
+    return Expected("listen", "unix:/path: the status service is local only");
   TWI_RETURN_IF_ERROR(ValidateProvisioned(config, name == "D"));
   TWI_RETURN_IF_ERROR(ValidateOutput(config.output()));
   TWI_RETURN_IF_ERROR(ValidateRenewal(config));
-  if (config.credential_trust_bundle_file().empty()) return Expected("credential_trust_bundle_file", "a PEM file with the anchors of Workload Credentials");
+  if (config.credential_trust_bundle_file().empty())
+    return Expected("credential_trust_bundle_file", "a PEM file with the anchors of Workload Credentials");
   return ReadAnchors(config.credential_trust_bundle_file()).status();
 }
 

@@ -15,8 +15,8 @@
 
 namespace twi::agent {
 
-// What --check-config says: every field that the mechanism needs is there and none that contradicts it; ranges; files that must exist. Touches no TPM and no network.
-// CONFIG_INVALID.
+// What --check-config says: every field that the mechanism needs is there and none that contradicts it; ranges; files
+// that must exist. Touches no TPM and no network. CONFIG_INVALID.
 absl::Status ValidateAgentConfig(const config::v1::WorkloadAgentConfig& config);
 
 // The following take a validated config.

@@ -21,7 +21,8 @@ class AgentConfigTest : public ::testing::Test {
     const std::string anchors = dir_.Write("anchors.pem", crypto::CertificateToPem(issuer.anchors()[0].der), 0644);
     std::string yaml = "mechanism: " + mechanism +
                        "\nattester: {insecure_dev_snp: {chain_directory: /c, image_file: /i}}\n"
-                       "trust_bundle_file: " + anchors + "\ncredential_trust_bundle_file: " + anchors +
+                       "trust_bundle_file: " +
+                       anchors + "\ncredential_trust_bundle_file: " + anchors +
                        "\nverifier: {address: \"127.0.0.1:1\", spiffe_id: spiffe://example.org/twi/verifier}\n"
                        "credential_authority: {address: \"127.0.0.1:2\", spiffe_id: spiffe://example.org/twi/ca}\n"
                        "key_store: {address: \"127.0.0.1:3\", spiffe_id: spiffe://example.org/twi/key-store}\n"
@@ -89,7 +90,8 @@ TEST_F(AgentConfigTest, RefusesWhatContradicts) {
 
 TEST_F(AgentConfigTest, RefusesRenewalOutsideItsRanges) {
   Refuses("A", [](auto& c) { c.mutable_renewal()->set_at_fraction(0.95); });
-  Refuses("A", [](auto& c) { c.mutable_renewal()->set_at_fraction(0.1); });  // with the default jitter it could be at once
+  Refuses("A",
+          [](auto& c) { c.mutable_renewal()->set_at_fraction(0.1); });  // with the default jitter it could be at once
   Refuses("A", [](auto& c) { c.mutable_renewal()->set_jitter(0.3); });
   Refuses("A", [](auto& c) { c.mutable_renewal()->set_jitter(-0.1); });
   Refuses("A", [](auto& c) { c.mutable_renewal()->mutable_retry_min()->set_nanos(1000); });

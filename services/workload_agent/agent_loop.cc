@@ -81,10 +81,11 @@ absl::Time AgentLoop::NextAttempt() {
   const double unit = Unit();
   const absl::Time now = deps_.clock.Now();
   const std::lock_guard<std::mutex> lock(mutex_);
-  const absl::Time next = state_.failed_attempts() > 0 ? now + RetryDelay(state_.failed_attempts(), deps_.renewal, unit)
-                                                       : NextRenewal(now, facts_.not_before, facts_.not_after, deps_.renewal, unit);
+  const absl::Time next = state_.failed_attempts() > 0
+                              ? now + RetryDelay(state_.failed_attempts(), deps_.renewal, unit)
+                              : NextRenewal(now, facts_.not_before, facts_.not_after, deps_.renewal, unit);
   state_.set_next_renewal_unix(absl::ToUnixSeconds(next));
-  log::Info("next attempt", {{log::fields::kMechanism, deps_.mechanism}, {"at", TimeText(next)}});
+  log::Info("next_attempt", {{log::fields::kMechanism, deps_.mechanism}, {"at", TimeText(next)}});
   return next;
 }
 
@@ -95,8 +96,10 @@ void AgentLoop::Refused(const absl::Status& why) {
   state_.set_last_refusal(DenyReasonName(reason));
   state_.set_failed_attempts(state_.failed_attempts() + 1);
   const bool held = state_.acquisitions() > 0;
-  const std::string keeps = !held ? "no credential yet" : facts_.not_after > now ? "the one held stays in use" : "the one held has expired";
-  log::Warn("credential not acquired", {{log::fields::kMechanism, deps_.mechanism},
+  const std::string keeps = !held                    ? "no credential yet"
+                            : facts_.not_after > now ? "the one held stays in use"
+                                                     : "the one held has expired";
+  log::Warn("credential_not_acquired", {{log::fields::kMechanism, deps_.mechanism},
                                         {log::fields::kReason, DenyReasonName(reason)},
                                         {log::fields::kSentence, DenyReasonSentence(reason)},
                                         {log::fields::kDetail, std::string(why.message())},
@@ -113,7 +116,7 @@ void AgentLoop::Acquired(const CredentialFacts& facts) {
   state_.clear_last_refusal();
   state_.set_failed_attempts(0);
   state_.set_acquisitions(state_.acquisitions() + 1);
-  log::Audit("credential acquired", {{log::fields::kMechanism, deps_.mechanism},
+  log::Audit("credential_acquired", {{log::fields::kMechanism, deps_.mechanism},
                                      {log::fields::kWorkloadIdentifier, facts.workload_identifier},
                                      {log::fields::kSerial, facts.serial},
                                      {log::fields::kNotAfter, TimeText(facts.not_after)}});

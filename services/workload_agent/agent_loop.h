@@ -69,7 +69,7 @@ class AgentLoop {
   v1::GetAgentStatusResponse GetStatus() const;
 
  private:
-  double Unit();            // uniform in [0, 1)
+  double Unit();             // uniform in [0, 1)
   absl::Time NextAttempt();  // after success: the renewal; after failure: the retry
   void Refused(const absl::Status& why);
   void Acquired(const CredentialFacts& facts);

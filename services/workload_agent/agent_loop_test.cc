@@ -43,7 +43,8 @@ class AgentLoopTest : public ::testing::Test {
   }
   absl::StatusOr<AcquiredCredential> Acquire() {
     ++attempts_;
-    if (attempts_ <= refuse_from_ || (refuse_after_ != 0 && attempts_ > refuse_after_)) return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, "down");
+    if (attempts_ <= refuse_from_ || (refuse_after_ != 0 && attempts_ > refuse_after_))
+      return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, "down");
     CredentialFacts facts{testing::kIdentifier, clock_.Now(), clock_.Now() + absl::Hours(1), "42"};
     return AcquiredCredential{key_, v1::WorkloadCredential(), facts};
   }

@@ -1,4 +1,5 @@
-// The Attester (RFC 9334): makes Evidence of the environment that the agent runs in. An interface because it stands at a hardware boundary; one file per kind.
+// The Attester (RFC 9334): makes Evidence of the environment that the agent runs in. An interface because it stands at
+// a hardware boundary; one file per kind.
 #ifndef TWI_SERVICES_WORKLOAD_AGENT_ATTESTER_H_
 #define TWI_SERVICES_WORKLOAD_AGENT_ATTESTER_H_
 
@@ -14,18 +15,22 @@ namespace twi::agent {
 class Attester {
  public:
   virtual ~Attester() = default;
-  // Evidence whose freshness field holds the binding's value (common/binding), 64 bytes (SNP) or 32 (TPM). The binding is validated first; its rp_id must be the agent's own.
-  // ATTESTER_FAILED when the TEE or TPM gives none. Thread-safe: one attestation at a time.
+  // Evidence whose freshness field holds the binding's value (common/binding), 64 bytes (SNP) or 32 (TPM). The binding
+  // is validated first; its rp_id must be the agent's own. ATTESTER_FAILED when the TEE or TPM gives none. Thread-safe:
+  // one attestation at a time.
   virtual absl::StatusOr<v1::Evidence> Attest(const v1::Binding& binding) = 0;
 };
 
-// The attester that `config` names. CONFIG_INVALID for what is missing or does not load, ATTESTER_FAILED when the TEE or TPM is not there.
+// The attester that `config` names. CONFIG_INVALID for what is missing or does not load, ATTESTER_FAILED when the TEE
+// or TPM is not there.
 absl::StatusOr<std::unique_ptr<Attester>> MakeAttester(const config::v1::Attester& config);
 
-// attester_tpm2.cc: a quote by a persistent AK, over tpm2-tss. Each attestation opens the TPM anew: simulators take one connection at a time, and a reset TPM is noticed.
+// attester_tpm2.cc: a quote by a persistent AK, over tpm2-tss. Each attestation opens the TPM anew: simulators take one
+// connection at a time, and a reset TPM is noticed.
 absl::StatusOr<std::unique_ptr<Attester>> MakeTpm2Attester(const config::v1::Tpm2Attester& config);
 // attester_sev_snp.cc: Linux' configfs-tsm. `tsm` is the kernel's file system (a fake one in tests).
-absl::StatusOr<std::unique_ptr<Attester>> MakeSevSnpAttester(const config::v1::SevSnpAttester& config, std::unique_ptr<TsmReports> tsm);
+absl::StatusOr<std::unique_ptr<Attester>> MakeSevSnpAttester(const config::v1::SevSnpAttester& config,
+                                                             std::unique_ptr<TsmReports> tsm);
 // attester_insecure_dev_snp.cc: DEVELOPMENT ONLY. The image file is measured here, once, as a launch is.
 absl::StatusOr<std::unique_ptr<Attester>> MakeInsecureDevSnpAttester(const config::v1::InsecureDevSnpAttester& config);
 

@@ -17,7 +17,8 @@ constexpr std::size_t kMaxImage = 64 * 1024 * 1024;
 
 class InsecureDevSnpAttester final : public Attester {
  public:
-  InsecureDevSnpAttester(DevSnpChain chain, DevSnpReportParams params) : chain_(std::move(chain)), params_(std::move(params)) {}
+  InsecureDevSnpAttester(DevSnpChain chain, DevSnpReportParams params)
+      : chain_(std::move(chain)), params_(std::move(params)) {}
 
   absl::StatusOr<v1::Evidence> Attest(const v1::Binding& binding) override {
     TWI_RETURN_IF_ERROR(ValidateBinding(binding));
@@ -28,7 +29,8 @@ class InsecureDevSnpAttester final : public Attester {
     v1::Evidence evidence;
     v1::SnpEvidence& snp = *evidence.mutable_sev_snp();
     snp.set_report(*std::move(report));
-    for (const std::string& certificate : {chain_.vcek_der(), chain_.ask_der(), chain_.ark_der()}) snp.add_certificates(certificate);
+    for (const std::string& certificate : {chain_.vcek_der(), chain_.ask_der(), chain_.ark_der()})
+      snp.add_certificates(certificate);
     return evidence;
   }
 
@@ -47,9 +49,12 @@ absl::StatusOr<std::unique_ptr<Attester>> MakeInsecureDevSnpAttester(const confi
   DevSnpReportParams params;
   if (config.report_version() != 0) params.version = config.report_version();
   if (params.version != 2 && params.version != 3 && params.version != 5) {
-    return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("attester.insecure_dev_snp.report_version: ", params.version, ", expected 2, 3 or 5"));
+    return Deny(v1::DENY_REASON_CONFIG_INVALID,
+                absl::StrCat("attester.insecure_dev_snp.report_version: ", params.version, ", expected 2, 3 or 5"));
   }
-  if (config.vmpl() > 3) return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("attester.insecure_dev_snp.vmpl: ", config.vmpl(), ", expected 0..3"));
+  if (config.vmpl() > 3)
+    return Deny(v1::DENY_REASON_CONFIG_INVALID,
+                absl::StrCat("attester.insecure_dev_snp.vmpl: ", config.vmpl(), ", expected 0..3"));
   params.vmpl = config.vmpl();
   if (config.debug()) params.policy |= kSnpPolicyDebug;
   params.measurement = crypto::Sha384(image);

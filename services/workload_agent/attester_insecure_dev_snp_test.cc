@@ -40,7 +40,9 @@ class InsecureDevSnpAttesterTest : public ::testing::Test {
     if (!attester.ok()) return attester.status();
     return (*attester)->Attest(binding_);
   }
-  verifier::EvidenceResult Verify(const v1::Evidence& evidence) { return verifier::VerifySnp(evidence.sev_snp(), trust_, kNow); }
+  verifier::EvidenceResult Verify(const v1::Evidence& evidence) {
+    return verifier::VerifySnp(evidence.sev_snp(), trust_, kNow);
+  }
 
   twi::testing::TempDir dir_;
   config::v1::InsecureDevSnpAttester config_;
@@ -50,7 +52,8 @@ class InsecureDevSnpAttesterTest : public ::testing::Test {
 
 std::string Findings(const verifier::EvidenceResult& result) {
   std::string text;
-  for (const verifier::Finding& f : result.findings) text += DenyReasonName(f.reason) + " " + f.claim + " seen " + f.seen + " expected " + f.expected + "\n";
+  for (const verifier::Finding& f : result.findings)
+    text += DenyReasonName(f.reason) + " " + f.claim + " seen " + f.seen + " expected " + f.expected + "\n";
   return text;
 }
 

@@ -1,5 +1,6 @@
-// SEV-SNP through configfs-tsm. Every request gets a report directory of its own, so nobody else's options can come between; `generation` is compared all the same, as
-// the kernel documents: it counts the writes to options, and a report is ours only if it counted exactly our own.
+// SEV-SNP through configfs-tsm. Every request gets a report directory of its own, so nobody else's options can come
+// between; `generation` is compared all the same, as the kernel documents: it counts the writes to options, and a
+// report is ours only if it counted exactly our own.
 #include <unistd.h>
 
 #include <atomic>
@@ -28,14 +29,19 @@ constexpr std::size_t kMaxAttribute = 256;
 constexpr int kAttempts = 5;  // under contention (EBUSY)
 constexpr char kProvider[] = "sev_guest";
 
-absl::Status Failed(absl::string_view what) { return Deny(v1::DENY_REASON_ATTESTER_FAILED, absl::StrCat("configfs-tsm: ", what)); }
+absl::Status Failed(absl::string_view what) {
+  return Deny(v1::DENY_REASON_ATTESTER_FAILED, absl::StrCat("configfs-tsm: ", what));
+}
 
 // What the kernel said, under the reason that callers know. Contention stays UNAVAILABLE inside this file.
 absl::Status AsAttesterFailed(const absl::Status& status) {
-  return status.ok() || DenyReasonOf(status) == v1::DENY_REASON_ATTESTER_FAILED ? status : Deny(v1::DENY_REASON_ATTESTER_FAILED, status.message());
+  return status.ok() || DenyReasonOf(status) == v1::DENY_REASON_ATTESTER_FAILED
+             ? status
+             : Deny(v1::DENY_REASON_ATTESTER_FAILED, status.message());
 }
 
-// A report directory that is removed when this goes away. A directory left behind would keep its name; names are never used twice by one process.
+// A report directory that is removed when this goes away. A directory left behind would keep its name; names are never
+// used twice by one process.
 class ReportDirectory {
  public:
   static absl::StatusOr<std::unique_ptr<ReportDirectory>> Make(TsmReports& tsm) {
@@ -49,7 +55,9 @@ class ReportDirectory {
     TWI_RETURN_IF_ERROR(made);
     return std::unique_ptr<ReportDirectory>(new ReportDirectory(tsm, std::move(name)));
   }
-  ~ReportDirectory() { tsm_.RemoveReport(name_).IgnoreError(); }  // nothing depends on it: the kernel drops all of them at reboot
+  ~ReportDirectory() {
+    tsm_.RemoveReport(name_).IgnoreError();
+  }  // nothing depends on it: the kernel drops all of them at reboot
 
   absl::StatusOr<std::uint64_t> Generation() {
     TWI_ASSIGN_OR_RETURN(const std::string text, Text("generation"));
@@ -61,8 +69,12 @@ class ReportDirectory {
     TWI_ASSIGN_OR_RETURN(const std::string bytes, tsm_.Read(name_, attribute, kMaxAttribute));
     return std::string(absl::StripAsciiWhitespace(bytes));
   }
-  absl::StatusOr<std::string> Read(absl::string_view attribute, std::size_t max) { return tsm_.Read(name_, attribute, max); }
-  absl::Status Write(absl::string_view attribute, absl::string_view bytes) { return tsm_.Write(name_, attribute, bytes); }
+  absl::StatusOr<std::string> Read(absl::string_view attribute, std::size_t max) {
+    return tsm_.Read(name_, attribute, max);
+  }
+  absl::Status Write(absl::string_view attribute, absl::string_view bytes) {
+    return tsm_.Write(name_, attribute, bytes);
+  }
 
  private:
   ReportDirectory(TsmReports& tsm, std::string name) : tsm_(tsm), name_(std::move(name)) {}
@@ -105,11 +117,14 @@ class SevSnpAttester final : public Attester {
     TWI_RETURN_IF_ERROR(report->Write("inblob", report_data));
     TWI_ASSIGN_OR_RETURN(std::string outblob, report->Read("outblob", kMaxOutblob));
     absl::StatusOr<std::string> auxblob = report->Read("auxblob", kMaxAuxblob);
-    if (auxblob.status().code() == absl::StatusCode::kNotFound) auxblob = std::string();  // a kernel or host without a certificate table
+    if (auxblob.status().code() == absl::StatusCode::kNotFound)
+      auxblob = std::string();  // a kernel or host without a certificate table
     TWI_RETURN_IF_ERROR(auxblob.status());
     TWI_ASSIGN_OR_RETURN(const std::uint64_t after, report->Generation());
-    if (after != before + writes) return absl::UnavailableError("configfs-tsm: generation shows somebody else's write to this report");
-    if (outblob.size() != kReportSize) return Failed(absl::StrCat("outblob is ", outblob.size(), " bytes, expected a report of ", kReportSize));
+    if (after != before + writes)
+      return absl::UnavailableError("configfs-tsm: generation shows somebody else's write to this report");
+    if (outblob.size() != kReportSize)
+      return Failed(absl::StrCat("outblob is ", outblob.size(), " bytes, expected a report of ", kReportSize));
 
     v1::SnpEvidence evidence;
     evidence.set_report(std::move(outblob));
@@ -128,8 +143,11 @@ class SevSnpAttester final : public Attester {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Attester>> MakeSevSnpAttester(const config::v1::SevSnpAttester& config, std::unique_ptr<TsmReports> tsm) {
-  if (config.privlevel() > 3) return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("attester.sev_snp.privlevel: ", config.privlevel(), ", expected 0..3"));
+absl::StatusOr<std::unique_ptr<Attester>> MakeSevSnpAttester(const config::v1::SevSnpAttester& config,
+                                                             std::unique_ptr<TsmReports> tsm) {
+  if (config.privlevel() > 3)
+    return Deny(v1::DENY_REASON_CONFIG_INVALID,
+                absl::StrCat("attester.sev_snp.privlevel: ", config.privlevel(), ", expected 0..3"));
   std::vector<std::string> certificates;
   for (const std::string& path : config.certificate_files()) {
     TWI_ASSIGN_OR_RETURN(const std::string bytes, config::ReadFile(path, {}));
@@ -137,7 +155,8 @@ absl::StatusOr<std::unique_ptr<Attester>> MakeSevSnpAttester(const config::v1::S
     if (!parsed.ok()) return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(path, ": ", parsed.status().message()));
     for (crypto::Certificate& certificate : *parsed) certificates.push_back(std::move(certificate.der));
   }
-  return std::unique_ptr<Attester>(std::make_unique<SevSnpAttester>(config.privlevel(), std::move(certificates), std::move(tsm)));
+  return std::unique_ptr<Attester>(
+      std::make_unique<SevSnpAttester>(config.privlevel(), std::move(certificates), std::move(tsm)));
 }
 
 }  // namespace twi::agent

@@ -18,8 +18,8 @@ class FakeKernel final : public TsmReports {
     std::string provider = "sev_guest\n";
     std::string auxblob;
     bool has_auxblob = true;
-    int busy_reads = 0;         // the next reads of outblob say EBUSY
-    int foreign_writes = 0;     // the next requests are disturbed by somebody else's write
+    int busy_reads = 0;      // the next reads of outblob say EBUSY
+    int foreign_writes = 0;  // the next requests are disturbed by somebody else's write
     std::size_t report_size = 1184;
     std::string last_inblob, last_privlevel;
     std::map<std::string, std::uint64_t> reports;  // name -> generation
@@ -44,9 +44,12 @@ class FakeKernel final : public TsmReports {
   absl::Status Write(const std::string& name, absl::string_view attribute, absl::string_view bytes) override {
     if (s_.reports.count(name) == 0) return absl::NotFoundError(name);
     ++s_.reports[name];
-    if (attribute == "inblob") s_.last_inblob = std::string(bytes);
-    else if (attribute == "privlevel") s_.last_privlevel = std::string(bytes);
-    else return absl::NotFoundError(std::string(attribute));
+    if (attribute == "inblob")
+      s_.last_inblob = std::string(bytes);
+    else if (attribute == "privlevel")
+      s_.last_privlevel = std::string(bytes);
+    else
+      return absl::NotFoundError(std::string(attribute));
     return absl::OkStatus();
   }
   absl::StatusOr<std::string> Read(const std::string& name, absl::string_view attribute, std::size_t) override {
@@ -104,7 +107,8 @@ TEST_F(SevSnpAttesterTest, AsksForTheConfiguredPrivilegeLevel) {
 }
 
 TEST_F(SevSnpAttesterTest, SplitsTheCertificateTable) {
-  const std::string entry = FromHex("63da758de6644564adc5f4b93be8accd").value() + std::string("\x48\0\0\0\x04\0\0\0", 8);
+  const std::string entry =
+      FromHex("63da758de6644564adc5f4b93be8accd").value() + std::string("\x48\0\0\0\x04\0\0\0", 8);
   const std::string unknown = std::string(15, '\0') + "\x01" + std::string("\x4c\0\0\0\x03\0\0\0", 8);
   kernel_.auxblob = entry + unknown + std::string(24, '\0') + "vcekcrl";
   ASSERT_OK_AND_ASSIGN(const v1::Evidence evidence, Attest());

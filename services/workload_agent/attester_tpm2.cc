@@ -1,4 +1,5 @@
-// TPM 2.0 quotes over tpm2-tss (ESYS). The AK is persistent; the quote's scheme is the AK's own (inScheme TPM_ALG_NULL), its extraData the binding value.
+// TPM 2.0 quotes over tpm2-tss (ESYS). The AK is persistent; the quote's scheme is the AK's own (inScheme
+// TPM_ALG_NULL), its extraData the binding value.
 #include <tss2/tss2_mu.h>
 
 #include <algorithm>
@@ -23,8 +24,8 @@ namespace twi::agent {
 namespace {
 
 constexpr std::uint32_t kMaxPcr = 23;
-constexpr int kPcrBytes = 3;           // a selection's bitmap: PCRs 0..23
-constexpr int kAttempts = 5;           // when PCRs change between reading and quoting
+constexpr int kPcrBytes = 3;                      // a selection's bitmap: PCRs 0..23
+constexpr int kAttempts = 5;                      // when PCRs change between reading and quoting
 constexpr std::size_t kMaxEventLog = 192 * 1024;  // limit of TpmEvidence.event_log
 constexpr char kDefaultBank[] = "sha256";
 
@@ -41,12 +42,14 @@ TPML_PCR_SELECTION Selection(TPM2_ALG_ID bank, const std::set<std::uint32_t>& pc
   selection.count = 1;
   selection.pcrSelections[0].hash = bank;
   selection.pcrSelections[0].sizeofSelect = kPcrBytes;
-  for (const std::uint32_t pcr : pcrs) selection.pcrSelections[0].pcrSelect[pcr / 8] |= static_cast<BYTE>(1u << (pcr % 8));
+  for (const std::uint32_t pcr : pcrs)
+    selection.pcrSelections[0].pcrSelect[pcr / 8] |= static_cast<BYTE>(1u << (pcr % 8));
   return selection;
 }
 
 bool Selected(const TPML_PCR_SELECTION& selection, std::uint32_t pcr) {
-  return selection.count == 1 && pcr / 8 < selection.pcrSelections[0].sizeofSelect && (selection.pcrSelections[0].pcrSelect[pcr / 8] >> (pcr % 8) & 1) != 0;
+  return selection.count == 1 && pcr / 8 < selection.pcrSelections[0].sizeofSelect &&
+         (selection.pcrSelections[0].pcrSelect[pcr / 8] >> (pcr % 8) & 1) != 0;
 }
 
 struct PcrReading {
@@ -64,7 +67,8 @@ absl::StatusOr<PcrReading> ReadPcrs(ESYS_CONTEXT* esys, TPM2_ALG_ID bank, const 
     UINT32 counter = 0;
     TPML_PCR_SELECTION* selection_out = nullptr;
     TPML_DIGEST* digests_out = nullptr;
-    const TSS2_RC rc = Esys_PCR_Read(esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &wanted, &counter, &selection_out, &digests_out);
+    const TSS2_RC rc =
+        Esys_PCR_Read(esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &wanted, &counter, &selection_out, &digests_out);
     const EsysPtr<TPML_PCR_SELECTION> selection(selection_out);
     const EsysPtr<TPML_DIGEST> digests(digests_out);
     TWI_RETURN_IF_ERROR(TpmStatus(rc, "TPM2_PCR_Read"));
@@ -76,12 +80,14 @@ absl::StatusOr<PcrReading> ReadPcrs(ESYS_CONTEXT* esys, TPM2_ALG_ID bank, const 
         ++it;
         continue;
       }
-      if (next >= digests->count) return Deny(v1::DENY_REASON_ATTESTER_FAILED, "TPM: TPM2_PCR_Read answered fewer digests than it selected");
+      if (next >= digests->count)
+        return Deny(v1::DENY_REASON_ATTESTER_FAILED, "TPM: TPM2_PCR_Read answered fewer digests than it selected");
       const TPM2B_DIGEST& digest = digests->digests[next++];
       reading.values[*it] = std::string(reinterpret_cast<const char*>(digest.buffer), digest.size);
       it = missing.erase(it);
     }
-    if (next == 0) return Deny(v1::DENY_REASON_ATTESTER_FAILED, absl::StrCat("TPM: no PCR ", *missing.begin(), " in this bank"));
+    if (next == 0)
+      return Deny(v1::DENY_REASON_ATTESTER_FAILED, absl::StrCat("TPM: no PCR ", *missing.begin(), " in this bank"));
   }
   return reading;
 }
@@ -90,7 +96,8 @@ struct Quote {
   std::string attest, signature;
 };
 
-absl::StatusOr<Quote> MakeQuote(ESYS_CONTEXT* esys, ESYS_TR ak, const std::string& qualifying_data, const TPML_PCR_SELECTION& selection) {
+absl::StatusOr<Quote> MakeQuote(ESYS_CONTEXT* esys, ESYS_TR ak, const std::string& qualifying_data,
+                                const TPML_PCR_SELECTION& selection) {
   TPM2B_DATA data = {};
   data.size = static_cast<UINT16>(qualifying_data.size());
   std::memcpy(data.buffer, qualifying_data.data(), qualifying_data.size());
@@ -98,7 +105,8 @@ absl::StatusOr<Quote> MakeQuote(ESYS_CONTEXT* esys, ESYS_TR ak, const std::strin
   scheme.scheme = TPM2_ALG_NULL;
   TPM2B_ATTEST* attest_out = nullptr;
   TPMT_SIGNATURE* signature_out = nullptr;
-  const TSS2_RC rc = Esys_Quote(esys, ak, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &data, &scheme, &selection, &attest_out, &signature_out);
+  const TSS2_RC rc = Esys_Quote(esys, ak, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &data, &scheme, &selection,
+                                &attest_out, &signature_out);
   const EsysPtr<TPM2B_ATTEST> attest(attest_out);
   const EsysPtr<TPMT_SIGNATURE> signature(signature_out);
   TWI_RETURN_IF_ERROR(TpmStatus(rc, "TPM2_Quote"));
@@ -106,15 +114,18 @@ absl::StatusOr<Quote> MakeQuote(ESYS_CONTEXT* esys, ESYS_TR ak, const std::strin
   quote.attest.assign(reinterpret_cast<const char*>(attest->attestationData), attest->size);
   quote.signature.resize(sizeof(TPMT_SIGNATURE));
   std::size_t size = 0;
-  TWI_RETURN_IF_ERROR(TpmStatus(
-      Tss2_MU_TPMT_SIGNATURE_Marshal(signature.get(), reinterpret_cast<std::uint8_t*>(&quote.signature[0]), quote.signature.size(), &size), "marshal the signature"));
+  TWI_RETURN_IF_ERROR(
+      TpmStatus(Tss2_MU_TPMT_SIGNATURE_Marshal(signature.get(), reinterpret_cast<std::uint8_t*>(&quote.signature[0]),
+                                               quote.signature.size(), &size),
+                "marshal the signature"));
   quote.signature.resize(size);
   return quote;
 }
 
 class Tpm2Attester final : public Attester {
  public:
-  Tpm2Attester(config::v1::Tpm2Attester config, TPM2_ALG_ID bank, std::set<std::uint32_t> pcrs, std::vector<std::string> certificates)
+  Tpm2Attester(config::v1::Tpm2Attester config, TPM2_ALG_ID bank, std::set<std::uint32_t> pcrs,
+               std::vector<std::string> certificates)
       : config_(std::move(config)), bank_(bank), pcrs_(std::move(pcrs)), certificates_(std::move(certificates)) {}
 
   absl::StatusOr<v1::Evidence> Attest(const v1::Binding& binding) override {
@@ -148,24 +159,29 @@ class Tpm2Attester final : public Attester {
   // The handle of the AK; its public area goes into `out`.
   absl::StatusOr<ESYS_TR> LoadAk(const TpmContext& tpm, v1::TpmEvidence& out) const {
     ESYS_TR ak = ESYS_TR_NONE;
-    TWI_RETURN_IF_ERROR(TpmStatus(Esys_TR_FromTPMPublic(tpm.esys(), config_.ak_handle(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &ak),
-                                  absl::StrFormat("AK at 0x%x", config_.ak_handle())));
+    TWI_RETURN_IF_ERROR(
+        TpmStatus(Esys_TR_FromTPMPublic(tpm.esys(), config_.ak_handle(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &ak),
+                  absl::StrFormat("AK at 0x%x", config_.ak_handle())));
     TPM2B_PUBLIC* public_out = nullptr;
-    const TSS2_RC rc = Esys_ReadPublic(tpm.esys(), ak, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public_out, nullptr, nullptr);
+    const TSS2_RC rc =
+        Esys_ReadPublic(tpm.esys(), ak, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public_out, nullptr, nullptr);
     const EsysPtr<TPM2B_PUBLIC> owned(public_out);
     TWI_RETURN_IF_ERROR(TpmStatus(rc, "TPM2_ReadPublic"));
     TWI_ASSIGN_OR_RETURN(*out.mutable_ak_public(), MarshalPublic(*owned));
     return ak;
   }
 
-  // The TPM signs only a digest of the PCRs, so their values are read before and after: equal counters mean that the values are those quoted.
-  absl::Status QuotePcrs(const TpmContext& tpm, ESYS_TR ak, const std::string& qualifying_data, v1::TpmEvidence& out) const {
+  // The TPM signs only a digest of the PCRs, so their values are read before and after: equal counters mean that the
+  // values are those quoted.
+  absl::Status QuotePcrs(const TpmContext& tpm, ESYS_TR ak, const std::string& qualifying_data,
+                         v1::TpmEvidence& out) const {
     const TPML_PCR_SELECTION selection = Selection(bank_, pcrs_);
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
       TWI_ASSIGN_OR_RETURN(const PcrReading before, ReadPcrs(tpm.esys(), bank_, pcrs_));
       TWI_ASSIGN_OR_RETURN(Quote quote, MakeQuote(tpm.esys(), ak, qualifying_data, selection));
       TWI_ASSIGN_OR_RETURN(const PcrReading after, ReadPcrs(tpm.esys(), bank_, pcrs_));
-      if (before.torn || after.torn || before.update_counter != after.update_counter || before.values != after.values) continue;
+      if (before.torn || after.torn || before.update_counter != after.update_counter || before.values != after.values)
+        continue;
       out.set_quote(std::move(quote.attest));
       out.set_signature(std::move(quote.signature));
       for (const auto& [index, value] : before.values) {
@@ -176,7 +192,8 @@ class Tpm2Attester final : public Attester {
       }
       return absl::OkStatus();
     }
-    return Deny(v1::DENY_REASON_ATTESTER_FAILED, absl::StrCat("TPM: PCRs changed during each of ", kAttempts, " attempts to quote them"));
+    return Deny(v1::DENY_REASON_ATTESTER_FAILED,
+                absl::StrCat("TPM: PCRs changed during each of ", kAttempts, " attempts to quote them"));
   }
 
   const config::v1::Tpm2Attester config_;
@@ -194,10 +211,12 @@ absl::Status ConfigInvalid(absl::string_view field, absl::string_view expected) 
 
 absl::StatusOr<std::unique_ptr<Attester>> MakeTpm2Attester(const config::v1::Tpm2Attester& config) {
   const std::string bank_name = config.bank().empty() ? kDefaultBank : config.bank();
-  const Bank* bank = std::find_if(std::begin(kBanks), std::end(kBanks), [&](const Bank& b) { return bank_name == b.name; });
+  const Bank* bank =
+      std::find_if(std::begin(kBanks), std::end(kBanks), [&](const Bank& b) { return bank_name == b.name; });
   if (bank == std::end(kBanks)) return ConfigInvalid("bank", "sha256 or sha384");
   if (config.tcti().empty()) return ConfigInvalid("tcti", "e.g. device:/dev/tpmrm0");
-  if (config.ak_handle() >> 24 != 0x81) return ConfigInvalid("ak_handle", "a persistent handle, 0x81000000..0x81ffffff");
+  if (config.ak_handle() >> 24 != 0x81)
+    return ConfigInvalid("ak_handle", "a persistent handle, 0x81000000..0x81ffffff");
   std::set<std::uint32_t> pcrs(config.pcrs().begin(), config.pcrs().end());
   if (pcrs.empty() || *pcrs.rbegin() > kMaxPcr || pcrs.size() != static_cast<std::size_t>(config.pcrs_size())) {
     return ConfigInvalid("pcrs", "at least one PCR, 0..23, each once");

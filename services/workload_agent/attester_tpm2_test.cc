@@ -47,7 +47,9 @@ class Tpm2AttesterTest : public ::testing::Test {
     if (!attester.ok()) return attester.status();
     return (*attester)->Attest(binding_);
   }
-  verifier::EvidenceResult Verify(const v1::Evidence& evidence) { return verifier::VerifyTpm(evidence.tpm2(), trust_, kNow); }
+  verifier::EvidenceResult Verify(const v1::Evidence& evidence) {
+    return verifier::VerifyTpm(evidence.tpm2(), trust_, kNow);
+  }
 
   static SwtpmProcess* tpm_;
   static TpmAk* ak_;
@@ -60,7 +62,8 @@ TpmAk* Tpm2AttesterTest::ak_ = nullptr;
 
 std::string Findings(const verifier::EvidenceResult& result) {
   std::string text;
-  for (const verifier::Finding& f : result.findings) text += DenyReasonName(f.reason) + " " + f.claim + " seen " + f.seen + " expected " + f.expected + "\n";
+  for (const verifier::Finding& f : result.findings)
+    text += DenyReasonName(f.reason) + " " + f.claim + " seen " + f.seen + " expected " + f.expected + "\n";
   return text;
 }
 
@@ -98,7 +101,8 @@ TEST_F(Tpm2AttesterTest, SeesAnExtendedPcr) {
     TPML_DIGEST_VALUES digests = {};
     digests.count = 1;
     digests.digests[0].hashAlg = TPM2_ALG_SHA256;
-    ASSERT_EQ(Esys_PCR_Extend(tpm->esys(), ESYS_TR_PCR10, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &digests), TSS2_RC_SUCCESS);
+    ASSERT_EQ(Esys_PCR_Extend(tpm->esys(), ESYS_TR_PCR10, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &digests),
+              TSS2_RC_SUCCESS);
   }
   ASSERT_OK_AND_ASSIGN(const v1::Evidence after, Attest());
   EXPECT_NE(before.tpm2().pcr_values(2).value(), after.tpm2().pcr_values(2).value());
@@ -114,7 +118,8 @@ TEST_F(Tpm2AttesterTest, IsRefusedWhereNobodyEndorsedTheAk) {
 TEST_F(Tpm2AttesterTest, OneAttesterServesManyTimes) {
   auto attester = MakeTpm2Attester(config_);
   ASSERT_OK(attester.status());
-  for (int i = 0; i < 10; ++i) ASSERT_OK((*attester)->Attest(binding_).status());  // nothing is left in a TPM that holds three objects
+  for (int i = 0; i < 10; ++i)
+    ASSERT_OK((*attester)->Attest(binding_).status());  // nothing is left in a TPM that holds three objects
 }
 
 TEST_F(Tpm2AttesterTest, ReadsTheAkAndRefusesToReplaceIt) {

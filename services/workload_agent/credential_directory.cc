@@ -21,11 +21,12 @@ namespace {
 
 constexpr char kData[] = "..data";
 constexpr char kLock[] = "..lock";
-constexpr char kNewLink[] = "..new";     // a symlink on its way to its name
+constexpr char kNewLink[] = "..new";  // a symlink on its way to its name
 constexpr char kVersionPrefix[] = "..v";
 
 absl::Status StorageFailed(absl::string_view what, absl::string_view name) {
-  return Deny(v1::DENY_REASON_STORAGE_FAILED, absl::StrCat("credential directory: ", what, " ", name, ": ", std::strerror(errno)));
+  return Deny(v1::DENY_REASON_STORAGE_FAILED,
+              absl::StrCat("credential directory: ", what, " ", name, ": ", std::strerror(errno)));
 }
 
 absl::Status ConfigInvalid(absl::string_view path, absl::string_view what) {
@@ -34,7 +35,8 @@ absl::Status ConfigInvalid(absl::string_view path, absl::string_view what) {
 
 bool IsPlainName(const std::string& name) {
   return !name.empty() && name[0] != '.' && name.size() <= 64 &&
-         std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '.' || c == '-'; });
+         std::all_of(name.begin(), name.end(),
+                     [](unsigned char c) { return std::isalnum(c) != 0 || c == '.' || c == '-'; });
 }
 
 class Fd {
@@ -55,7 +57,8 @@ class Fd {
 std::string LinkTarget(int directory, const std::string& name) {
   char target[256];
   const ssize_t size = ::readlinkat(directory, name.c_str(), target, sizeof target);
-  return size > 0 && size < static_cast<ssize_t>(sizeof target) ? std::string(target, static_cast<std::size_t>(size)) : std::string();
+  return size > 0 && size < static_cast<ssize_t>(sizeof target) ? std::string(target, static_cast<std::size_t>(size))
+                                                                : std::string();
 }
 
 absl::StatusOr<std::vector<std::string>> List(int directory) {
@@ -82,7 +85,8 @@ absl::Status RemoveVersion(int directory, const std::string& version) {
   for (const std::string& name : names) {
     if (::unlinkat(fd.get(), name.c_str(), 0) != 0) return StorageFailed("remove", name);
   }
-  return ::unlinkat(directory, version.c_str(), AT_REMOVEDIR) == 0 ? absl::OkStatus() : StorageFailed("remove", version);
+  return ::unlinkat(directory, version.c_str(), AT_REMOVEDIR) == 0 ? absl::OkStatus()
+                                                                   : StorageFailed("remove", version);
 }
 
 absl::Status WriteFile(int directory, const CredentialFile& file) {
@@ -103,7 +107,9 @@ absl::Status WriteFile(int directory, const CredentialFile& file) {
 absl::StatusOr<std::unique_ptr<CredentialDirectory>> CredentialDirectory::Open(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return ConfigInvalid(path, std::strerror(errno));
   const int directory = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (directory < 0) return ConfigInvalid(path, errno == ELOOP || errno == ENOTDIR ? "is not a directory (a symlink is refused too)" : std::strerror(errno));
+  if (directory < 0)
+    return ConfigInvalid(path, errno == ELOOP || errno == ENOTDIR ? "is not a directory (a symlink is refused too)"
+                                                                  : std::strerror(errno));
   const int lock = ::openat(directory, kLock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   std::unique_ptr<CredentialDirectory> opened(new CredentialDirectory(path, directory, lock));
   struct stat info {};
@@ -123,11 +129,13 @@ CredentialDirectory::~CredentialDirectory() {
 
 absl::Status CredentialDirectory::Replace(const std::vector<CredentialFile>& files) {
   for (const CredentialFile& file : files) {
-    if (!IsPlainName(file.name)) return Deny(v1::DENY_REASON_INTERNAL, absl::StrCat("credential directory: file name \"", file.name, "\""));
+    if (!IsPlainName(file.name))
+      return Deny(v1::DENY_REASON_INTERNAL, absl::StrCat("credential directory: file name \"", file.name, "\""));
   }
   const std::string old = LinkTarget(directory_, kData);
   std::uint64_t number = 0;
-  if (absl::StartsWith(old, kVersionPrefix) && !absl::SimpleAtoi(old.substr(std::strlen(kVersionPrefix)), &number)) number = 0;
+  if (absl::StartsWith(old, kVersionPrefix) && !absl::SimpleAtoi(old.substr(std::strlen(kVersionPrefix)), &number))
+    number = 0;
   const std::string version = absl::StrCat(kVersionPrefix, number + 1);
   const absl::Status written = WriteVersion(version, files);
   if (!written.ok()) {
@@ -163,7 +171,8 @@ absl::Status CredentialDirectory::LinkNames(const std::vector<CredentialFile>& f
   TWI_ASSIGN_OR_RETURN(const std::vector<std::string> names, List(directory_));
   for (const std::string& name : names) {
     const bool ours = LinkTarget(directory_, name) == absl::StrCat(kData, "/", name);
-    const bool wanted = std::any_of(files.begin(), files.end(), [&](const CredentialFile& file) { return file.name == name; });
+    const bool wanted =
+        std::any_of(files.begin(), files.end(), [&](const CredentialFile& file) { return file.name == name; });
     if (ours && !wanted && ::unlinkat(directory_, name.c_str(), 0) != 0) return StorageFailed("remove", name);
   }
   return absl::OkStatus();

@@ -76,7 +76,9 @@ TEST_F(CredentialDirectoryTest, AKillAtAnyMomentLeavesOneWholeVersion) {
     if (child == 0) {  // replaces without end, telling the parent of each
       auto directory = CredentialDirectory::Open(path_);
       for (int i = 1; directory.ok(); ++i) {
-        if (::write(pipe_ends[1], "x", 1) != 1 || !(*directory)->Replace(Files(std::to_string(round * 1000000 + i))).ok()) break;
+        if (::write(pipe_ends[1], "x", 1) != 1 ||
+            !(*directory)->Replace(Files(std::to_string(round * 1000000 + i))).ok())
+          break;
       }
       ::_exit(1);
     }

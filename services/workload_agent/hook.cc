@@ -67,7 +67,8 @@ bool WaitForEnd(int child, int output, absl::Duration timeout, std::string& coll
   const auto end = std::chrono::steady_clock::now() + absl::ToChronoMilliseconds(timeout);
   pollfd watched[] = {{child, POLLIN, 0}, {output, POLLIN, 0}};
   for (;;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
     if (left <= 0) return false;
     const int ready = ::poll(watched, 2, static_cast<int>(left));
     if (ready < 0 && errno != EINTR) return false;
@@ -75,7 +76,8 @@ bool WaitForEnd(int child, int output, absl::Duration timeout, std::string& coll
     if (watched[1].revents != 0) {
       char buffer[1024];
       const ssize_t n = ::read(output, buffer, sizeof buffer);
-      if (n > 0 && collected.size() < kMaxOutput) collected.append(buffer, std::min(static_cast<std::size_t>(n), kMaxOutput - collected.size()));
+      if (n > 0 && collected.size() < kMaxOutput)
+        collected.append(buffer, std::min(static_cast<std::size_t>(n), kMaxOutput - collected.size()));
       if (n == 0) watched[1].fd = -1;  // closed by all writers
       continue;                        // first all output, then the end
     }
@@ -85,9 +87,12 @@ bool WaitForEnd(int child, int output, absl::Duration timeout, std::string& coll
 
 }  // namespace
 
-std::vector<std::string> HookArguments(absl::string_view command) { return absl::StrSplit(command, ' ', absl::SkipEmpty()); }
+std::vector<std::string> HookArguments(absl::string_view command) {
+  return absl::StrSplit(command, ' ', absl::SkipEmpty());
+}
 
-HookResult RunHook(const std::vector<std::string>& arguments, const std::string& credential_directory, absl::Duration timeout) {
+HookResult RunHook(const std::vector<std::string>& arguments, const std::string& credential_directory,
+                   absl::Duration timeout) {
   if (arguments.empty()) return {Failed("empty command"), ""};
   int pipe_ends[2];
   if (::pipe2(pipe_ends, O_CLOEXEC) != 0) return {Failed(absl::StrCat("pipe: ", std::strerror(errno))), ""};
@@ -99,7 +104,8 @@ HookResult RunHook(const std::vector<std::string>& arguments, const std::string&
     return {Failed(absl::StrCat(arguments[0], ": ", std::strerror(-pid))), ""};
   }
   HookResult result;
-  const int child = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));  // glibc 2.36 declares pidfd_open without extern "C"
+  const int child =
+      static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));  // glibc 2.36 declares pidfd_open without extern "C"
   const bool ended = child >= 0 && WaitForEnd(child, pipe_ends[0], timeout, result.output);
   if (!ended) ::kill(-pid, SIGKILL);
   int status = 0;

@@ -9,12 +9,14 @@ namespace {
 using twi::testing::StatusIs;
 
 TEST(HookArguments, SplitsAtSpacesOnly) {
-  EXPECT_EQ(HookArguments("  /bin/echo  a 'b c' $HOME ;x"), (std::vector<std::string>{"/bin/echo", "a", "'b", "c'", "$HOME", ";x"}));
+  EXPECT_EQ(HookArguments("  /bin/echo  a 'b c' $HOME ;x"),
+            (std::vector<std::string>{"/bin/echo", "a", "'b", "c'", "$HOME", ";x"}));
   EXPECT_TRUE(HookArguments(" ").empty());
 }
 
 TEST(RunHook, GivesOutputAndDirectory) {
-  const HookResult result = RunHook({"/bin/sh", "-c", "echo to $TWI_CREDENTIAL_DIRECTORY; echo bad >&2"}, "/run/creds", absl::Seconds(20));
+  const HookResult result =
+      RunHook({"/bin/sh", "-c", "echo to $TWI_CREDENTIAL_DIRECTORY; echo bad >&2"}, "/run/creds", absl::Seconds(20));
   EXPECT_OK(result.status);
   EXPECT_EQ(result.output, "to /run/creds\nbad\n");
 }
@@ -26,9 +28,12 @@ TEST(RunHook, BoundsTheOutput) {
 }
 
 TEST(RunHook, ReportsExitCodeSignalAndMissingProgram) {
-  EXPECT_THAT(RunHook({"/bin/sh", "-c", "exit 3"}, "/d", absl::Seconds(20)).status, StatusIs(v1::DENY_REASON_AGENT_HOOK_FAILED, ::testing::HasSubstr("exit code 3")));
-  EXPECT_THAT(RunHook({"/bin/sh", "-c", "kill -9 $$"}, "/d", absl::Seconds(20)).status, StatusIs(v1::DENY_REASON_AGENT_HOOK_FAILED, ::testing::HasSubstr("signal 9")));
-  EXPECT_THAT(RunHook({"/nonexistent/hook"}, "/d", absl::Seconds(20)).status, StatusIs(v1::DENY_REASON_AGENT_HOOK_FAILED));
+  EXPECT_THAT(RunHook({"/bin/sh", "-c", "exit 3"}, "/d", absl::Seconds(20)).status,
+              StatusIs(v1::DENY_REASON_AGENT_HOOK_FAILED, ::testing::HasSubstr("exit code 3")));
+  EXPECT_THAT(RunHook({"/bin/sh", "-c", "kill -9 $$"}, "/d", absl::Seconds(20)).status,
+              StatusIs(v1::DENY_REASON_AGENT_HOOK_FAILED, ::testing::HasSubstr("signal 9")));
+  EXPECT_THAT(RunHook({"/nonexistent/hook"}, "/d", absl::Seconds(20)).status,
+              StatusIs(v1::DENY_REASON_AGENT_HOOK_FAILED));
   EXPECT_THAT(RunHook({}, "/d", absl::Seconds(20)).status, StatusIs(v1::DENY_REASON_AGENT_HOOK_FAILED));
 }
 

@@ -7,7 +7,8 @@
 
 namespace twi::agent {
 
-std::vector<CredentialFile> CredentialFiles(const AcquiredCredential& acquired, const std::vector<crypto::Certificate>& anchors) {
+std::vector<CredentialFile> CredentialFiles(const AcquiredCredential& acquired,
+                                            const std::vector<crypto::Certificate>& anchors) {
   std::string chain, bundle;
   for (const std::string& der : acquired.credential.x509_chain()) chain += crypto::CertificateToPem(der);
   for (const crypto::Certificate& anchor : anchors) bundle += crypto::CertificateToPem(anchor.der);

@@ -15,14 +15,17 @@ namespace {
 
 using twi::config::v1::WorkloadAgentConfig;
 
-const WorkloadAgentConfig& Cast(const google::protobuf::Message& config) { return static_cast<const WorkloadAgentConfig&>(config); }
+const WorkloadAgentConfig& Cast(const google::protobuf::Message& config) {
+  return static_cast<const WorkloadAgentConfig&>(config);
+}
 
 // --once: one attempt. Done, the process asks itself to stop (exit code 0); refused, it does not start (exit code 1).
 absl::Status RunOnce(twi::agent::Agent& agent) {
   const absl::Status status = agent.AcquireOnce();
   if (!status.ok()) {
     const twi::DenyReason reason = twi::DenyReasonOf(status);
-    std::fprintf(stderr, "workload-agent: refused: %s: %s\n", twi::DenyReasonName(reason).c_str(), twi::DenyReasonSentence(reason).c_str());
+    std::fprintf(stderr, "workload-agent: refused: %s: %s\n", twi::DenyReasonName(reason).c_str(),
+                 twi::DenyReasonSentence(reason).c_str());
     return status;
   }
   std::printf("%s\n", agent.GetStatus().workload_identifier().c_str());
@@ -32,22 +35,24 @@ absl::Status RunOnce(twi::agent::Agent& agent) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  ::setenv("TSS2_LOG", "all+none", /*overwrite=*/0);  // tpm2-tss would write its own lines between ours; its errors are in the Status
+  ::setenv("TSS2_LOG", "all+none", 0);  // tpm2-tss would write lines of its own; its errors are in the Status
   bool once = false;
   std::vector<char*> arguments;  // --once is this daemon's own; the rest is common/server/daemon.h's
   for (int i = 0; i < argc; ++i) {
-    if (std::string(argv[i]) == "--once") once = true;
-    else arguments.push_back(argv[i]);
+    const bool is_once = std::string(argv[i]) == "--once";
+    once = once || is_once;
+    if (!is_once) arguments.push_back(argv[i]);
   }
   twi::SystemClock clock;
   twi::crypto::SystemRandom random;
   twi::server::DaemonSpec spec;
   spec.name = "workload-agent";
-  spec.summary = "acquires the workload's credential by mechanism A, B, C or D and renews it; with --once: one attempt, exit code 0 or 1";
+  spec.summary = "acquires the workload's credential and renews it; --once: one attempt, exit code 0 or 1";
   spec.config = std::make_unique<WorkloadAgentConfig>();
   spec.validate = [](const google::protobuf::Message& config) { return twi::agent::ValidateAgentConfig(Cast(config)); };
   spec.start = [&](const google::protobuf::Message& config) -> absl::StatusOr<std::unique_ptr<twi::server::Running>> {
-    TWI_ASSIGN_OR_RETURN(std::unique_ptr<twi::agent::Agent> agent, twi::agent::Agent::Make(Cast(config), clock, random));
+    TWI_ASSIGN_OR_RETURN(std::unique_ptr<twi::agent::Agent> agent,
+                         twi::agent::Agent::Make(Cast(config), clock, random));
     TWI_RETURN_IF_ERROR(once ? RunOnce(*agent) : agent->Start());
     return std::unique_ptr<twi::server::Running>(std::move(agent));
   };

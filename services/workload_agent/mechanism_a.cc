@@ -16,16 +16,23 @@ namespace {
 constexpr std::size_t kMaxCredentialJson = 128 * 1024;
 
 absl::StatusOr<v1::WorkloadCredential> CredentialFromJson(const std::optional<std::string>& text) {
-  if (!text.has_value()) return Deny(v1::DENY_REASON_CREDENTIAL_INVALID, "the Attestation Results contain no credential (twi_workload_credential)");
-  if (text->size() > kMaxCredentialJson) return Deny(v1::DENY_REASON_CREDENTIAL_INVALID, absl::StrCat("twi_workload_credential of ", text->size(), " bytes"));
+  if (!text.has_value())
+    return Deny(v1::DENY_REASON_CREDENTIAL_INVALID,
+                "the Attestation Results contain no credential (twi_workload_credential)");
+  if (text->size() > kMaxCredentialJson)
+    return Deny(v1::DENY_REASON_CREDENTIAL_INVALID,
+                absl::StrCat("twi_workload_credential of ", text->size(), " bytes"));
   v1::WorkloadCredential credential;
   const auto parsed = google::protobuf::util::JsonStringToMessage(*text, &credential);
-  if (!parsed.ok()) return Deny(v1::DENY_REASON_CREDENTIAL_INVALID, absl::StrCat("twi_workload_credential: ", parsed.ToString()));
+  if (!parsed.ok())
+    return Deny(v1::DENY_REASON_CREDENTIAL_INVALID, absl::StrCat("twi_workload_credential: ", parsed.ToString()));
   return credential;
 }
 
-// Are these Attestation Results the answer to this very request? Then the credential inside is what the Verifier says it got for us.
-absl::StatusOr<AttestationResults> ValidateAnswer(const MechanismADeps& d, const std::string& jws, const v1::Binding& binding, const crypto::PublicKey& key) {
+// Are these Attestation Results the answer to this very request? Then the credential inside is what the Verifier says
+// it got for us.
+absl::StatusOr<AttestationResults> ValidateAnswer(const MechanismADeps& d, const std::string& jws,
+                                                  const v1::Binding& binding, const crypto::PublicKey& key) {
   TWI_ASSIGN_OR_RETURN(const v1::GetVerifierKeysResponse published, d.verifier.GetVerifierKeys(d.deadline));
   TWI_ASSIGN_OR_RETURN(const jose::JwkSet keys, jose::JwkSetFromText(published.jwks()));
   ResultsExpectation expectation;
@@ -33,7 +40,9 @@ absl::StatusOr<AttestationResults> ValidateAnswer(const MechanismADeps& d, const
   expectation.issuer = d.terms.verifier_spiffe_id;
   expectation.now = d.clock.Now();
   TWI_ASSIGN_OR_RETURN(AttestationResults results, ValidateResults(jws, keys, expectation));
-  if (results.key_spki != key.spki()) return Deny(v1::DENY_REASON_RESULTS_KEY_MISMATCH, "the Attestation Results name another key than the Credential Key");
+  if (results.key_spki != key.spki())
+    return Deny(v1::DENY_REASON_RESULTS_KEY_MISMATCH,
+                "the Attestation Results name another key than the Credential Key");
   TWI_RETURN_IF_ERROR(MatchResultsToRequest(results, binding, d.channel_key_sha256));
   return results;
 }
@@ -41,14 +50,17 @@ absl::StatusOr<AttestationResults> ValidateAnswer(const MechanismADeps& d, const
 }  // namespace
 
 absl::StatusOr<AcquiredCredential> AcquireByMechanismA(const MechanismADeps& d) {
-  TWI_ASSIGN_OR_RETURN(const v1::NewChallengeResponse challenge, d.verifier.NewChallenge(d.deadline));  // A0 (ours: freshness)
-  TWI_ASSIGN_OR_RETURN(crypto::PrivateKey key, crypto::PrivateKey::Generate(d.terms.key_type));         // A1
-  TWI_ASSIGN_OR_RETURN(const std::string csr, crypto::MakeCsr(key));                                    // A2
+  TWI_ASSIGN_OR_RETURN(const v1::NewChallengeResponse challenge,
+                       d.verifier.NewChallenge(d.deadline));                                     // A0 (ours: freshness)
+  TWI_ASSIGN_OR_RETURN(crypto::PrivateKey key, crypto::PrivateKey::Generate(d.terms.key_type));  // A1
+  TWI_ASSIGN_OR_RETURN(const std::string csr, crypto::MakeCsr(key));                             // A2
   v1::RequestCredentialRequest request;
   *request.mutable_binding() = MakeBinding(d.terms, challenge.nonce(), csr);
-  TWI_ASSIGN_OR_RETURN(*request.mutable_evidence(), d.attester.Attest(request.binding()));                              // A3
-  TWI_ASSIGN_OR_RETURN(const v1::RequestCredentialResponse response, d.verifier.RequestCredential(request, d.deadline));  // A4
-  TWI_ASSIGN_OR_RETURN(const AttestationResults results, ValidateAnswer(d, response.attestation_results(), request.binding(), key.public_key()));
+  TWI_ASSIGN_OR_RETURN(*request.mutable_evidence(), d.attester.Attest(request.binding()));  // A3
+  TWI_ASSIGN_OR_RETURN(const v1::RequestCredentialResponse response,
+                       d.verifier.RequestCredential(request, d.deadline));  // A4
+  TWI_ASSIGN_OR_RETURN(const AttestationResults results,
+                       ValidateAnswer(d, response.attestation_results(), request.binding(), key.public_key()));
   TWI_ASSIGN_OR_RETURN(v1::WorkloadCredential credential, CredentialFromJson(results.workload_credential_json));
   return MatchCredential(std::move(key), std::move(credential), d.terms, d.clock.Now());  // A10
 }

@@ -1,14 +1,15 @@
-// Mechanism A: the Verifier is the front door (draft-novak-rats-twi-attestation, variant 2). The whole sequence; steps of other services with the file that runs them:
-//   A1  generate the Credential Key                                          mechanism_a.cc
-//   A2  make the CSR, the Proof-of-Possession                                mechanism_a.cc
-//   A3  make Evidence over nonce, target, rp_id of the Credential Authority, CSR  mechanism_a.cc
-//   A4  send Evidence and CSR to the Verifier                                mechanism_a.cc
-//   A5  the Verifier appraises                                               services/verifier/appraise_evidence.cc
-//   A6  it has the Claims Mapper map the appraised Evidence                  services/verifier/request_credential.cc
-//   A7  it sends CSR, grant and Attestation Results to the Credential Authority   services/verifier/request_credential.cc
-//   A8  which validates them and signs                                       services/credential_authority/issue_for_verifier.cc
-//   A9  the Verifier returns Attestation Results that contain the credential services/verifier/request_credential.cc
-//   A10 check that the credential matches the Credential Key                 mechanism_a.cc
+// Mechanism A: the Verifier is the front door (draft-novak-rats-twi-attestation, variant 2).
+// The whole sequence, each step with the file that runs it:
+//   A1  generate the Credential Key                            mechanism_a.cc
+//   A2  make the CSR, the Proof-of-Possession                  mechanism_a.cc
+//   A3  make Evidence over nonce, target, rp_id, CSR           mechanism_a.cc
+//   A4  send Evidence and CSR to the Verifier                  mechanism_a.cc
+//   A5  the Verifier appraises                                 services/verifier/request_credential.cc
+//   A6  has the Claims Mapper map the appraised Evidence       services/verifier/request_credential.cc
+//   A7  sends CSR, grant, results to the Credential Authority  services/verifier/request_credential.cc
+//   A8  which validates them and signs                         services/credential_authority/issue_for_verifier.cc
+//   A9  the Verifier returns results with the credential       services/verifier/request_credential.cc
+//   A10 check that the credential matches the Credential Key   mechanism_a.cc
 #ifndef TWI_SERVICES_WORKLOAD_AGENT_MECHANISM_A_H_
 #define TWI_SERVICES_WORKLOAD_AGENT_MECHANISM_A_H_
 
@@ -32,8 +33,9 @@ struct MechanismADeps {
   absl::Time deadline;
 };
 
-// One attempt; a refusal is final for it, since its challenge is spent. Beyond the credential itself, checks that the Attestation Results are the configured Verifier's, for our
-// rp_id, key, nonce, target and channel (RESULTS_*, BINDING_MISMATCH).
+// One attempt; a refusal is final for it, since its challenge is spent. Beyond the credential itself, checks that the
+// Attestation Results are the configured Verifier's, for our rp_id, key, nonce, target and channel (RESULTS_*,
+// BINDING_MISMATCH).
 absl::StatusOr<AcquiredCredential> AcquireByMechanismA(const MechanismADeps& d);
 
 }  // namespace twi::agent

@@ -66,7 +66,9 @@ TEST_F(MechanismATest, RefusesAForeignSignature) {
 }
 
 TEST_F(MechanismATest, RefusesResultsForAnotherKeyNonceTargetOrChannel) {
-  verifier_.change_results = [](AttestationResults& r) { r.key_spki = crypto::PrivateKey::Generate(crypto::KeyType::kP256)->public_key().spki(); };
+  verifier_.change_results = [](AttestationResults& r) {
+    r.key_spki = crypto::PrivateKey::Generate(crypto::KeyType::kP256)->public_key().spki();
+  };
   EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_RESULTS_KEY_MISMATCH));
   verifier_.change_results = [](AttestationResults& r) { r.nonce = "another nonce"; };
   EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_BINDING_MISMATCH));
@@ -86,7 +88,9 @@ TEST_F(MechanismATest, RefusesResultsWithoutOrWithABadCredential) {
 }
 
 TEST_F(MechanismATest, RefusesACredentialForAnotherIdentifier) {
-  verifier_.credential_changes.certificate = [](crypto::CertificateTemplate& c) { c.uri_sans = {"spiffe://example.org/other"}; };
+  verifier_.credential_changes.certificate = [](crypto::CertificateTemplate& c) {
+    c.uri_sans = {"spiffe://example.org/other"};
+  };
   EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
 }
 

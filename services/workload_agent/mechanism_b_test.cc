@@ -27,14 +27,16 @@ TEST_F(MechanismBTest, Acquires) {
   ASSERT_OK_AND_ASSIGN(const AcquiredCredential acquired, Acquire());
   EXPECT_EQ(acquired.facts.workload_identifier, kIdentifier);
   const v1::Binding& sent = authority_.last_from_results.binding();
-  EXPECT_EQ(sent.SerializeAsString(), attester_.attested[0].SerializeAsString());  // the Credential Authority recomputes what was attested
+  EXPECT_EQ(sent.SerializeAsString(),
+            attester_.attested[0].SerializeAsString());  // the Credential Authority recomputes what was attested
   EXPECT_EQ(sent.nonce(), "verifier-nonce-1");
   EXPECT_EQ(sent.rp_id(), kRpId);
   EXPECT_EQ(authority_.challenges, 0);
 }
 
 TEST_F(MechanismBTest, AcquiresEveryKeyType) {
-  for (const crypto::KeyType type : {crypto::KeyType::kP256, crypto::KeyType::kP384, crypto::KeyType::kEd25519, crypto::KeyType::kRsa3072}) {
+  for (const crypto::KeyType type :
+       {crypto::KeyType::kP256, crypto::KeyType::kP384, crypto::KeyType::kEd25519, crypto::KeyType::kRsa3072}) {
     terms_.key_type = type;
     ASSERT_OK_AND_ASSIGN(const AcquiredCredential acquired, Acquire());
     EXPECT_EQ(acquired.key.type(), type);
@@ -63,9 +65,13 @@ TEST_F(MechanismBTest, RefusesACredentialForAnotherKey) {
 }
 
 TEST_F(MechanismBTest, RefusesAnExpiredCredentialAndAnotherIdentifier) {
-  authority_.credential_changes.certificate = [&](crypto::CertificateTemplate& c) { c.not_after = clock_.Now() - absl::Seconds(1); };
+  authority_.credential_changes.certificate = [&](crypto::CertificateTemplate& c) {
+    c.not_after = clock_.Now() - absl::Seconds(1);
+  };
   EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
-  authority_.credential_changes.certificate = [](crypto::CertificateTemplate& c) { c.uri_sans = {"spiffe://example.org/other"}; };
+  authority_.credential_changes.certificate = [](crypto::CertificateTemplate& c) {
+    c.uri_sans = {"spiffe://example.org/other"};
+  };
   EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
 }
 

@@ -13,9 +13,11 @@ namespace {
 // EncryptedEvidence in proto/twi/v1/evidence.proto: info and aad stand there.
 constexpr char kInfo[] = "twi/v1/encrypted-evidence";
 
-absl::StatusOr<v1::EncryptedEvidence> EncryptToVerifier(const v1::Evidence& evidence, const v1::Binding& binding, const v1::GetVerifierKeysResponse& verifier_keys) {
+absl::StatusOr<v1::EncryptedEvidence> EncryptToVerifier(const v1::Evidence& evidence, const v1::Binding& binding,
+                                                        const v1::GetVerifierKeysResponse& verifier_keys) {
   TWI_ASSIGN_OR_RETURN(crypto::HpkeSealed sealed,
-                       crypto::HpkeSeal(verifier_keys.encryption_key_spki(), kInfo, BindingValue64(binding), evidence.SerializeAsString()));
+                       crypto::HpkeSeal(verifier_keys.encryption_key_spki(), kInfo, BindingValue64(binding),
+                                        evidence.SerializeAsString()));
   v1::EncryptedEvidence encrypted;
   encrypted.set_kid(verifier_keys.encryption_key_id());
   encrypted.set_enc(std::move(sealed.enc));
@@ -26,15 +28,18 @@ absl::StatusOr<v1::EncryptedEvidence> EncryptToVerifier(const v1::Evidence& evid
 }  // namespace
 
 absl::StatusOr<AcquiredCredential> AcquireByMechanismC(const MechanismCDeps& d) {
-  TWI_ASSIGN_OR_RETURN(const v1::GetVerifierKeysResponse verifier_keys, d.verifier_keys.Get(d.verifier, d.clock.Now(), d.deadline));
-  TWI_ASSIGN_OR_RETURN(const v1::NewChallengeResponse challenge, d.credential_authority.NewChallenge(d.deadline));  // C0 (ours: freshness)
-  TWI_ASSIGN_OR_RETURN(crypto::PrivateKey key, crypto::PrivateKey::Generate(d.terms.key_type));                     // C1
+  TWI_ASSIGN_OR_RETURN(const v1::GetVerifierKeysResponse verifier_keys,
+                       d.verifier_keys.Get(d.verifier, d.clock.Now(), d.deadline));
+  TWI_ASSIGN_OR_RETURN(const v1::NewChallengeResponse challenge,
+                       d.credential_authority.NewChallenge(d.deadline));                         // C0 (ours: freshness)
+  TWI_ASSIGN_OR_RETURN(crypto::PrivateKey key, crypto::PrivateKey::Generate(d.terms.key_type));  // C1
   TWI_ASSIGN_OR_RETURN(const std::string csr, crypto::MakeCsr(key));
   v1::IssueFromEvidenceRequest request;
   *request.mutable_binding() = MakeBinding(d.terms, challenge.nonce(), csr);
-  TWI_ASSIGN_OR_RETURN(const v1::Evidence evidence, d.attester.Attest(request.binding()));                                              // C2
-  TWI_ASSIGN_OR_RETURN(*request.mutable_encrypted_evidence(), EncryptToVerifier(evidence, request.binding(), verifier_keys));           // C3
-  absl::StatusOr<v1::IssueResponse> response = d.credential_authority.IssueFromEvidence(request, d.deadline);                           // C4
+  TWI_ASSIGN_OR_RETURN(const v1::Evidence evidence, d.attester.Attest(request.binding()));  // C2
+  TWI_ASSIGN_OR_RETURN(*request.mutable_encrypted_evidence(),
+                       EncryptToVerifier(evidence, request.binding(), verifier_keys));                         // C3
+  absl::StatusOr<v1::IssueResponse> response = d.credential_authority.IssueFromEvidence(request, d.deadline);  // C4
   if (!response.ok()) {
     d.verifier_keys.Forget();  // the next attempt asks for the Verifier's key anew: it may have been rotated
     return response.status();

@@ -1,16 +1,16 @@
-// Mechanism C: background check (draft-novak-rats-twi-attestation, variant 3); one round trip for the workload. The whole sequence; steps of other services with the file
-// that runs them:
-//   C1  generate the Credential Key                                          mechanism_c.cc
-//   C2  make Evidence over the nonce of the Credential Authority, target, rp_id, CSR   mechanism_c.cc
-//   C3  build the Credential Request: CSR and Evidence, encrypted to the Verifier      mechanism_c.cc
-//   C4  send it to the Credential Authority                                  mechanism_c.cc
-//   C5  which asks the Verifier, giving the nonce that it issued itself      services/credential_authority/issue_from_evidence.cc
-//   C6  the Verifier appraises                                               services/verifier/appraise_evidence.cc
-//   C7  makes Attestation Results                                            services/verifier/appraise_evidence.cc
-//   C8  and returns them                                                     services/verifier/appraise_evidence.cc
-//   C9  the Claims Mapper maps them                                          services/credential_authority/issue_from_evidence.cc
-//   C10 the Credential Authority signs                                       services/credential_authority/issue_from_evidence.cc
-//   C11 and returns the credential                                           services/credential_authority/issue_from_evidence.cc
+// Mechanism C: background check (draft-novak-rats-twi-attestation, variant 3); one round trip for the workload.
+// The whole sequence, each step with the file that runs it:
+//   C1  generate the Credential Key                            mechanism_c.cc
+//   C2  make Evidence over the Credential Authority's nonce    mechanism_c.cc
+//   C3  build the request: CSR, Evidence for the Verifier only mechanism_c.cc
+//   C4  send it to the Credential Authority                    mechanism_c.cc
+//   C5  which asks the Verifier, giving the nonce it issued    services/credential_authority/issue_from_evidence.cc
+//   C6  the Verifier appraises                                 services/verifier/appraise_evidence.cc
+//   C7  makes Attestation Results                              services/verifier/make_results.cc
+//   C8  and returns them                                       services/verifier/verifier_service.cc
+//   C9  the Claims Mapper maps them                            services/credential_authority/issue_from_evidence.cc
+//   C10 the Credential Authority signs                         services/credential_authority/issue_from_evidence.cc
+//   C11 and returns the credential                             services/credential_authority/issue_from_evidence.cc
 #ifndef TWI_SERVICES_WORKLOAD_AGENT_MECHANISM_C_H_
 #define TWI_SERVICES_WORKLOAD_AGENT_MECHANISM_C_H_
 
@@ -34,7 +34,8 @@ struct MechanismCDeps {
   absl::Time deadline;
 };
 
-// One attempt; a refusal is final for it, since its challenge is spent. The Credential Authority is a conduit that cannot read the Evidence.
+// One attempt; a refusal is final for it, since its challenge is spent. The Credential Authority is a conduit that
+// cannot read the Evidence.
 absl::StatusOr<AcquiredCredential> AcquireByMechanismC(const MechanismCDeps& d);
 
 }  // namespace twi::agent

@@ -13,7 +13,8 @@ using twi::testing::StatusIs;
 class MechanismCTest : public ::testing::Test {
  protected:
   absl::StatusOr<AcquiredCredential> Acquire() {
-    return AcquireByMechanismC({terms_, attester_, verifier_, keys_, authority_, clock_, clock_.Now() + absl::Seconds(30)});
+    return AcquireByMechanismC(
+        {terms_, attester_, verifier_, keys_, authority_, clock_, clock_.Now() + absl::Seconds(30)});
   }
   FakeClock clock_;
   FakeIssuer issuer_{clock_.Now()};
@@ -60,9 +61,17 @@ TEST_F(MechanismCTest, RefusesAVerifierWithoutAUsableEncryptionKey) {
   class NoKey final : public client::VerifierClient {
    public:
     absl::StatusOr<v1::NewChallengeResponse> NewChallenge(absl::Time) override { return absl::InternalError(""); }
-    absl::StatusOr<v1::AppraiseResponse> Appraise(const v1::AppraiseRequest&, absl::Time) override { return absl::InternalError(""); }
-    absl::StatusOr<v1::AppraiseResponse> AppraiseForRelyingParty(const v1::AppraiseForRelyingPartyRequest&, absl::Time) override { return absl::InternalError(""); }
-    absl::StatusOr<v1::RequestCredentialResponse> RequestCredential(const v1::RequestCredentialRequest&, absl::Time) override { return absl::InternalError(""); }
+    absl::StatusOr<v1::AppraiseResponse> Appraise(const v1::AppraiseRequest&, absl::Time) override {
+      return absl::InternalError("");
+    }
+    absl::StatusOr<v1::AppraiseResponse> AppraiseForRelyingParty(const v1::AppraiseForRelyingPartyRequest&,
+                                                                 absl::Time) override {
+      return absl::InternalError("");
+    }
+    absl::StatusOr<v1::RequestCredentialResponse> RequestCredential(const v1::RequestCredentialRequest&,
+                                                                    absl::Time) override {
+      return absl::InternalError("");
+    }
     absl::StatusOr<v1::GetVerifierKeysResponse> GetVerifierKeys(absl::Time) override { return keys; }
     v1::GetVerifierKeysResponse keys;
   } verifier;

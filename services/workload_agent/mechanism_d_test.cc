@@ -17,7 +17,8 @@ class MechanismDTest : public ::testing::Test {
  protected:
   MechanismDTest() { terms_.rp_id = "https://keys.example"; }
   absl::StatusOr<AcquiredCredential> Acquire() {
-    return AcquireByMechanismD({terms_, attester_, verifier_, key_store_, "key-1", provisioned_, clock_, clock_.Now() + absl::Seconds(30)});
+    return AcquireByMechanismD(
+        {terms_, attester_, verifier_, key_store_, "key-1", provisioned_, clock_, clock_.Now() + absl::Seconds(30)});
   }
   FakeClock clock_;
   FakeIssuer issuer_{clock_.Now()};
@@ -61,11 +62,17 @@ TEST_F(MechanismDTest, RefusesABundleOfAnotherSigner) {
 }
 
 TEST_F(MechanismDTest, RefusesABundleOfAnotherContext) {
-  key_store_.change_context = [](std::string& rp_id, std::string&, std::string&, std::string&) { rp_id = "https://other.example"; };
+  key_store_.change_context = [](std::string& rp_id, std::string&, std::string&, std::string&) {
+    rp_id = "https://other.example";
+  };
   EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_SEALED_KEY_INVALID));
-  key_store_.change_context = [](std::string&, std::string& target, std::string&, std::string&) { target = "https://other.example"; };
+  key_store_.change_context = [](std::string&, std::string& target, std::string&, std::string&) {
+    target = "https://other.example";
+  };
   EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_SEALED_KEY_INVALID));
-  key_store_.change_context = [](std::string&, std::string&, std::string& nonce, std::string&) { nonce = "an old nonce"; };
+  key_store_.change_context = [](std::string&, std::string&, std::string& nonce, std::string&) {
+    nonce = "an old nonce";
+  };
   EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_SEALED_KEY_INVALID));
   key_store_.change_context = [](std::string&, std::string&, std::string&, std::string& key_id) { key_id = "key-2"; };
   EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_SEALED_KEY_INVALID));

@@ -13,12 +13,15 @@
 namespace twi::agent {
 
 absl::StatusOr<v1::WorkloadCredential> ReadProvisionedCredential(const config::v1::ProvisionedKey& config) {
-  config::ReadFileOptions any_writer;  // the content is public and is matched with the released key: who may write the file does not matter
+  config::ReadFileOptions
+      any_writer;  // the content is public and is matched with the released key: who may write the file does not matter
   any_writer.forbidden_mode = 0;
   TWI_ASSIGN_OR_RETURN(const std::string pem, config::ReadFile(config.credential_file(), any_writer));
   auto chain = crypto::ParseCertificates(pem);
-  if (!chain.ok()) return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(config.credential_file(), ": ", chain.status().message()));
-  if (chain->empty()) return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(config.credential_file(), ": no certificate"));
+  if (!chain.ok())
+    return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(config.credential_file(), ": ", chain.status().message()));
+  if (chain->empty())
+    return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(config.credential_file(), ": no certificate"));
   v1::WorkloadCredential credential;
   for (const crypto::Certificate& certificate : *chain) credential.add_x509_chain(certificate.der);
   if (config.wit_file().empty()) return credential;

@@ -1,4 +1,5 @@
-// P8 as the agent sees it: the credential that the Workload Owner put into files. Public, so any way there is fine; untrusted until it matches the released key.
+// P8 as the agent sees it: the credential that the Workload Owner put into files. Public, so any way there is fine;
+// untrusted until it matches the released key.
 #ifndef TWI_SERVICES_WORKLOAD_AGENT_PROVISIONED_CREDENTIAL_H_
 #define TWI_SERVICES_WORKLOAD_AGENT_PROVISIONED_CREDENTIAL_H_
 
@@ -8,7 +9,8 @@
 
 namespace twi::agent {
 
-// Form only: the PEM chain parses and is not empty; with wit_file also the WIT (trailing white space removed) and its bundle. Validity is ValidateCredential's. CONFIG_INVALID.
+// Form only: the PEM chain parses and is not empty; with wit_file also the WIT (trailing white space removed) and its
+// bundle. Validity is ValidateCredential's. CONFIG_INVALID.
 absl::StatusOr<v1::WorkloadCredential> ReadProvisionedCredential(const config::v1::ProvisionedKey& config);
 
 }  // namespace twi::agent

@@ -4,7 +4,8 @@
 
 namespace twi::agent {
 
-absl::Time NextRenewal(absl::Time now, absl::Time not_before, absl::Time not_after, const RenewalSettings& settings, double unit) {
+absl::Time NextRenewal(absl::Time now, absl::Time not_before, absl::Time not_after, const RenewalSettings& settings,
+                       double unit) {
   const double fraction = settings.at_fraction + settings.jitter * (2 * unit - 1);
   absl::Time at = not_before + (not_after - not_before) * fraction;
   if (at <= now) at = now + (not_after - now) * settings.at_fraction;

@@ -1,4 +1,5 @@
-// tpm2-tss as values: an ESYS context that closes itself, its memory as unique_ptr, its error codes as Status. Only tpm_*.cc and attester_tpm2.cc include it.
+// tpm2-tss as values: an ESYS context that closes itself, its memory as unique_ptr, its error codes as Status. Only
+// tpm_*.cc and attester_tpm2.cc include it.
 #ifndef TWI_SERVICES_WORKLOAD_AGENT_TPM_CONTEXT_H_
 #define TWI_SERVICES_WORKLOAD_AGENT_TPM_CONTEXT_H_
 
@@ -22,7 +23,8 @@ using EsysPtr = std::unique_ptr<T, EsysFree>;
 // An open TPM. Not thread-safe.
 class TpmContext {
  public:
-  // `tcti` as tpm2-tss takes it: "device:/dev/tpmrm0", "swtpm:host=127.0.0.1,port=2321", "swtpm:path=/run/tpm/socket". ATTESTER_FAILED.
+  // `tcti` as tpm2-tss takes it: "device:/dev/tpmrm0", "swtpm:host=127.0.0.1,port=2321", "swtpm:path=/run/tpm/socket".
+  // ATTESTER_FAILED.
   static absl::StatusOr<std::unique_ptr<TpmContext>> Open(const std::string& tcti);
   ~TpmContext();
   TpmContext(const TpmContext&) = delete;

@@ -47,7 +47,8 @@ class ConfigfsTsmReports final : public TsmReports {
     return closed == 0 ? absl::OkStatus() : ErrnoStatus(path, errno);
   }
 
-  absl::StatusOr<std::string> Read(const std::string& name, absl::string_view attribute, std::size_t max_bytes) override {
+  absl::StatusOr<std::string> Read(const std::string& name, absl::string_view attribute,
+                                   std::size_t max_bytes) override {
     const std::string path = absl::StrCat(Path(name), "/", attribute);
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) return ErrnoStatus(path, errno);

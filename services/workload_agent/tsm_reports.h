@@ -1,4 +1,5 @@
-// The file operations of Linux' configfs-tsm (Documentation/ABI/testing/configfs-tsm-report), so that tests can put a kernel of their own behind them.
+// The file operations of Linux' configfs-tsm (Documentation/ABI/testing/configfs-tsm-report), so that tests can put a
+// kernel of their own behind them.
 #ifndef TWI_SERVICES_WORKLOAD_AGENT_TSM_REPORTS_H_
 #define TWI_SERVICES_WORKLOAD_AGENT_TSM_REPORTS_H_
 
@@ -11,8 +12,9 @@
 
 namespace twi::agent {
 
-// Report directories below one root ("/sys/kernel/config/tsm/report"). Errors: UNAVAILABLE for EBUSY and EWOULDBLOCK (contention: the caller may try anew), NOT_FOUND for
-// ENOENT, ALREADY_EXISTS for EEXIST, ATTESTER_FAILED (INTERNAL code of ours) for the rest.
+// Report directories below one root ("/sys/kernel/config/tsm/report"). Errors: UNAVAILABLE for EBUSY and EWOULDBLOCK
+// (contention: the caller may try anew), NOT_FOUND for ENOENT, ALREADY_EXISTS for EEXIST, ATTESTER_FAILED (INTERNAL
+// code of ours) for the rest.
 class TsmReports {
  public:
   virtual ~TsmReports() = default;
@@ -21,7 +23,8 @@ class TsmReports {
   // One write(2): the kernel takes an attribute whole or not at all.
   virtual absl::Status Write(const std::string& name, absl::string_view attribute, absl::string_view bytes) = 0;
   // The whole attribute, at most `max_bytes`.
-  virtual absl::StatusOr<std::string> Read(const std::string& name, absl::string_view attribute, std::size_t max_bytes) = 0;
+  virtual absl::StatusOr<std::string> Read(const std::string& name, absl::string_view attribute,
+                                           std::size_t max_bytes) = 0;
   // Between two attempts under contention.
   virtual void Pause() = 0;
 };

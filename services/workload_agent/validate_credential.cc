@@ -28,14 +28,17 @@ absl::Status Invalid(absl::string_view where, const absl::Status& why) {
   return Invalid(absl::StrCat(where, ": ", DenyReasonName(DenyReasonOf(why)), ": ", why.message()));
 }
 
-// spiffe://<trust domain>/<path>, both there. The Credential Authority's validator checks the characters; here the whole is compared or handed on.
+// spiffe://<trust domain>/<path>, both there. The Credential Authority's validator checks the characters; here the
+// whole is compared or handed on.
 bool IsSpiffeIdWithPath(const std::string& uri) {
   if (!absl::StartsWith(uri, "spiffe://") || uri.size() > 2048) return false;
   const std::size_t slash = uri.find('/', 9);
   return slash != std::string::npos && slash > 9 && slash + 1 < uri.size();
 }
 
-absl::StatusOr<crypto::Certificate> ValidateChain(const v1::WorkloadCredential& credential, const crypto::PublicKey& key, const CredentialExpectation& expectation) {
+absl::StatusOr<crypto::Certificate> ValidateChain(const v1::WorkloadCredential& credential,
+                                                  const crypto::PublicKey& key,
+                                                  const CredentialExpectation& expectation) {
   if (credential.x509_chain_size() < 1 || static_cast<std::size_t>(credential.x509_chain_size()) > kMaxChain) {
     return Invalid(absl::StrCat("chain of ", credential.x509_chain_size(), " certificates, expected 1..", kMaxChain));
   }
@@ -46,7 +49,9 @@ absl::StatusOr<crypto::Certificate> ValidateChain(const v1::WorkloadCredential& 
     chain.push_back(*std::move(certificate));
   }
   crypto::Certificate leaf = chain.front();
-  if (leaf.public_key != key) return Deny(v1::DENY_REASON_CREDENTIAL_KEY_MISMATCH, "the X.509 leaf carries another public key than the Credential Key's");
+  if (leaf.public_key != key)
+    return Deny(v1::DENY_REASON_CREDENTIAL_KEY_MISMATCH,
+                "the X.509 leaf carries another public key than the Credential Key's");
   chain.erase(chain.begin());
   crypto::PathOptions options;
   options.now = expectation.now;
@@ -57,7 +62,8 @@ absl::StatusOr<crypto::Certificate> ValidateChain(const v1::WorkloadCredential& 
 
 absl::Status ValidateLeaf(const crypto::Certificate& leaf, const CredentialExpectation& expectation) {
   if (leaf.is_ca) return Invalid("the leaf is a CA");
-  if (!leaf.key_usage.has_value() || (*leaf.key_usage & kDigitalSignature) == 0 || (*leaf.key_usage & (kKeyCertSign | kCrlSign)) != 0) {
+  if (!leaf.key_usage.has_value() || (*leaf.key_usage & kDigitalSignature) == 0 ||
+      (*leaf.key_usage & (kKeyCertSign | kCrlSign)) != 0) {
     return Invalid("the leaf's key usage is not digitalSignature without keyCertSign and cRLSign");
   }
   if (leaf.uri_sans.size() != 1) return Invalid(absl::StrCat(leaf.uri_sans.size(), " URI SANs, expected exactly one"));
@@ -72,7 +78,8 @@ absl::Status ValidateLeaf(const crypto::Certificate& leaf, const CredentialExpec
 // The wit-svid keys of a SPIFFE bundle; its other entries (x509-svid) are not for us.
 absl::StatusOr<jose::JwkSet> WitKeys(const std::string& bundle) {
   TWI_ASSIGN_OR_RETURN(const json parsed, jose::ParseJson(bundle, kMaxWitBundle));
-  if (!parsed.is_object() || !parsed.contains("keys") || !parsed["keys"].is_array()) return Invalid("wit_bundle: no array \"keys\"");
+  if (!parsed.is_object() || !parsed.contains("keys") || !parsed["keys"].is_array())
+    return Invalid("wit_bundle: no array \"keys\"");
   json wanted = json::array();
   for (const json& key : parsed["keys"]) {
     if (key.is_object() && key.contains("use") && key["use"] == "wit-svid") wanted.push_back(key);
@@ -81,16 +88,21 @@ absl::StatusOr<jose::JwkSet> WitKeys(const std::string& bundle) {
 }
 
 absl::Status ValidateConfirmation(const json& claims, const crypto::PublicKey& key) {
-  if (!claims.contains("cnf") || !claims["cnf"].is_object() || !claims["cnf"].contains("jwk")) return Invalid("WIT: no cnf.jwk");
+  if (!claims.contains("cnf") || !claims["cnf"].is_object() || !claims["cnf"].contains("jwk"))
+    return Invalid("WIT: no cnf.jwk");
   auto jwk = jose::JwkFromJson(claims["cnf"]["jwk"]);
   if (!jwk.ok()) return Invalid("WIT: cnf.jwk", jwk.status());
-  if (jwk->alg != jose::JwsAlgFor(key.type())) return Invalid(absl::StrCat("WIT: cnf.jwk.alg is \"", jwk->alg, "\", expected ", jose::JwsAlgFor(key.type())));
-  if (jwk->key != key) return Deny(v1::DENY_REASON_CREDENTIAL_KEY_MISMATCH, "the WIT's cnf.jwk is another public key than the Credential Key's");
+  if (jwk->alg != jose::JwsAlgFor(key.type()))
+    return Invalid(absl::StrCat("WIT: cnf.jwk.alg is \"", jwk->alg, "\", expected ", jose::JwsAlgFor(key.type())));
+  if (jwk->key != key)
+    return Deny(v1::DENY_REASON_CREDENTIAL_KEY_MISMATCH,
+                "the WIT's cnf.jwk is another public key than the Credential Key's");
   return absl::OkStatus();
 }
 
 // Returns when the WIT ends.
-absl::StatusOr<absl::Time> ValidateWit(const v1::WorkloadCredential& credential, const std::string& identifier, const crypto::PublicKey& key, absl::Time now) {
+absl::StatusOr<absl::Time> ValidateWit(const v1::WorkloadCredential& credential, const std::string& identifier,
+                                       const crypto::PublicKey& key, absl::Time now) {
   auto keys = WitKeys(credential.wit_bundle());
   if (!keys.ok()) return Invalid("wit_bundle", keys.status());
   jose::JwsExpectation expectation;
@@ -99,15 +111,18 @@ absl::StatusOr<absl::Time> ValidateWit(const v1::WorkloadCredential& credential,
   auto wit = jose::VerifyJws(credential.wit(), *keys, expectation);
   if (!wit.ok()) return Invalid("WIT", wit.status());
   const json& claims = wit->payload;
-  if (!claims.contains("sub") || claims["sub"] != identifier) return Invalid(absl::StrCat("WIT: sub is not the certificate's identifier ", identifier));
+  if (!claims.contains("sub") || claims["sub"] != identifier)
+    return Invalid(absl::StrCat("WIT: sub is not the certificate's identifier ", identifier));
   if (claims.contains("aud")) return Invalid("WIT: has aud, which a WIT-SVID must not");
-  if (!claims.contains("jti") || !claims["jti"].is_string() || claims["jti"].get<std::string>().empty()) return Invalid("WIT: no jti");
+  if (!claims.contains("jti") || !claims["jti"].is_string() || claims["jti"].get<std::string>().empty())
+    return Invalid("WIT: no jti");
   if (!claims.contains("exp") || !claims["exp"].is_number_integer()) return Invalid("WIT: no whole-second exp");
   const absl::Time expires = absl::FromUnixSeconds(claims["exp"].get<std::int64_t>());
   if (expires <= now) return Invalid(absl::StrCat("WIT: expired at ", absl::FormatTime(expires, absl::UTCTimeZone())));
   if (claims.contains("iat")) {
     if (!claims["iat"].is_number_integer()) return Invalid("WIT: iat is no whole second");
-    if (absl::FromUnixSeconds(claims["iat"].get<std::int64_t>()) > now + kMaxSkew) return Invalid("WIT: iat is in the future");
+    if (absl::FromUnixSeconds(claims["iat"].get<std::int64_t>()) > now + kMaxSkew)
+      return Invalid("WIT: iat is in the future");
   }
   TWI_RETURN_IF_ERROR(ValidateConfirmation(claims, key));
   return expires;
@@ -115,14 +130,17 @@ absl::StatusOr<absl::Time> ValidateWit(const v1::WorkloadCredential& credential,
 
 }  // namespace
 
-absl::StatusOr<CredentialFacts> ValidateCredential(const v1::WorkloadCredential& credential, const crypto::PublicKey& credential_key,
+absl::StatusOr<CredentialFacts> ValidateCredential(const v1::WorkloadCredential& credential,
+                                                   const crypto::PublicKey& credential_key,
                                                    const CredentialExpectation& expectation) {
   TWI_ASSIGN_OR_RETURN(const crypto::Certificate leaf, ValidateChain(credential, credential_key, expectation));
   TWI_RETURN_IF_ERROR(ValidateLeaf(leaf, expectation));
   CredentialFacts facts{leaf.uri_sans.front(), leaf.not_before, leaf.not_after, ToHex(leaf.serial)};
   if (credential.wit().empty()) return facts;
-  if (credential_key.type() == crypto::KeyType::kEd25519) return Invalid("a WIT for an Ed25519 key, which WIT-SVID forbids");
-  TWI_ASSIGN_OR_RETURN(const absl::Time wit_expires, ValidateWit(credential, facts.workload_identifier, credential_key, expectation.now));
+  if (credential_key.type() == crypto::KeyType::kEd25519)
+    return Invalid("a WIT for an Ed25519 key, which WIT-SVID forbids");
+  TWI_ASSIGN_OR_RETURN(const absl::Time wit_expires,
+                       ValidateWit(credential, facts.workload_identifier, credential_key, expectation.now));
   facts.not_after = std::min(facts.not_after, wit_expires);
   return facts;
 }

@@ -1,4 +1,5 @@
-// The agent's own look at a Workload Credential before it is used: whoever sent it, it must be for our key and from the anchors that the operator configured.
+// The agent's own look at a Workload Credential before it is used: whoever sent it, it must be for our key and from the
+// anchors that the operator configured.
 #ifndef TWI_SERVICES_WORKLOAD_AGENT_VALIDATE_CREDENTIAL_H_
 #define TWI_SERVICES_WORKLOAD_AGENT_VALIDATE_CREDENTIAL_H_
 
@@ -32,10 +33,14 @@ struct CredentialFacts {
 //  2 a path from the leaf over the rest of the chain to one of the anchors, all valid at `now`;
 //  3 the leaf is no CA, its key usage has digitalSignature and neither keyCertSign nor cRLSign (X509-SVID 4.3);
 //  4 exactly one URI SAN, a SPIFFE ID with a path; the configured identifier if there is one;
-//  5 a WIT, if there is one: typ wit+jwt, signed by a wit-svid key of `credential.wit_bundle`, sub equal to the URI SAN, exp after `now`, iat not ahead of it by more than 5 s, jti
-//    there, no aud, cnf.jwk equal to `credential_key` with the alg of its type (WIT-SVID; wimse-workload-creds). A key type that no WIT may have (Ed25519) must come without one.
-// Everything but 1 is CREDENTIAL_INVALID with the detail. `wit_bundle` is trusted as far as the authenticated channel that it came by.
-absl::StatusOr<CredentialFacts> ValidateCredential(const v1::WorkloadCredential& credential, const crypto::PublicKey& credential_key,
+//  5 a WIT, if there is one: typ wit+jwt, signed by a wit-svid key of `credential.wit_bundle`, sub equal to the URI
+//    SAN, exp after `now`, iat not ahead of it by more than 5 s, jti there, no aud, cnf.jwk equal to `credential_key`
+//    with the alg of its type (WIT-SVID; wimse-workload-creds). A key type that no WIT may have (Ed25519) must come
+//    without one.
+// Everything but 1 is CREDENTIAL_INVALID with the detail. `wit_bundle` is trusted as far as the authenticated channel
+// that it came by.
+absl::StatusOr<CredentialFacts> ValidateCredential(const v1::WorkloadCredential& credential,
+                                                   const crypto::PublicKey& credential_key,
                                                    const CredentialExpectation& expectation);
 
 }  // namespace twi::agent

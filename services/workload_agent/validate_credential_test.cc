@@ -7,10 +7,10 @@
 namespace twi::agent {
 namespace {
 
+using nlohmann::json;
 using testing::FakeIssuer;
 using testing::kIdentifier;
 using twi::testing::StatusIs;
-using nlohmann::json;
 
 const absl::Time kNow = absl::FromUnixSeconds(1795262400);
 
@@ -21,7 +21,9 @@ class ValidateCredentialTest : public ::testing::Test {
     expectation_.workload_identifier = kIdentifier;
     expectation_.now = kNow;
   }
-  absl::StatusOr<CredentialFacts> Validate(const v1::WorkloadCredential& credential) { return ValidateCredential(credential, key_.public_key(), expectation_); }
+  absl::StatusOr<CredentialFacts> Validate(const v1::WorkloadCredential& credential) {
+    return ValidateCredential(credential, key_.public_key(), expectation_);
+  }
   absl::StatusOr<CredentialFacts> WithCertificate(const std::function<void(crypto::CertificateTemplate&)>& change) {
     FakeIssuer::Changes changes;
     changes.certificate = change;
@@ -55,7 +57,9 @@ TEST_F(ValidateCredentialTest, AcceptsX509Alone) {
 TEST_F(ValidateCredentialTest, RefusesAnotherKey) {
   const crypto::PrivateKey other = crypto::PrivateKey::Generate(crypto::KeyType::kP256).value();
   EXPECT_THAT(Validate(issuer_.Issue(other.public_key())), StatusIs(v1::DENY_REASON_CREDENTIAL_KEY_MISMATCH));
-  EXPECT_THAT(WithWit([&](json& c) { c["cnf"]["jwk"] = jose::ToJson(jose::Jwk{"", "ES256", "", other.public_key()}); }),
+  EXPECT_THAT(WithWit([&](json& c) {
+                c["cnf"]["jwk"] = jose::ToJson(jose::Jwk{"", "ES256", "", other.public_key()});
+              }),
               StatusIs(v1::DENY_REASON_CREDENTIAL_KEY_MISMATCH));
 }
 
@@ -78,14 +82,22 @@ TEST_F(ValidateCredentialTest, RefusesTimesOutside) {
 }
 
 TEST_F(ValidateCredentialTest, RefusesOtherSanAndUsage) {
-  EXPECT_THAT(WithCertificate([](auto& c) { c.uri_sans = {"spiffe://example.org/other"}; }), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
-  EXPECT_THAT(WithCertificate([](auto& c) { c.uri_sans = {kIdentifier, "spiffe://example.org/second"}; }), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
-  EXPECT_THAT(WithCertificate([](auto& c) { c.key_usage |= crypto::kKeyUsageKeyCertSign; }), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
-  EXPECT_THAT(WithCertificate([](auto& c) { c.key_usage = crypto::kKeyUsageKeyEncipherment; }), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
+  EXPECT_THAT(WithCertificate([](auto& c) { c.uri_sans = {"spiffe://example.org/other"}; }),
+              StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
+  EXPECT_THAT(WithCertificate([](auto& c) {
+                c.uri_sans = {kIdentifier, "spiffe://example.org/second"};
+              }),
+              StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
+  EXPECT_THAT(WithCertificate([](auto& c) { c.key_usage |= crypto::kKeyUsageKeyCertSign; }),
+              StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
+  EXPECT_THAT(WithCertificate([](auto& c) { c.key_usage = crypto::kKeyUsageKeyEncipherment; }),
+              StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
   EXPECT_THAT(WithCertificate([](auto& c) { c.is_ca = true; }), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
   expectation_.workload_identifier.clear();  // any, but a SPIFFE ID with a path
-  EXPECT_THAT(WithCertificate([](auto& c) { c.uri_sans = {"https://example.org/payroll"}; }), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
-  EXPECT_THAT(WithCertificate([](auto& c) { c.uri_sans = {"spiffe://example.org"}; }), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
+  EXPECT_THAT(WithCertificate([](auto& c) { c.uri_sans = {"https://example.org/payroll"}; }),
+              StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
+  EXPECT_THAT(WithCertificate([](auto& c) { c.uri_sans = {"spiffe://example.org"}; }),
+              StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
 }
 
 TEST_F(ValidateCredentialTest, RefusesWrongWits) {

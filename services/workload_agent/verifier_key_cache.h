@@ -1,4 +1,5 @@
-// The Verifier's public keys between acquisitions, so that mechanism C stays one round trip for the workload. Caches keys, never a verdict.
+// The Verifier's public keys between acquisitions, so that mechanism C stays one round trip for the workload. Caches
+// keys, never a verdict.
 #ifndef TWI_SERVICES_WORKLOAD_AGENT_VERIFIER_KEY_CACHE_H_
 #define TWI_SERVICES_WORKLOAD_AGENT_VERIFIER_KEY_CACHE_H_
 
@@ -17,8 +18,10 @@ class VerifierKeyCache {
  public:
   static constexpr absl::Duration kMaxAge = absl::Minutes(5);
 
-  // The cached keys when they are younger than kMaxAge, else those that `verifier` gives now. KEY_MALFORMED when there is no usable encryption key among them.
-  absl::StatusOr<v1::GetVerifierKeysResponse> Get(client::VerifierClient& verifier, absl::Time now, absl::Time deadline);
+  // The cached keys when they are younger than kMaxAge, else those that `verifier` gives now. KEY_MALFORMED when there
+  // is no usable encryption key among them.
+  absl::StatusOr<v1::GetVerifierKeysResponse> Get(client::VerifierClient& verifier, absl::Time now,
+                                                  absl::Time deadline);
   void Forget();
 
  private:

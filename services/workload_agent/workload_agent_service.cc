@@ -9,14 +9,16 @@
 
 namespace twi::agent {
 
-grpc::Status WorkloadAgentService::GetStatus(grpc::ServerContext* context, const v1::GetAgentStatusRequest*, v1::GetAgentStatusResponse* response) {
+grpc::Status WorkloadAgentService::GetStatus(grpc::ServerContext* context, const v1::GetAgentStatusRequest*,
+                                             v1::GetAgentStatusResponse* response) {
   return server::Handle(gate_, *context, "GetStatus", [&](const server::Call&) {
     *response = loop_.GetStatus();
     return absl::OkStatus();
   });
 }
 
-absl::StatusOr<std::unique_ptr<server::Server>> ServeStatus(const std::string& listen, const AgentLoop& loop, const Clock& clock) {
+absl::StatusOr<std::unique_ptr<server::Server>> ServeStatus(const std::string& listen, const AgentLoop& loop,
+                                                            const Clock& clock) {
   config::v1::Server config;
   config.set_listen(listen);
   config::v1::Allow& allow = *config.add_allow();

@@ -1,5 +1,5 @@
-// What the agent offers locally (proto/twi/v1/workload_agent.proto): its status. An adapter only. Authentication: a Unix socket to which only processes of the agent's own user
-// are let (common/server asks the kernel who connects).
+// What the agent offers locally (proto/twi/v1/workload_agent.proto): its status. An adapter only. Authentication: a
+// Unix socket to which only processes of the agent's own user are let (common/server asks the kernel who connects).
 #ifndef TWI_SERVICES_WORKLOAD_AGENT_WORKLOAD_AGENT_SERVICE_H_
 #define TWI_SERVICES_WORKLOAD_AGENT_WORKLOAD_AGENT_SERVICE_H_
 
@@ -17,7 +17,8 @@ namespace twi::agent {
 class WorkloadAgentService final : public v1::WorkloadAgent::Service {
  public:
   WorkloadAgentService(const AgentLoop& loop, server::Gate& gate) : loop_(loop), gate_(gate) {}
-  grpc::Status GetStatus(grpc::ServerContext* context, const v1::GetAgentStatusRequest* request, v1::GetAgentStatusResponse* response) override;
+  grpc::Status GetStatus(grpc::ServerContext* context, const v1::GetAgentStatusRequest* request,
+                         v1::GetAgentStatusResponse* response) override;
 
  private:
   const AgentLoop& loop_;
@@ -25,7 +26,8 @@ class WorkloadAgentService final : public v1::WorkloadAgent::Service {
 };
 
 // `listen`: "unix:/path". `loop` must outlive the server. CONFIG_INVALID.
-absl::StatusOr<std::unique_ptr<server::Server>> ServeStatus(const std::string& listen, const AgentLoop& loop, const Clock& clock);
+absl::StatusOr<std::unique_ptr<server::Server>> ServeStatus(const std::string& listen, const AgentLoop& loop,
+                                                            const Clock& clock);
 
 }  // namespace twi::agent
 

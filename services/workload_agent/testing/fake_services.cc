@@ -43,11 +43,18 @@ absl::StatusOr<v1::Evidence> FakeAttester::Attest(const v1::Binding& binding) {
 }
 
 FakeVerifier::FakeVerifier(const Clock& clock, const FakeIssuer& issuer)
-    : clock_(clock), issuer_(issuer), key_(NewKey()), foreign_key_(NewKey()), encryption_key_(crypto::HpkePrivateKey::Generate().value()) {}
+    : clock_(clock),
+      issuer_(issuer),
+      key_(NewKey()),
+      foreign_key_(NewKey()),
+      encryption_key_(crypto::HpkePrivateKey::Generate().value()) {}
 
-absl::StatusOr<v1::NewChallengeResponse> FakeVerifier::NewChallenge(absl::Time) { return Challenge("verifier", ++challenges); }
+absl::StatusOr<v1::NewChallengeResponse> FakeVerifier::NewChallenge(absl::Time) {
+  return Challenge("verifier", ++challenges);
+}
 
-absl::StatusOr<AttestationResults> FakeVerifier::Results(const v1::Evidence& evidence, const v1::Binding& binding) const {
+absl::StatusOr<AttestationResults> FakeVerifier::Results(const v1::Evidence& evidence,
+                                                         const v1::Binding& binding) const {
   TWI_RETURN_IF_ERROR(refuse);
   TWI_RETURN_IF_ERROR(MatchBinding(binding, evidence.sev_snp().report()));
   AttestationResults results;
@@ -60,8 +67,10 @@ absl::StatusOr<AttestationResults> FakeVerifier::Results(const v1::Evidence& evi
   results.status = EarStatus::kAffirming;
   results.trustworthiness = {{"hardware", 2}, {"executables", 3}};
   results.appraisal_policy_ids = {"default@sha256:00"};
-  if (auto csr = crypto::ParseAndVerifyCsr(binding.subject()); csr.ok()) results.key_spki = csr->public_key.spki();
-  else results.key_spki = binding.subject();
+  if (auto csr = crypto::ParseAndVerifyCsr(binding.subject()); csr.ok())
+    results.key_spki = csr->public_key.spki();
+  else
+    results.key_spki = binding.subject();
   results.nonce = binding.nonce();
   results.target = binding.target();
   results.reported_binding = evidence.sev_snp().report();
@@ -83,13 +92,18 @@ absl::StatusOr<v1::AppraiseResponse> FakeVerifier::Appraise(const v1::AppraiseRe
   return response;
 }
 
-absl::StatusOr<v1::AppraiseResponse> FakeVerifier::AppraiseForRelyingParty(const v1::AppraiseForRelyingPartyRequest&, absl::Time) { return NotInThisTest(); }
+absl::StatusOr<v1::AppraiseResponse> FakeVerifier::AppraiseForRelyingParty(const v1::AppraiseForRelyingPartyRequest&,
+                                                                           absl::Time) {
+  return NotInThisTest();
+}
 
-absl::StatusOr<v1::RequestCredentialResponse> FakeVerifier::RequestCredential(const v1::RequestCredentialRequest& request, absl::Time) {
+absl::StatusOr<v1::RequestCredentialResponse> FakeVerifier::RequestCredential(
+    const v1::RequestCredentialRequest& request, absl::Time) {
   TWI_ASSIGN_OR_RETURN(AttestationResults results, Results(request.evidence(), request.binding()));
   TWI_ASSIGN_OR_RETURN(const crypto::Csr csr, crypto::ParseAndVerifyCsr(request.binding().subject()));
   std::string json;
-  if (!google::protobuf::util::MessageToJsonString(issuer_.Issue(csr.public_key, credential_changes), &json).ok()) return absl::InternalError("json");
+  if (!google::protobuf::util::MessageToJsonString(issuer_.Issue(csr.public_key, credential_changes), &json).ok())
+    return absl::InternalError("json");
   results.workload_credential_json = json;
   v1::RequestCredentialResponse response;
   response.set_attestation_results(Sign(std::move(results)));
@@ -105,7 +119,9 @@ absl::StatusOr<v1::GetVerifierKeysResponse> FakeVerifier::GetVerifierKeys(absl::
   return response;
 }
 
-absl::StatusOr<v1::NewChallengeResponse> FakeCredentialAuthority::NewChallenge(absl::Time) { return Challenge("authority", ++challenges); }
+absl::StatusOr<v1::NewChallengeResponse> FakeCredentialAuthority::NewChallenge(absl::Time) {
+  return Challenge("authority", ++challenges);
+}
 
 absl::StatusOr<v1::IssueResponse> FakeCredentialAuthority::Issue(const std::string& csr_der) {
   ++issues;
@@ -116,27 +132,42 @@ absl::StatusOr<v1::IssueResponse> FakeCredentialAuthority::Issue(const std::stri
   return response;
 }
 
-absl::StatusOr<v1::IssueResponse> FakeCredentialAuthority::IssueFromResults(const v1::IssueFromResultsRequest& request, absl::Time) {
+absl::StatusOr<v1::IssueResponse> FakeCredentialAuthority::IssueFromResults(const v1::IssueFromResultsRequest& request,
+                                                                            absl::Time) {
   last_from_results = request;
   return Issue(request.binding().subject());
 }
 
-absl::StatusOr<v1::IssueResponse> FakeCredentialAuthority::IssueFromEvidence(const v1::IssueFromEvidenceRequest& request, absl::Time) {
+absl::StatusOr<v1::IssueResponse> FakeCredentialAuthority::IssueFromEvidence(
+    const v1::IssueFromEvidenceRequest& request, absl::Time) {
   const v1::EncryptedEvidence& encrypted = request.encrypted_evidence();
   if (encrypted.kid() != "hpke-1") return Deny(v1::DENY_REASON_EVIDENCE_DECRYPTION_FAILED, "kid");
-  auto opened = verifier_.encryption_key().Open({encrypted.enc(), encrypted.ciphertext()}, "twi/v1/encrypted-evidence", BindingValue64(request.binding()));
+  auto opened = verifier_.encryption_key().Open({encrypted.enc(), encrypted.ciphertext()}, "twi/v1/encrypted-evidence",
+                                                BindingValue64(request.binding()));
   if (!opened.ok()) return Deny(v1::DENY_REASON_EVIDENCE_DECRYPTION_FAILED, "does not open");
-  if (!opened_evidence.ParseFromString(std::string(opened->reveal()))) return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, "proto");
+  if (!opened_evidence.ParseFromString(std::string(opened->reveal())))
+    return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, "proto");
   TWI_RETURN_IF_ERROR(MatchBinding(request.binding(), opened_evidence.sev_snp().report()));
   return Issue(request.binding().subject());
 }
 
-absl::StatusOr<v1::IssueResponse> FakeCredentialAuthority::IssueForVerifier(const v1::IssueForVerifierRequest&, absl::Time) { return NotInThisTest(); }
-absl::StatusOr<v1::IssueResponse> FakeCredentialAuthority::IssueForOwner(const v1::IssueForOwnerRequest&, absl::Time) { return NotInThisTest(); }
-absl::StatusOr<v1::GetIssuanceResponse> FakeCredentialAuthority::GetIssuance(const v1::GetIssuanceRequest&, absl::Time) { return NotInThisTest(); }
-absl::StatusOr<v1::GetTrustBundleResponse> FakeCredentialAuthority::GetTrustBundle(absl::Time) { return NotInThisTest(); }
+absl::StatusOr<v1::IssueResponse> FakeCredentialAuthority::IssueForVerifier(const v1::IssueForVerifierRequest&,
+                                                                            absl::Time) {
+  return NotInThisTest();
+}
+absl::StatusOr<v1::IssueResponse> FakeCredentialAuthority::IssueForOwner(const v1::IssueForOwnerRequest&, absl::Time) {
+  return NotInThisTest();
+}
+absl::StatusOr<v1::GetIssuanceResponse> FakeCredentialAuthority::GetIssuance(const v1::GetIssuanceRequest&,
+                                                                             absl::Time) {
+  return NotInThisTest();
+}
+absl::StatusOr<v1::GetTrustBundleResponse> FakeCredentialAuthority::GetTrustBundle(absl::Time) {
+  return NotInThisTest();
+}
 
-FakeKeyStore::FakeKeyStore(const Clock& clock) : clock_(clock), credential_key_(NewKey()), signing_key_(NewKey()), foreign_key_(NewKey()) {}
+FakeKeyStore::FakeKeyStore(const Clock& clock)
+    : clock_(clock), credential_key_(NewKey()), signing_key_(NewKey()), foreign_key_(NewKey()) {}
 
 absl::StatusOr<v1::ReleaseKeyResponse> FakeKeyStore::ReleaseKey(const v1::ReleaseKeyRequest& request, absl::Time) {
   ++releases;
@@ -149,9 +180,11 @@ absl::StatusOr<v1::ReleaseKeyResponse> FakeKeyStore::ReleaseKey(const v1::Releas
   context.results_sha256 = crypto::Sha256(request.attestation_results());
   if (change_context) change_context(context.rp_id, context.target, context.nonce, context.key_id);
   v1::ReleaseKeyResponse response;
-  TWI_ASSIGN_OR_RETURN(*response.mutable_sealed_key(),
-                       SealKey(context, seal_to == nullptr ? request.binding().subject() : seal_to->spki(), credential_key_.ToPkcs8(), issuer, "jti-1", clock_.Now(),
-                               sign_with_foreign_key ? foreign_key_ : signing_key_, jose::Thumbprint(signing_key_.public_key())));
+  TWI_ASSIGN_OR_RETURN(
+      *response.mutable_sealed_key(),
+      SealKey(context, seal_to == nullptr ? request.binding().subject() : seal_to->spki(), credential_key_.ToPkcs8(),
+              issuer, "jti-1", clock_.Now(), sign_with_foreign_key ? foreign_key_ : signing_key_,
+              jose::Thumbprint(signing_key_.public_key())));
   return response;
 }
 
@@ -161,7 +194,9 @@ absl::StatusOr<v1::GetKeyStoreKeysResponse> FakeKeyStore::GetKeyStoreKeys(absl::
   return response;
 }
 
-absl::StatusOr<v1::ProvisionKeyResponse> FakeKeyStore::ProvisionKey(const v1::ProvisionKeyRequest&, absl::Time) { return NotInThisTest(); }
+absl::StatusOr<v1::ProvisionKeyResponse> FakeKeyStore::ProvisionKey(const v1::ProvisionKeyRequest&, absl::Time) {
+  return NotInThisTest();
+}
 absl::StatusOr<v1::ListKeysResponse> FakeKeyStore::ListKeys(absl::Time) { return NotInThisTest(); }
 
 AcquisitionTerms Terms(const FakeIssuer& issuer) {

@@ -1,4 +1,5 @@
-// The three services as an agent sees them, in memory: they answer as real ones would, unless a test changes their answer.
+// The three services as an agent sees them, in memory: they answer as real ones would, unless a test changes their
+// answer.
 #ifndef TWI_SERVICES_WORKLOAD_AGENT_TESTING_FAKE_SERVICES_H_
 #define TWI_SERVICES_WORKLOAD_AGENT_TESTING_FAKE_SERVICES_H_
 
@@ -38,16 +39,18 @@ class FakeVerifier final : public client::VerifierClient {
   FakeVerifier(const Clock& clock, const FakeIssuer& issuer);
   absl::StatusOr<v1::NewChallengeResponse> NewChallenge(absl::Time deadline) override;
   absl::StatusOr<v1::AppraiseResponse> Appraise(const v1::AppraiseRequest& request, absl::Time deadline) override;
-  absl::StatusOr<v1::AppraiseResponse> AppraiseForRelyingParty(const v1::AppraiseForRelyingPartyRequest& request, absl::Time deadline) override;
-  absl::StatusOr<v1::RequestCredentialResponse> RequestCredential(const v1::RequestCredentialRequest& request, absl::Time deadline) override;
+  absl::StatusOr<v1::AppraiseResponse> AppraiseForRelyingParty(const v1::AppraiseForRelyingPartyRequest& request,
+                                                               absl::Time deadline) override;
+  absl::StatusOr<v1::RequestCredentialResponse> RequestCredential(const v1::RequestCredentialRequest& request,
+                                                                  absl::Time deadline) override;
   absl::StatusOr<v1::GetVerifierKeysResponse> GetVerifierKeys(absl::Time deadline) override;
 
   const crypto::HpkePrivateKey& encryption_key() const { return encryption_key_; }
 
   std::function<void(AttestationResults&)> change_results;
-  FakeIssuer::Changes credential_changes;       // A
+  FakeIssuer::Changes credential_changes;  // A
   bool sign_with_foreign_key = false;
-  absl::Status refuse;                          // Appraise, RequestCredential
+  absl::Status refuse;  // Appraise, RequestCredential
   int challenges = 0, key_fetches = 0;
 
  private:
@@ -63,13 +66,19 @@ class FakeVerifier final : public client::VerifierClient {
 class FakeCredentialAuthority final : public client::CredentialAuthorityClient {
  public:
   // `verifier`: opens the encrypted Evidence of mechanism C, as the real one would.
-  FakeCredentialAuthority(const FakeIssuer& issuer, const FakeVerifier& verifier) : issuer_(issuer), verifier_(verifier) {}
+  FakeCredentialAuthority(const FakeIssuer& issuer, const FakeVerifier& verifier)
+      : issuer_(issuer), verifier_(verifier) {}
   absl::StatusOr<v1::NewChallengeResponse> NewChallenge(absl::Time deadline) override;
-  absl::StatusOr<v1::IssueResponse> IssueForVerifier(const v1::IssueForVerifierRequest& request, absl::Time deadline) override;
-  absl::StatusOr<v1::IssueResponse> IssueFromResults(const v1::IssueFromResultsRequest& request, absl::Time deadline) override;
-  absl::StatusOr<v1::IssueResponse> IssueFromEvidence(const v1::IssueFromEvidenceRequest& request, absl::Time deadline) override;
-  absl::StatusOr<v1::IssueResponse> IssueForOwner(const v1::IssueForOwnerRequest& request, absl::Time deadline) override;
-  absl::StatusOr<v1::GetIssuanceResponse> GetIssuance(const v1::GetIssuanceRequest& request, absl::Time deadline) override;
+  absl::StatusOr<v1::IssueResponse> IssueForVerifier(const v1::IssueForVerifierRequest& request,
+                                                     absl::Time deadline) override;
+  absl::StatusOr<v1::IssueResponse> IssueFromResults(const v1::IssueFromResultsRequest& request,
+                                                     absl::Time deadline) override;
+  absl::StatusOr<v1::IssueResponse> IssueFromEvidence(const v1::IssueFromEvidenceRequest& request,
+                                                      absl::Time deadline) override;
+  absl::StatusOr<v1::IssueResponse> IssueForOwner(const v1::IssueForOwnerRequest& request,
+                                                  absl::Time deadline) override;
+  absl::StatusOr<v1::GetIssuanceResponse> GetIssuance(const v1::GetIssuanceRequest& request,
+                                                      absl::Time deadline) override;
   absl::StatusOr<v1::GetTrustBundleResponse> GetTrustBundle(absl::Time deadline) override;
 
   FakeIssuer::Changes credential_changes;
@@ -88,7 +97,8 @@ class FakeCredentialAuthority final : public client::CredentialAuthorityClient {
 class FakeKeyStore final : public client::KeyStoreClient {
  public:
   explicit FakeKeyStore(const Clock& clock);
-  absl::StatusOr<v1::ProvisionKeyResponse> ProvisionKey(const v1::ProvisionKeyRequest& request, absl::Time deadline) override;
+  absl::StatusOr<v1::ProvisionKeyResponse> ProvisionKey(const v1::ProvisionKeyRequest& request,
+                                                        absl::Time deadline) override;
   absl::StatusOr<v1::ReleaseKeyResponse> ReleaseKey(const v1::ReleaseKeyRequest& request, absl::Time deadline) override;
   absl::StatusOr<v1::ListKeysResponse> ListKeys(absl::Time deadline) override;
   absl::StatusOr<v1::GetKeyStoreKeysResponse> GetKeyStoreKeys(absl::Time deadline) override;

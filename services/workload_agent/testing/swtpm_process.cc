@@ -36,8 +36,19 @@ std::unique_ptr<SwtpmProcess> SwtpmProcess::Start() {
   const std::string socket = process->dir_.File("sock"), control = socket + ".ctrl";
   const std::string state = process->dir_.File("state");
   ::mkdir(state.c_str(), 0700);
-  const std::string arguments[] = {"swtpm", "socket", "--tpm2", "--tpmstate", "dir=" + state, "--server", "type=unixio,path=" + socket, "--ctrl",
-                                   "type=unixio,path=" + control, "--flags", "not-need-init,startup-clear", "--log", "level=0,file=" + process->dir_.File("log")};
+  const std::string arguments[] = {"swtpm",
+                                   "socket",
+                                   "--tpm2",
+                                   "--tpmstate",
+                                   "dir=" + state,
+                                   "--server",
+                                   "type=unixio,path=" + socket,
+                                   "--ctrl",
+                                   "type=unixio,path=" + control,
+                                   "--flags",
+                                   "not-need-init,startup-clear",
+                                   "--log",
+                                   "level=0,file=" + process->dir_.File("log")};
   std::vector<char*> argv;
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
