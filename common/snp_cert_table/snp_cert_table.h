@@ -1,9 +1,8 @@
-// The certificate table of an extended SNP report (GHCB specification, SNP_GET_EXT_REPORT; configfs-tsm `auxblob`):
-// entries of {GUID 16 bytes, offset u32, length u32} (little endian), ended by an entry of zeros, then the
-// certificates. Shared by the agent and the Verifier's tools.
+// The certificate table of an extended guest report (GHCB specification 56421, section 4.1.8.1), as in SNP_GET_EXT_REPORT and configfs-tsm `auxblob`. Shared by the agent and the tools that read files.
 #ifndef TWI_COMMON_SNP_CERT_TABLE_SNP_CERT_TABLE_H_
 #define TWI_COMMON_SNP_CERT_TABLE_SNP_CERT_TABLE_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,24 +11,20 @@
 
 namespace twi {
 
-// The bytes of the GUIDs of certificates, as they stand in the table.
-constexpr char kSnpGuidVcek[] = "63da758d-e664-4564-adc5-f4b93be8accd";
-constexpr char kSnpGuidVlek[] = "a8074bc2-a25a-483e-aae6-39c045a0b8a1";
-constexpr char kSnpGuidAsk[] = "4ab7b379-bbac-4fe4-a02f-05aef327c782";
-constexpr char kSnpGuidArk[] = "c0b406a4-a803-4952-9743-3fb6014cd0ae";
-
 struct SnpCertTableEntry {
-  std::string guid;         // text form, lower case
-  std::string certificate;  // as found: DER, or PEM where the host put it so; not parsed, not trusted
+  std::string guid;  // "63da758d-e664-4564-adc5-f4b93be8accd": bytes in the order in which they stand
+  std::string what;  // "ARK", "ASK" (also ASVK), "VCEK", "VLEK"; "" for a GUID that we do not know (AMD's CRL, a vendor's own)
+  std::uint32_t offset = 0, length = 0;
+  std::string data;  // a certificate, DER or PEM; not parsed here
 };
 
-// Checks: at most 64 KiB; at most 16 entries; the zero entry is there; each certificate is 1 byte to 16 KiB and lies
-// between the end of the entries and the end of the table. Certificates of other GUIDs (a hypervisor may add its own,
-// and CRLs) are returned too. ENDORSEMENT_MALFORMED. Empty input: no entries.
-absl::StatusOr<std::vector<SnpCertTableEntry>> ParseSnpCertTable(absl::string_view table);
+// Table: entries of 24 bytes {GUID[16], u32le offset, u32le length}, ended by an entry of zeroes, then the data. Checks: at most 64 KiB and 16 entries; the zero entry
+// is there; each range lies behind the table and inside the buffer, without overlap; no known GUID twice. An empty input and an all-zero table (no certificates) are allowed.
+// ENDORSEMENT_MALFORMED otherwise.
+absl::StatusOr<std::vector<SnpCertTableEntry>> ParseSnpCertTable(absl::string_view bytes);
 
-// True for the four GUIDs above.
-bool IsSnpCertificateGuid(absl::string_view guid);
+// True when the first GUID is one that we know.
+bool LooksLikeSnpCertTable(absl::string_view bytes);
 
 }  // namespace twi
 

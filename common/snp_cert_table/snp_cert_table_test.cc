@@ -27,11 +27,10 @@ TEST(SnpCertTable, SplitsEntries) {
   const auto parsed = ParseSnpCertTable(Entry(kVcekHex, 72, 4) + Entry(kAskHex, 76, 3) + kEnd + "vcekask");
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   ASSERT_EQ(parsed->size(), 2u);
-  EXPECT_EQ((*parsed)[0].guid, kSnpGuidVcek);
-  EXPECT_EQ((*parsed)[0].certificate, "vcek");
-  EXPECT_EQ((*parsed)[1].guid, kSnpGuidAsk);
-  EXPECT_EQ((*parsed)[1].certificate, "ask");
-  EXPECT_TRUE(IsSnpCertificateGuid((*parsed)[0].guid));
+  EXPECT_EQ((*parsed)[0].what, "VCEK");
+  EXPECT_EQ((*parsed)[0].data, "vcek");
+  EXPECT_EQ((*parsed)[1].what, "ASK");
+  EXPECT_EQ((*parsed)[1].data, "ask");
 }
 
 TEST(SnpCertTable, EmptyAndPaddedTablesHaveNoEntries) {
@@ -40,7 +39,9 @@ TEST(SnpCertTable, EmptyAndPaddedTablesHaveNoEntries) {
 }
 
 TEST(SnpCertTable, UnknownGuidIsNotACertificate) {
-  EXPECT_FALSE(IsSnpCertificateGuid("00000000-0000-0000-0000-000000000001"));
+  const auto parsed = ParseSnpCertTable(Entry("00112233445566778899aabbccddeeff", 48, 4) + kEnd + "what");
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ((*parsed)[0].what, "");
 }
 
 TEST(SnpCertTable, RefusesMissingEnd) {

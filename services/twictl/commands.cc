@@ -3,7 +3,11 @@
 #include "absl/strings/str_format.h"
 #include "services/twictl/appraise.h"
 #include "services/twictl/dev_pki.h"
+#include "services/twictl/explain.h"
+#include "services/twictl/inspect.h"
+#include "services/twictl/issuance.h"
 #include "services/twictl/policy.h"
+#include "services/twictl/provision.h"
 #include "services/twictl/trust_bundle.h"
 
 namespace twi::twictl {
@@ -21,7 +25,11 @@ const std::vector<Command>& Commands() {
   static const std::vector<Command>* const commands = new std::vector<Command>{
       {"appraise", "appraise Evidence in files, offline, with the Verifier's code", RunAppraise},
       {"dev-pki", "make keys, certificates and a development SEV-SNP chain (DEVELOPMENT)", RunDevPki},
+      {"explain", "what refusals mean, and where to look", RunExplain},
+      {"inspect", "what Evidence, Attestation Results, grants and credentials in files say", RunInspect},
+      {"issuance", "why a credential exists: its issuance record", RunIssuance},
       {"policy", "check, sign, load and list Claims Mapper Policies", RunPolicy},
+      {"provision", "mechanism D: have a key made in the Key Store, and get its credential", RunProvision},
       {"trust-bundle", "fetch the Credential Authority's trust bundle", RunTrustBundle},
   };
   return *commands;

@@ -9,7 +9,7 @@
 #include "common/encoding/encoding.h"
 #include "common/status/status_macros.h"
 #include "services/verifier/distinguished_name.h"
-#include "services/verifier/formats/snp_cert_table.h"
+#include "common/snp_cert_table/snp_cert_table.h"
 #include "services/verifier/formats/snp_endorsement.h"
 #include "services/verifier/formats/snp_path.h"
 #include "services/verifier/formats/tpm_endorsement.h"

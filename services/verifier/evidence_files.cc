@@ -9,7 +9,7 @@
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "services/verifier/endorsement_files.h"
-#include "services/verifier/formats/snp_cert_table.h"
+#include "common/snp_cert_table/snp_cert_table.h"
 #include "services/verifier/formats/snp_report.h"
 #include "services/verifier/formats/snp_tsm_report.h"
 #include "services/verifier/formats/tpm_files.h"

@@ -130,7 +130,7 @@ class SevSnpAttester final : public Attester {
     evidence.set_report(std::move(outblob));
     TWI_ASSIGN_OR_RETURN(std::vector<SnpCertTableEntry> table, ParseSnpCertTable(*auxblob));
     for (SnpCertTableEntry& entry : table) {
-      if (IsSnpCertificateGuid(entry.guid)) evidence.add_certificates(std::move(entry.certificate));
+      if (!entry.what.empty()) evidence.add_certificates(std::move(entry.data));
     }
     return evidence;
   }

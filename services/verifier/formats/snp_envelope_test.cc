@@ -2,7 +2,7 @@
 #include "common/encoding/encoding.h"
 #include "common/status/deny.h"
 #include "gtest/gtest.h"
-#include "services/verifier/formats/snp_cert_table.h"
+#include "common/snp_cert_table/snp_cert_table.h"
 #include "services/verifier/formats/snp_path_cache.h"
 #include "services/verifier/formats/snp_tsm_report.h"
 #include "services/verifier/testing/snp_builder.h"

@@ -1,0 +1,126 @@
+#include "services/twictl/inspect.h"
+
+#include <memory>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/crypto/x509.h"
+#include "common/encoding/encoding.h"
+#include "common/jose/jwk.h"
+#include "common/status/deny.h"
+#include "common/status/status_macros.h"
+#include "services/twictl/appraise_offline.h"
+#include "services/twictl/input_files.h"
+#include "services/twictl/inspect_jws.h"
+#include "services/verifier/endorsement_files.h"
+
+namespace twi::twictl {
+namespace {
+
+using nlohmann::json;
+
+constexpr char kNotVerified[] = "signature NOT verified";
+
+std::string Time(absl::Time time) { return absl::FormatTime(absl::RFC3339_sec, time, absl::UTCTimeZone()); }
+
+// Our claims stand in an extension under 2.25 (a UUID's arc), as a DER UTF8String of at most 64 KiB.
+std::string ClaimsOf(const crypto::Certificate& certificate) {
+  for (const crypto::Extension& extension : certificate.extensions) {
+    if (!absl::StartsWith(extension.oid, "2.25.")) continue;
+    const std::string& der = extension.value;
+    if (der.size() < 2 || der[0] != 0x0c) continue;
+    const auto length = static_cast<unsigned char>(der[1]);
+    const std::size_t header = length < 0x80 ? 2 : 2 + (length & 0x7f);
+    if (header <= 4 && header <= der.size()) return der.substr(header);
+  }
+  return "";
+}
+
+Shown InspectCertificates(const std::vector<crypto::Certificate>& certificates) {
+  Shown shown;
+  shown.json = {{"kind", "certificates"}, {"signature", kNotVerified}, {"signature_verified", false}, {"certificates", json::array()}};
+  for (const crypto::Certificate& c : certificates) {
+    const std::string claims = ClaimsOf(c);
+    shown.json["certificates"].push_back({{"subject", c.subject_common_name},
+                                          {"issuer", c.issuer_common_name},
+                                          {"serial", ToHex(c.serial)},
+                                          {"not_before", Time(c.not_before)},
+                                          {"not_after", Time(c.not_after)},
+                                          {"ca", c.is_ca},
+                                          {"uri_sans", c.uri_sans},
+                                          {"dns_sans", c.dns_sans},
+                                          {"key_sha256", ToHex(c.public_key.spki_sha256())},
+                                          {"sha256", ToHex(c.sha256())},
+                                          {"claims", claims}});
+    absl::StrAppend(&shown.text, c.is_ca ? "certificate of an issuer: " : "certificate: ", c.uri_sans.empty() ? c.subject_common_name : absl::StrJoin(c.uri_sans, ", "), "\n  issued by     ",
+                    c.issuer_common_name, "\n  serial        ", ToHex(c.serial), "\n  valid         ", Time(c.not_before), " to ", Time(c.not_after), "\n");
+    if (!c.dns_sans.empty()) absl::StrAppend(&shown.text, "  DNS names     ", absl::StrJoin(c.dns_sans, ", "), "\n");
+    if (!claims.empty()) absl::StrAppend(&shown.text, "  claims        ", claims, "\n");
+    absl::StrAppend(&shown.text, "  key           ", c.public_key.bits(), " bits, SHA-256 ", ToHex(c.public_key.spki_sha256()), "\n  ", kNotVerified, "\n");
+  }
+  return shown;
+}
+
+// The fields that `appraise` would judge, by the code that would judge them, without a single trust anchor.
+absl::StatusOr<Shown> InspectEvidence(const verifier::EvidenceFile& file) {
+  TWI_ASSIGN_OR_RETURN(const verifier::LoadedEvidence loaded, verifier::LoadEvidence(file, {}, verifier::EvidenceFormat::kAuto));
+  OfflineRules rules;
+  rules.now = absl::Now();
+  const OfflineReport report = AppraiseOffline(loaded, rules);
+  Shown shown;
+  shown.json = {{"kind", "evidence"}, {"format", report.format}, {"signature", kNotVerified}, {"signature_verified", false}, {"fields", report.fields}};
+  shown.text = absl::StrCat("Evidence, format ", report.format, "\n");
+  for (const auto& [name, value] : report.fields.items()) {
+    absl::StrAppend(&shown.text, "  ", name, ": ", value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, json::error_handler_t::replace), "\n");
+  }
+  absl::StrAppend(&shown.text, "  ", kNotVerified, ": see `twictl appraise`\n");
+  return shown;
+}
+
+absl::StatusOr<Shown> InspectOne(const verifier::EvidenceFile& file, const jose::JwkSet* keys) {
+  const absl::string_view text = absl::StripAsciiWhitespace(file.bytes);
+  if (LooksLikeJws(text)) return InspectJws(text, keys);
+  if (absl::StrContains(file.bytes, "PRIVATE KEY-----")) return Shown{{{"kind", "private-key"}}, "a private key; it is not shown\n"};
+  if (verifier::EndorsementKindOf(file.bytes) == verifier::EndorsementKind::kCertificates) {
+    TWI_ASSIGN_OR_RETURN(const std::vector<crypto::Certificate> certificates, crypto::ParseCertificates(file.bytes));
+    return InspectCertificates(certificates);
+  }
+  return InspectEvidence(file);
+}
+
+absl::StatusOr<Shown> Inspect(const Flags& flags) {
+  if (flags.positional().empty()) return absl::InvalidArgumentError("expected a FILE");
+  std::unique_ptr<jose::JwkSet> keys;
+  if (flags.Has("--jwks")) {
+    TWI_ASSIGN_OR_RETURN(const verifier::EvidenceFile file, ReadInputFile(flags.Get("--jwks")));
+    TWI_ASSIGN_OR_RETURN(jose::JwkSet set, jose::JwkSetFromText(file.bytes));
+    keys = std::make_unique<jose::JwkSet>(std::move(set));
+  }
+  Shown all;
+  all.json = {{"files", json::array()}};
+  for (const std::string& path : flags.positional()) {
+    TWI_ASSIGN_OR_RETURN(const verifier::EvidenceFile file, ReadInputFile(path));
+    absl::StatusOr<Shown> one = InspectOne(file, keys.get());
+    if (!one.ok()) return WithContext(one.status(), path);
+    one->json["file"] = path;
+    all.json["files"].push_back(std::move(one->json));
+    absl::StrAppend(&all.text, flags.positional().size() > 1 ? absl::StrCat(path, ": ") : "", one->text);
+    if (one->exit_code != kExitDone) all.exit_code = one->exit_code;
+  }
+  return all;
+}
+
+}  // namespace
+
+int RunInspect(const Args& args) {
+  return RunFramed({"inspect",
+                    "Says what Evidence, Attestation Results, grants and credentials in files say: inspect FILE... It verifies nothing but JWS signatures, and those only with --jwks.",
+                    {{"--jwks", "FILE", "JSON Web Key Set: verifies the signatures of JWS files with it"}, OutputFlag(), HelpFlag()},
+                    64,
+                    Inspect},
+                   args);
+}
+
+}  // namespace twi::twictl
