@@ -54,10 +54,11 @@ swtpm socket --tpm2 --tpmstate dir="$work/tpm" --ctrl type=unixio,path="$work/tp
 pids+=($!)
 wait_for 10 test -S "$work/tpm.sock"
 export TPM2TOOLS_TCTI="swtpm:path=$work/tpm.sock"
-tpm2_createprimary -Q -C e -G ecc256:ecdsa-sha256 -c "$work/tpm/ak.ctx" -a 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign|noda'
+tpm2_createprimary -Q -C e -G ecc256:ecdsa-sha256:null -c "$work/tpm/ak.ctx" -a 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign|noda'
 tpm2_evictcontrol -Q -C o -c "$work/tpm/ak.ctx" 0x81010002
 tpm2_flushcontext -t
 tpm2_readpublic -Q -c 0x81010002 -f pem -o "$work/tpm/ak.pem"
+chmod 0644 "$work/tpm/ak.pem"  # the Verifier refuses files that others may write
 # What firmware and boot loader do on a real machine: measure what is started.
 tpm2_pcrextend "4:sha256=$(printf 'payroll worker 1.2.0\n' | sha256sum | cut -d' ' -f1)"
 tpm2_pcrread -Q -o "$work/tpm/pcrs" sha256:0,1,2,3,4,5,7
@@ -75,29 +76,37 @@ step "Five daemons: verifier, claims-mapper, credential-authority, key-store; an
 start() { "$bin/$1/$1" --config "$dir/config/$1.yaml" --port-file "$dir/run/$1.port" 2> "$dir/log/$1.err" & pids+=($!); eval "$1_pid=$!"; }
 for daemon in verifier claims_mapper credential_authority key_store; do start "$daemon"; done
 for daemon in verifier claims_mapper credential_authority key_store; do
-  wait_for 20 test -s "$dir/run/$daemon.port"
+  pid_name=${daemon}_pid
+  wait_for 20 sh -c "test -s '$dir/run/$daemon.port' || ! kill -0 ${!pid_name}"
+  [ -s "$dir/run/$daemon.port" ] || { cat "$dir/log/$daemon.err" >&2; fail "$daemon did not start"; }
   echo "  $daemon listens on $host:$(cat "$dir/run/$daemon.port") (TLS 1.3, both sides authenticated)"
 done
 "$twictl" trust-bundle --config "$dir/config/twictl.yaml" --out "$dir/run/credential-bundle.pem"
 
 acquire() { "$bin/workload_agent/workload_agent" --config "$dir/config/agent-$1.yaml" --once; }
+acquire_and_show() {
+  local identifier
+  identifier=$(acquire "$1") || fail "no credential by agent-$1.yaml"
+  echo "  identifier: $identifier"
+  show "$1"
+}
 show() {
   openssl x509 -in "$dir/out/$1/chain.pem" -noout -ext subjectAltName,extendedKeyUsage -enddate | sed 's/^/    /'
   openssl verify -CAfile "$dir/run/credential-bundle.pem" "$dir/out/$1/chain.pem" | sed 's/^.*: /    chain to the trust bundle: /'
-  [ ! -s "$dir/out/$1/wit.jwt" ] || "$twictl" inspect "$dir/out/$1/wit.jwt" | sed -n '1,14p' | sed 's/^/    /'
+  [ ! -s "$dir/out/$1/wit.jwt" ] || "$twictl" inspect --jwks "$dir/out/$1/wit-bundle.json" "$dir/out/$1/wit.jwt" | sed 's/^/    /'
 }
 
 step "Mechanism A: the Verifier is the front door (SEV-SNP report, development chain)"
-echo "  identifier: $(acquire A-snp)"; show A-snp
+acquire_and_show A-snp
 step "Mechanism B: passport (TPM quote of the software TPM)"
-echo "  identifier: $(acquire B-tpm)"; show B-tpm
+acquire_and_show B-tpm
 step "Mechanism C: background check, Evidence encrypted to the Verifier (SEV-SNP)"
-echo "  identifier: $(acquire C-snp)"; show C-snp
+acquire_and_show C-snp
 step "Mechanism D: the Workload Owner provisions, the workload is released the key (TPM quote)"
 "$twictl" provision --config "$dir/config/twictl.yaml" --anticipated "$dir/config/anticipated_results.json" --release-policy "$dir/config/release_policy.yaml" \
   --target https://db.example.org --out "$dir/run/provisioned" | sed 's/^/  /'
 sed -i "s/KEY_ID/$(cat "$dir/run/provisioned/key-id")/" "$dir"/config/agent-D-*.yaml
-echo "  identifier: $(acquire D-tpm)"; show D-tpm
+acquire_and_show D-tpm
 
 step "An unauthorized image is refused; the peer learns the reason's name, the operator everything"
 if acquire B-snp-unauthorized > "$work/refused" 2>&1; then fail "the unauthorized image got a credential"; fi

@@ -115,7 +115,7 @@ absl::Status FillUnsigned(absl::string_view name, const YamlNode& node, const st
   const std::uint64_t high =
       wide ? std::numeric_limits<std::uint64_t>::max() : std::numeric_limits<std::uint32_t>::max();
   const std::optional<std::uint64_t> value =
-      node.kind == YamlNode::Kind::kScalar && node.plain ? ParseUnsigned(node.scalar) : std::nullopt;
+      node.kind == YamlNode::Kind::kScalar && node.plain ? ParseUnsignedOrHex(node.scalar) : std::nullopt;
   if (!value || *value > high) return ExpectedAt(name, node, path, absl::StrCat("a whole number from 0 to ", high));
   const Reflection& r = *message.GetReflection();
   if (wide) {
@@ -129,19 +129,20 @@ absl::Status FillUnsigned(absl::string_view name, const YamlNode& node, const st
 
 absl::Status FillReal(absl::string_view name, const YamlNode& node, const std::string& path,
                       const FieldDescriptor& field, Message& message, bool add) {
-  const std::optional<double> value =
-      node.kind == YamlNode::Kind::kScalar && node.plain ? ParseReal(node.scalar) : std::nullopt;
+  const bool plain = node.kind == YamlNode::Kind::kScalar && node.plain;
+  const std::optional<double> parsed = plain ? ParseReal(node.scalar) : std::nullopt;
   const bool narrow = field.cpp_type() == FieldDescriptor::CPPTYPE_FLOAT;
-  if (!value ||
-      (narrow && (*value > std::numeric_limits<float>::max() || *value < std::numeric_limits<float>::lowest()))) {
+  const double value = parsed.value_or(0);
+  if (!parsed ||
+      (narrow && (value > std::numeric_limits<float>::max() || value < std::numeric_limits<float>::lowest()))) {
     return ExpectedAt(name, node, path, "a number");
   }
   const Reflection& r = *message.GetReflection();
   if (narrow) {
-    const float f = static_cast<float>(*value);
+    const float f = static_cast<float>(value);
     add ? r.AddFloat(&message, &field, f) : r.SetFloat(&message, &field, f);
   } else {
-    add ? r.AddDouble(&message, &field, *value) : r.SetDouble(&message, &field, *value);
+    add ? r.AddDouble(&message, &field, value) : r.SetDouble(&message, &field, value);
   }
   return absl::OkStatus();
 }

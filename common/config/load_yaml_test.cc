@@ -36,6 +36,13 @@ std::string Refused(const std::string& yaml) {
   return std::string(status.message());
 }
 
+TEST(ParseYamlTest, TakesHexForUnsigned) {
+  test::Sample sample;
+  ASSERT_TRUE(ParseYaml("size: 0x81010002\nwide: 0xFFFFFFFFFFFFFFFF", "t.yaml", sample).ok());
+  EXPECT_EQ(sample.size(), 0x81010002u);
+  EXPECT_EQ(sample.wide(), 0xFFFFFFFFFFFFFFFFu);
+}
+
 TEST(ParseYamlTest, FillsEveryKindOfField) {
   const Sample s = Parsed(R"(
 text: hello
@@ -144,6 +151,9 @@ INSTANTIATE_TEST_SUITE_P(
         RefusalCase{"IntLeadingZero", "small: 010", "expected a whole number"},
         RefusalCase{"IntFraction", "small: 1.0", "expected a whole number"},
         RefusalCase{"Int64TooLarge", "large: 9223372036854775808", "expected a whole number"},
+        RefusalCase{"UnsignedHexTooLarge", "size: 0x100000000", "expected a whole number from 0 to 4294967295"},
+        RefusalCase{"UnsignedHexWithoutDigits", "size: 0x", "expected a whole number"},
+        RefusalCase{"UnsignedHexOverlong", "wide: 0x00000000000000001", "expected a whole number"},
         RefusalCase{"UnsignedNegative", "size: -1", "expected a whole number from 0 to 4294967295"},
         RefusalCase{"UnsignedTooLarge", "wide: 18446744073709551616",
                     "expected a whole number from 0 to 18446744073709551615"},

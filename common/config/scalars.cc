@@ -86,6 +86,17 @@ std::optional<absl::Duration> ParseDurationText(absl::string_view text) {
   return duration;
 }
 
+std::optional<std::uint64_t> ParseUnsignedOrHex(absl::string_view text) {
+  if (text.substr(0, 2) != "0x") return ParseUnsigned(text);
+  text.remove_prefix(2);
+  std::uint64_t value = 0;
+  const bool digits = !text.empty() && text.size() <= 16 && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isxdigit(static_cast<unsigned char>(c));
+  });
+  if (!digits || !absl::SimpleHexAtoi(text, &value)) return std::nullopt;
+  return value;
+}
+
 std::optional<std::uint64_t> ParseUnsigned(absl::string_view text) {
   if (!AllDigits(text) || (text.size() > 1 && text[0] == '0')) return std::nullopt;
   std::uint64_t value = 0;

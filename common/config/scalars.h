@@ -23,6 +23,8 @@ std::optional<absl::Duration> ParseDurationText(absl::string_view text);
 // Decimal digits, '-' in front for signed ones; no '+', no leading zero, no separators.
 std::optional<std::int64_t> ParseSigned(absl::string_view text);
 std::optional<std::uint64_t> ParseUnsigned(absl::string_view text);
+// The same, or "0x" and 1..16 hex digits, as YAML 1.2 has them (10.3.2): handles and masks are written so.
+std::optional<std::uint64_t> ParseUnsignedOrHex(absl::string_view text);
 std::optional<double> ParseReal(absl::string_view text);  // finite
 
 // Even number of hex digits, either case.

@@ -1,5 +1,6 @@
-// P5: the Key Store's word, over a CSR that it built and signed itself, that the private key never left it and which release policy guards it (architecture section 4, D provisioning).
-// JWS ES256, typ twi-csr-counter-signature+jwt, with exactly the claims below. Made by the Key Store only; validated by the Credential Authority (P7).
+// P5: the Key Store's word, over a CSR that it built and signed itself, that the private key never left it and which
+// release policy guards it (architecture section 4, D provisioning). JWS ES256, typ twi-csr-counter-signature+jwt, with
+// exactly the claims below. Made by the Key Store only; validated by the Credential Authority (P7).
 #ifndef TWI_COMMON_COUNTER_SIGNATURE_COUNTER_SIGNATURE_H_
 #define TWI_COMMON_COUNTER_SIGNATURE_COUNTER_SIGNATURE_H_
 
@@ -27,7 +28,8 @@ struct CounterSignature {
 };
 
 // INTERNAL when ValidateCounterSignature would not read what was given.
-absl::StatusOr<std::string> SignCounterSignature(const CounterSignature& counter_signature, const crypto::PrivateKey& key, absl::string_view kid);
+absl::StatusOr<std::string> SignCounterSignature(const CounterSignature& counter_signature,
+                                                 const crypto::PrivateKey& key, absl::string_view kid);
 
 struct CounterSignatureExpectation {
   std::string issuer;   // the configured Key Store
@@ -38,10 +40,12 @@ struct CounterSignatureExpectation {
   absl::Duration max_skew = absl::Seconds(5);
 };
 
-// Checks, in this order: the expectation is complete (INTERNAL otherwise), size, typ and signature under a key of `keys`, exactly our claims with their types and lengths, iss, owner, that it is over
-// this very CSR, and its age. Everything but INTERNAL is COUNTER_SIGNATURE_INVALID.
-// The caller still checks: the CSR's own signature, the grant, that `target` is one of its own, and that the CSR was not issued for before.
-absl::StatusOr<CounterSignature> ValidateCounterSignature(absl::string_view jws, const jose::JwkSet& keys, const CounterSignatureExpectation& expectation);
+// Checks, in this order: the expectation is complete (INTERNAL otherwise), size, typ and signature under a key of
+// `keys`, exactly our claims with their types and lengths, iss, owner, that it is over this very CSR, and its age.
+// Everything but INTERNAL is COUNTER_SIGNATURE_INVALID. The caller still checks: the CSR's own signature, the grant,
+// that `target` is one of its own, and that the CSR was not issued for before.
+absl::StatusOr<CounterSignature> ValidateCounterSignature(absl::string_view jws, const jose::JwkSet& keys,
+                                                          const CounterSignatureExpectation& expectation);
 
 }  // namespace twi
 

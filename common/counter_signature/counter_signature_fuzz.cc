@@ -1,4 +1,5 @@
-// Two doors: the bytes as a counter-signature (the form), and the bytes as claims that the Key Store's key really signed.
+// Two doors: the bytes as a counter-signature (the form), and the bytes as claims that the Key Store's key really
+// signed.
 #include <cstdint>
 #include <cstdlib>
 
@@ -20,7 +21,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto jws = twi::jose::SignJws(key, "k", twi::kCounterSignatureTyp, text);
   if (!jws.ok()) return 0;
   const auto read = twi::ValidateCounterSignature(*jws, keys, expected);
-  if (read.ok() && (read->owner != expected.owner || read->csr_sha256 != twi::crypto::Sha256("csr") || read->key_id.empty())) std::abort();
+  if (read.ok() &&
+      (read->owner != expected.owner || read->csr_sha256 != twi::crypto::Sha256("csr") || read->key_id.empty()))
+    std::abort();
   if (!read.ok() && twi::DenyReasonOf(read.status()) != twi::v1::DENY_REASON_COUNTER_SIGNATURE_INVALID) std::abort();
   return 0;
 }

@@ -12,8 +12,8 @@
 namespace twi {
 namespace {
 
-using ::testing::HasSubstr;
 using nlohmann::json;
+using ::testing::HasSubstr;
 using testing::StatusIs;
 
 constexpr char kKeyStore[] = "spiffe://example.org/twi/key-store";
@@ -86,8 +86,10 @@ TEST_F(CounterSignatureTest, RefusesAnotherOwnerOrIssuer) {
 
 TEST_F(CounterSignatureTest, RefusesAForeignSigner) {
   const auto foreign = *crypto::PrivateKey::Generate(crypto::KeyType::kP256);
-  EXPECT_THAT(ValidateCounterSignature(*SignCounterSignature(made_, foreign, "k1"), keys_, expected_), StatusIs(kInvalid));
-  EXPECT_THAT(ValidateCounterSignature(*SignCounterSignature(made_, foreign, "k2"), keys_, expected_), StatusIs(kInvalid));
+  EXPECT_THAT(ValidateCounterSignature(*SignCounterSignature(made_, foreign, "k1"), keys_, expected_),
+              StatusIs(kInvalid));
+  EXPECT_THAT(ValidateCounterSignature(*SignCounterSignature(made_, foreign, "k2"), keys_, expected_),
+              StatusIs(kInvalid));
 }
 
 TEST_F(CounterSignatureTest, RefusesEveryFlippedCharacter) {
@@ -101,16 +103,19 @@ TEST_F(CounterSignatureTest, RefusesEveryFlippedCharacter) {
 
 TEST_F(CounterSignatureTest, RefusesAnotherTyp) {
   const json claims = jose::InsecureDecodeJws(Sign(), 16 * 1024)->payload;
-  EXPECT_THAT(ValidateCounterSignature(*jose::SignJws(key_, "k1", "twi-grant+jwt", claims.dump()), keys_, expected_), StatusIs(kInvalid));
+  EXPECT_THAT(ValidateCounterSignature(*jose::SignJws(key_, "k1", "twi-grant+jwt", claims.dump()), keys_, expected_),
+              StatusIs(kInvalid));
 }
 
 TEST_F(CounterSignatureTest, RefusesEachMissingClaimAndAnyOther) {
   ASSERT_OK(ValidateChanged([](json&) {}));
   for (const char* name : {"iss", "iat", "jti", "owner", "key_id", "csr_sha256", "release_policy_sha256", "target"}) {
     EXPECT_THAT(ValidateChanged([&](json& claims) { claims.erase(name); }), StatusIs(kInvalid, HasSubstr(name)));
-    EXPECT_THAT(ValidateChanged([&](json& claims) { claims[name] = json::array(); }), StatusIs(kInvalid, HasSubstr(name)));
+    EXPECT_THAT(ValidateChanged([&](json& claims) { claims[name] = json::array(); }),
+                StatusIs(kInvalid, HasSubstr(name)));
   }
-  EXPECT_THAT(ValidateChanged([](json& claims) { claims["exp"] = 1; }), StatusIs(kInvalid, HasSubstr("not one of ours")));
+  EXPECT_THAT(ValidateChanged([](json& claims) { claims["exp"] = 1; }),
+              StatusIs(kInvalid, HasSubstr("not one of ours")));
   EXPECT_THAT(ValidateChanged([](json& claims) { claims["iat"] = 1.5; }), StatusIs(kInvalid));
   EXPECT_THAT(ValidateChanged([](json& claims) { claims["jti"] = std::string(65, 'x'); }), StatusIs(kInvalid));
   EXPECT_THAT(ValidateChanged([](json& claims) { claims["csr_sha256"] = "AAAA"; }), StatusIs(kInvalid));

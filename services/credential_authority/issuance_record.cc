@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
+#include "common/encoding/encoding.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "common/storage/session.h"
@@ -43,6 +44,9 @@ absl::Status RecordIssuance(storage::Database& database, const v1::GetIssuanceRe
   return database.Write([&](storage::Session& session) -> absl::Status {
     if (!single_use.results_jti.empty() && !UseUp(session, absl::StrCat("results/", single_use.results_jti), single_use.results_expire)) {
       return Deny(v1::DENY_REASON_RESULTS_REPLAYED, absl::StrCat("results ", single_use.results_jti, " were used before"));
+    }
+    if (!single_use.csr_sha256.empty() && !UseUp(session, absl::StrCat("csr/", ToHex(single_use.csr_sha256)), single_use.csr_expires)) {
+      return Deny(v1::DENY_REASON_COUNTER_SIGNATURE_INVALID, "a credential was issued for this counter-signed request before");
     }
     if (!UseUp(session, absl::StrCat("grant/", single_use.grant_jti), single_use.grant_expires)) {
       return Deny(v1::DENY_REASON_GRANT_REPLAYED, absl::StrCat("grant ", single_use.grant_jti, " was used before"));

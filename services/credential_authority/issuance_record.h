@@ -20,11 +20,14 @@ extern const char kIssuanceSchema[];
 struct SingleUse {
   std::string results_jti;  // empty for D
   absl::Time results_expire;
+  std::string csr_sha256;   // 32 bytes; of D's counter-signed request, else empty
+  absl::Time csr_expires;   // when its counter-signature is too old anyway
   std::string grant_jti;
   absl::Time grant_expires;
 };
 
-// Records the issuance and uses up the results and the grant, in one transaction; returns when it is on disk. RESULTS_REPLAYED, GRANT_REPLAYED: nothing is recorded then, and the credential
+// Records the issuance and uses up the results, the counter-signed request and the grant, in one transaction; returns when it is on disk. RESULTS_REPLAYED,
+// COUNTER_SIGNATURE_INVALID (used before), GRANT_REPLAYED: nothing is recorded then, and the credential
 // must not leave. STORAGE_FAILED.
 absl::Status RecordIssuance(storage::Database& database, const v1::GetIssuanceResponse& record, const SingleUse& single_use, absl::Time now);
 

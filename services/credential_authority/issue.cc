@@ -139,6 +139,8 @@ absl::StatusOr<v1::IssueResponse> Issue(const AuthorityDeps& deps, const IssueIn
   TWI_ASSIGN_OR_RETURN(*response.mutable_credential(), SignBoth(deps, facts, now));
 
   SingleUse single_use;
+  single_use.csr_sha256 = input.csr_sha256;
+  single_use.csr_expires = input.csr_expires;
   single_use.grant_jti = input.grant.jti;
   single_use.grant_expires = input.grant.expires_at;
   if (input.results != nullptr) {

@@ -83,6 +83,8 @@ struct IssueInput {
   std::string results_sha256;
   std::string target;
   std::string requester;
+  std::string csr_sha256 = "";             // D: the counter-signed request, good for one credential
+  absl::Time csr_expires = absl::InfinitePast();
 };
 
 // Sign, read back, record, and only then return.

@@ -79,6 +79,10 @@ absl::StatusOr<X509Authority> StoredOrMade(const config::v1::CredentialAuthority
     TWI_ASSIGN_OR_RETURN(crypto::PrivateKey key, crypto::PrivateKey::FromPkcs8(pkcs8));
     TWI_ASSIGN_OR_RETURN(const std::string der, FromHex(certificate_hex));
     TWI_ASSIGN_OR_RETURN(crypto::Certificate certificate, crypto::ParseCertificate(der));
+    // Issuing for another trust domain under the old one's anchor would make credentials that nobody can tell apart.
+    if (certificate.uri_sans != std::vector<std::string>{absl::StrCat("spiffe://", config.trust_domain())}) {
+      return Invalid(file, absl::StrCat("holds the authority of another trust domain than ", config.trust_domain()));
+    }
     return Arrange(std::move(key), {std::move(certificate)}, file, now);
   }
   TWI_ASSIGN_OR_RETURN(crypto::PrivateKey key, crypto::PrivateKey::Generate(crypto::KeyType::kP256));

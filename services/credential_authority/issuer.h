@@ -29,7 +29,7 @@ struct X509Authority {
 };
 
 // Supplied (issuing.supplied_key_file) or from the store, or made: a self-signed P-256 certificate with URI SAN spiffe://<trust_domain> (SPIFFE X509-SVID section 4: no path).
-// Checks: P-256; key and certificate match; CA with keyCertSign; valid at `now`; chain links. CONFIG_INVALID names the file.
+// Checks: P-256; key and certificate match; CA with keyCertSign; valid at `now`; chain links; a stored one is of this trust domain. CONFIG_INVALID names the file.
 absl::StatusOr<X509Authority> LoadX509Authority(const config::v1::CredentialAuthorityConfig& config, storage::Database& database, const storage::Sealer& sealer,
                                                 crypto::Random& random, absl::Time now);
 

@@ -49,6 +49,12 @@ json ClaimsOf(const crypto::Certificate& certificate) {
   return claims.ok() ? *claims : json();
 }
 
+// Null when there is no such claim, so that a claim of another type compares unequal and does not throw.
+json Claim(const json& object, const char* name) {
+  const auto found = object.find(name);
+  return found == object.end() ? json() : *found;
+}
+
 absl::Status ValidateExtensions(const crypto::Certificate& c) {
   for (const crypto::Extension& extension : c.extensions) {
     const bool known = extension.oid == kOidSubjectAltName || extension.oid == kOidKeyUsage || extension.oid == kOidBasicConstraints ||
@@ -87,15 +93,16 @@ absl::Status ValidateWit(absl::string_view wit, const CredentialFacts& facts, ab
   const json& p = verified->payload;
   TWI_RETURN_IF_ERROR(Expect(verified->header.alg == "ES256" && !verified->header.kid.empty(), "header"));
   TWI_RETURN_IF_ERROR(Expect(p.size() == 7, "number of claims"));
-  TWI_RETURN_IF_ERROR(Expect(p.value("iss", "") == std::string(wit_issuer), "iss"));
-  TWI_RETURN_IF_ERROR(Expect(p.value("sub", "") == facts.workload_identifier, "sub"));
-  TWI_RETURN_IF_ERROR(Expect(p.contains("iat") && p["iat"] == absl::ToUnixSeconds(facts.not_before), "iat"));
-  TWI_RETURN_IF_ERROR(Expect(p.contains("exp") && p["exp"] == absl::ToUnixSeconds(facts.not_after), "exp"));
-  TWI_RETURN_IF_ERROR(Expect(p.value("jti", "") == ToHex(facts.serial), "jti"));
-  TWI_RETURN_IF_ERROR(Expect(p.contains(kClaimsClaim) && p[kClaimsClaim] == facts.claims, "claims"));
-  TWI_RETURN_IF_ERROR(Expect(p.contains("cnf") && p["cnf"].is_object() && p["cnf"].contains("jwk"), "cnf"));
-  const absl::StatusOr<jose::Jwk> jwk = jose::JwkFromJson(p["cnf"]["jwk"]);
-  return Expect(jwk.ok() && jwk->key == facts.public_key && !jwk->alg.empty(), "cnf.jwk");
+  TWI_RETURN_IF_ERROR(Expect(Claim(p, "iss") == std::string(wit_issuer), "iss"));
+  TWI_RETURN_IF_ERROR(Expect(Claim(p, "sub") == facts.workload_identifier, "sub"));
+  TWI_RETURN_IF_ERROR(Expect(Claim(p, "iat") == absl::ToUnixSeconds(facts.not_before), "iat"));
+  TWI_RETURN_IF_ERROR(Expect(Claim(p, "exp") == absl::ToUnixSeconds(facts.not_after), "exp"));
+  TWI_RETURN_IF_ERROR(Expect(Claim(p, "jti") == ToHex(facts.serial), "jti"));
+  TWI_RETURN_IF_ERROR(Expect(Claim(p, kClaimsClaim) == facts.claims, "claims"));
+  const json cnf = Claim(p, "cnf");
+  TWI_RETURN_IF_ERROR(Expect(cnf.is_object() && cnf.size() == 1 && cnf.contains("jwk"), "cnf"));
+  const absl::StatusOr<jose::Jwk> jwk = jose::JwkFromJson(cnf["jwk"]);
+  return Expect(jwk.ok() && jwk->key == facts.public_key && jwk->alg == jose::JwsAlgFor(facts.public_key.type()), "cnf.jwk");
 }
 
 }  // namespace twi::credential_authority

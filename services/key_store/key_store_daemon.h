@@ -1,4 +1,5 @@
-// Puts the Key Store together from its config: stores, keys, the Verifier's keys, server. main.cc and the benchmark start it.
+// Puts the Key Store together from its config: stores, keys, the Verifier's keys, server. main.cc and the benchmark
+// start it.
 #ifndef TWI_SERVICES_KEY_STORE_KEY_STORE_DAEMON_H_
 #define TWI_SERVICES_KEY_STORE_KEY_STORE_DAEMON_H_
 

@@ -17,8 +17,8 @@
 namespace twi::key_store {
 namespace {
 
-using ::testing::HasSubstr;
 using config::v1::KeyStoreConfig;
+using ::testing::HasSubstr;
 using testing::StatusIs;
 
 constexpr auto kInvalid = v1::DENY_REASON_CONFIG_INVALID;
@@ -42,7 +42,8 @@ TEST(KeyStoreConfigTest, RefusesWhatIsMissingOrContradictory) {
       {"rp_id", [](KeyStoreConfig& c) { c.clear_rp_id(); }},
       {"issuer", [](KeyStoreConfig& c) { c.set_issuer("spiffe://example.org"); }},
       {"verifier_keys.peer", [](KeyStoreConfig& c) { c.clear_verifier_keys(); }},
-      {"verifier_keys.refresh", [](KeyStoreConfig& c) { c.mutable_verifier_keys()->mutable_refresh()->set_seconds(1); }},
+      {"verifier_keys.refresh",
+       [](KeyStoreConfig& c) { c.mutable_verifier_keys()->mutable_refresh()->set_seconds(1); }},
       {"verifier_issuer", [](KeyStoreConfig& c) { c.clear_verifier_issuer(); }},
       {"max_results_age", [](KeyStoreConfig& c) { c.mutable_max_results_age()->set_seconds(7200); }},
       {"max_refusal_records", [](KeyStoreConfig& c) { c.set_max_refusal_records(1); }},

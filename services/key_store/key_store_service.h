@@ -13,10 +13,14 @@ class KeyStoreService final : public v1::KeyStore::Service {
   // Both must outlive the service.
   KeyStoreService(server::Gate& gate, const KeyStoreDeps& deps) : gate_(gate), deps_(deps) {}
 
-  grpc::Status ProvisionKey(grpc::ServerContext* context, const v1::ProvisionKeyRequest* request, v1::ProvisionKeyResponse* response) override;
-  grpc::Status ReleaseKey(grpc::ServerContext* context, const v1::ReleaseKeyRequest* request, v1::ReleaseKeyResponse* response) override;
-  grpc::Status ListKeys(grpc::ServerContext* context, const v1::ListKeysRequest* request, v1::ListKeysResponse* response) override;
-  grpc::Status GetKeyStoreKeys(grpc::ServerContext* context, const v1::GetKeyStoreKeysRequest* request, v1::GetKeyStoreKeysResponse* response) override;
+  grpc::Status ProvisionKey(grpc::ServerContext* context, const v1::ProvisionKeyRequest* request,
+                            v1::ProvisionKeyResponse* response) override;
+  grpc::Status ReleaseKey(grpc::ServerContext* context, const v1::ReleaseKeyRequest* request,
+                          v1::ReleaseKeyResponse* response) override;
+  grpc::Status ListKeys(grpc::ServerContext* context, const v1::ListKeysRequest* request,
+                        v1::ListKeysResponse* response) override;
+  grpc::Status GetKeyStoreKeys(grpc::ServerContext* context, const v1::GetKeyStoreKeysRequest* request,
+                               v1::GetKeyStoreKeysResponse* response) override;
 
  private:
   server::Gate& gate_;

@@ -22,15 +22,19 @@ constexpr std::size_t kMaxPageBytes = 256 * 1024;
 
 absl::Status MatchOwner(const KeyStoreDeps& deps, const std::string& owner) {
   if (deps.owners.count(owner) == 1) return absl::OkStatus();
-  return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED, absl::StrCat(owner.empty() ? "a peer without a SPIFFE ID" : owner, " is not a configured Workload Owner"));
+  return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED, absl::StrCat(owner.empty() ? "a peer without a SPIFFE ID" : owner,
+                                                             " is not a configured Workload Owner"));
 }
 
 // There is no way to change a key. Whoever names one is told so when it is theirs, and nothing when it is not.
 absl::Status RefuseKeyId(const KeyStoreDeps& deps, const std::string& key_id, const std::string& owner) {
   const absl::StatusOr<CredentialKey> key = deps.keys.Find(key_id);
-  if (key.ok() && key->owner == owner) return Deny(v1::DENY_REASON_RELEASE_POLICY_IMMUTABLE, absl::StrCat("key ", key_id, " exists, with the policy that it was made with"));
+  if (key.ok() && key->owner == owner)
+    return Deny(v1::DENY_REASON_RELEASE_POLICY_IMMUTABLE,
+                absl::StrCat("key ", key_id, " exists, with the policy that it was made with"));
   if (key.ok() || DenyReasonOf(key.status()) == v1::DENY_REASON_KEY_UNKNOWN) {
-    return Deny(v1::DENY_REASON_KEY_UNKNOWN, absl::StrCat("key_id ", key_id.substr(0, 64), " is not a key of ", owner, "; the Key Store names new keys itself"));
+    return Deny(v1::DENY_REASON_KEY_UNKNOWN, absl::StrCat("key_id ", key_id.substr(0, 64), " is not a key of ", owner,
+                                                          "; the Key Store names new keys itself"));
   }
   return key.status();
 }
@@ -47,12 +51,15 @@ absl::Status ValidateTarget(const KeyStoreDeps& deps, const std::string& target)
 }
 
 absl::StatusOr<crypto::KeyType> KeyTypeOf(v1::CredentialKeyType type) {
-  static const auto* const kTypes = new std::map<v1::CredentialKeyType, crypto::KeyType>{{v1::CREDENTIAL_KEY_TYPE_P256, crypto::KeyType::kP256},
-                                                                                       {v1::CREDENTIAL_KEY_TYPE_P384, crypto::KeyType::kP384},
-                                                                                       {v1::CREDENTIAL_KEY_TYPE_ED25519, crypto::KeyType::kEd25519},
-                                                                                       {v1::CREDENTIAL_KEY_TYPE_RSA3072, crypto::KeyType::kRsa3072}};
+  static const auto* const kTypes = new std::map<v1::CredentialKeyType, crypto::KeyType>{
+      {v1::CREDENTIAL_KEY_TYPE_P256, crypto::KeyType::kP256},
+      {v1::CREDENTIAL_KEY_TYPE_P384, crypto::KeyType::kP384},
+      {v1::CREDENTIAL_KEY_TYPE_ED25519, crypto::KeyType::kEd25519},
+      {v1::CREDENTIAL_KEY_TYPE_RSA3072, crypto::KeyType::kRsa3072}};
   const auto found = kTypes->find(type);
-  if (found == kTypes->end()) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, absl::StrCat("key_type ", static_cast<int>(type), " is unset or unknown"));
+  if (found == kTypes->end())
+    return Deny(v1::DENY_REASON_REQUEST_MALFORMED,
+                absl::StrCat("key_type ", static_cast<int>(type), " is unset or unknown"));
   return found->second;
 }
 
@@ -86,7 +93,8 @@ v1::KeyInfo InfoOf(const CredentialKey& key, const ReleaseRecords::Counts& count
 
 }  // namespace
 
-absl::StatusOr<v1::ProvisionKeyResponse> ProvisionKey(const KeyStoreDeps& deps, const v1::ProvisionKeyRequest& request, const std::string& owner) {
+absl::StatusOr<v1::ProvisionKeyResponse> ProvisionKey(const KeyStoreDeps& deps, const v1::ProvisionKeyRequest& request,
+                                                      const std::string& owner) {
   TWI_RETURN_IF_ERROR(MatchOwner(deps, owner));
   if (!request.key_id().empty()) return RefuseKeyId(deps, request.key_id(), owner);
   TWI_ASSIGN_OR_RETURN(const crypto::KeyType type, KeyTypeOf(request.key_type()));
@@ -111,18 +119,23 @@ absl::StatusOr<v1::ProvisionKeyResponse> ProvisionKey(const KeyStoreDeps& deps, 
   TWI_ASSIGN_OR_RETURN(*response.mutable_csr(), crypto::MakeCsr(private_key));  // P5
   TWI_ASSIGN_OR_RETURN(*response.mutable_counter_signature(), CounterSign(deps, key, response.csr()));
   namespace f = log::fields;
-  log::Audit("provisioned", {{f::kKeyId, key.key_id}, {f::kOwner, owner}, {f::kTarget, key.target}, {f::kPolicyDigest, ToHex(crypto::Sha256(key.release_policy))}});
+  log::Audit("provisioned", {{f::kKeyId, key.key_id},
+                             {f::kOwner, owner},
+                             {f::kTarget, key.target},
+                             {f::kPolicyDigest, ToHex(crypto::Sha256(key.release_policy))}});
   return response;
 }
 
-absl::StatusOr<v1::ListKeysResponse> ListKeys(const KeyStoreDeps& deps, const v1::ListKeysRequest& request, const std::string& owner) {
+absl::StatusOr<v1::ListKeysResponse> ListKeys(const KeyStoreDeps& deps, const v1::ListKeysRequest& request,
+                                              const std::string& owner) {
   TWI_RETURN_IF_ERROR(MatchOwner(deps, owner));
   if (request.after().size() > 64) return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, "after is longer than a key id");
   TWI_ASSIGN_OR_RETURN(const std::vector<CredentialKey> keys, deps.keys.List(owner, request.after(), kMaxPage + 1));
   v1::ListKeysResponse response;
   std::size_t bytes = 0;
   for (const CredentialKey& key : keys) {
-    if (response.keys_size() == kMaxPage || (response.keys_size() > 0 && bytes + key.release_policy.size() > kMaxPageBytes)) {
+    if (response.keys_size() == kMaxPage ||
+        (response.keys_size() > 0 && bytes + key.release_policy.size() > kMaxPageBytes)) {
       response.set_next(response.keys(response.keys_size() - 1).key_id());
       break;
     }

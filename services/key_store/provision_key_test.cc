@@ -22,8 +22,12 @@ class ProvisionKeyTest : public ::testing::Test {
     request_.set_release_policy(kPolicy);
     request_.set_target(kTarget);
   }
-  absl::StatusOr<v1::ProvisionKeyResponse> ProvisionAs(const std::string& spiffe_id) { return store_.As(spiffe_id)->ProvisionKey(request_, store_.deadline()); }
-  jose::JwkSet PublishedKeys() { return *jose::JwkSetFromText(store_.As(kOwner)->GetKeyStoreKeys(store_.deadline())->jwks()); }
+  absl::StatusOr<v1::ProvisionKeyResponse> ProvisionAs(const std::string& spiffe_id) {
+    return store_.As(spiffe_id)->ProvisionKey(request_, store_.deadline());
+  }
+  jose::JwkSet PublishedKeys() {
+    return *jose::JwkSetFromText(store_.As(kOwner)->GetKeyStoreKeys(store_.deadline())->jwks());
+  }
   CounterSignatureExpectation Expected(const v1::ProvisionKeyResponse& made) {
     CounterSignatureExpectation expected;
     expected.issuer = kKeyStoreId;
@@ -38,8 +42,10 @@ class ProvisionKeyTest : public ::testing::Test {
 };
 
 TEST_F(ProvisionKeyTest, EveryKeyTypeComesWithCsrAndCounterSignature) {
-  for (const auto& [type, key_type] : {std::pair(v1::CREDENTIAL_KEY_TYPE_P256, crypto::KeyType::kP256), std::pair(v1::CREDENTIAL_KEY_TYPE_P384, crypto::KeyType::kP384),
-                                       std::pair(v1::CREDENTIAL_KEY_TYPE_ED25519, crypto::KeyType::kEd25519), std::pair(v1::CREDENTIAL_KEY_TYPE_RSA3072, crypto::KeyType::kRsa3072)}) {
+  for (const auto& [type, key_type] : {std::pair(v1::CREDENTIAL_KEY_TYPE_P256, crypto::KeyType::kP256),
+                                       std::pair(v1::CREDENTIAL_KEY_TYPE_P384, crypto::KeyType::kP384),
+                                       std::pair(v1::CREDENTIAL_KEY_TYPE_ED25519, crypto::KeyType::kEd25519),
+                                       std::pair(v1::CREDENTIAL_KEY_TYPE_RSA3072, crypto::KeyType::kRsa3072)}) {
     // P3
     request_.set_key_type(type);
     ASSERT_OK_AND_ASSIGN(const v1::ProvisionKeyResponse made, ProvisionAs(kOwner));
@@ -49,7 +55,8 @@ TEST_F(ProvisionKeyTest, EveryKeyTypeComesWithCsrAndCounterSignature) {
     ASSERT_OK_AND_ASSIGN(const crypto::Csr csr, crypto::ParseAndVerifyCsr(made.csr()));
     EXPECT_EQ(csr.public_key.type(), key_type);
     EXPECT_EQ(csr.public_key.spki(), made.public_key());
-    ASSERT_OK_AND_ASSIGN(const CounterSignature said, ValidateCounterSignature(made.counter_signature(), PublishedKeys(), Expected(made)));
+    ASSERT_OK_AND_ASSIGN(const CounterSignature said,
+                         ValidateCounterSignature(made.counter_signature(), PublishedKeys(), Expected(made)));
     EXPECT_EQ(said.key_id, made.key_id());
     EXPECT_EQ(said.target, kTarget);
     EXPECT_EQ(said.release_policy_sha256, crypto::Sha256(kPolicy));
@@ -60,10 +67,12 @@ TEST_F(ProvisionKeyTest, ATamperedCounterSignatureOrCsrIsRefused) {
   ASSERT_OK_AND_ASSIGN(v1::ProvisionKeyResponse made, ProvisionAs(kOwner));
   ASSERT_OK_AND_ASSIGN(const v1::ProvisionKeyResponse other, ProvisionAs(kOwner));
   const jose::JwkSet keys = PublishedKeys();
-  EXPECT_THAT(ValidateCounterSignature(made.counter_signature(), keys, Expected(other)), StatusIs(v1::DENY_REASON_COUNTER_SIGNATURE_INVALID));
+  EXPECT_THAT(ValidateCounterSignature(made.counter_signature(), keys, Expected(other)),
+              StatusIs(v1::DENY_REASON_COUNTER_SIGNATURE_INVALID));
   std::string tampered = made.counter_signature();
   tampered[tampered.size() / 2] ^= 1;
-  EXPECT_THAT(ValidateCounterSignature(tampered, keys, Expected(made)), StatusIs(v1::DENY_REASON_COUNTER_SIGNATURE_INVALID));
+  EXPECT_THAT(ValidateCounterSignature(tampered, keys, Expected(made)),
+              StatusIs(v1::DENY_REASON_COUNTER_SIGNATURE_INVALID));
 }
 
 TEST_F(ProvisionKeyTest, ThePolicyOfAKeyCannotBeChanged) {
@@ -80,7 +89,8 @@ TEST_F(ProvisionKeyTest, ThePolicyOfAKeyCannotBeChanged) {
 TEST_F(ProvisionKeyTest, RefusesWhoIsNotAnOwner) {
   EXPECT_THAT(ProvisionAs(kNotAnOwner), StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
   EXPECT_THAT(ProvisionAs(kStranger), StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
-  EXPECT_THAT(store_.NewWorkload().client->ProvisionKey(request_, store_.deadline()), StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
+  EXPECT_THAT(store_.NewWorkload().client->ProvisionKey(request_, store_.deadline()),
+              StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
   EXPECT_THAT(store_.As(kNotAnOwner)->ListKeys(store_.deadline()), StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
 }
 

@@ -25,7 +25,8 @@ class ReleaseKeyTest : public ::testing::Test {
     made_ = store_.Provision();
     key_id_ = made_.key_id();
   }
-  absl::StatusOr<v1::ReleaseKeyResponse> Ask(const KeyStoreUnderTest::Workload& workload, const v1::ReleaseKeyRequest& request) {
+  absl::StatusOr<v1::ReleaseKeyResponse> Ask(const KeyStoreUnderTest::Workload& workload,
+                                             const v1::ReleaseKeyRequest& request) {
     return workload.client->ReleaseKey(request, store_.deadline());
   }
   // A workload for which everything is right but what `change` does to its Attestation Results.
@@ -35,9 +36,11 @@ class ReleaseKeyTest : public ::testing::Test {
     change(results);
     return Ask(workload, store_.RequestFor(workload, key_id_, results));
   }
-  absl::StatusOr<SecretBytes> Open(const KeyStoreUnderTest::Workload& workload, const v1::ReleaseKeyRequest& request, const std::string& sealed_key) {
+  absl::StatusOr<SecretBytes> Open(const KeyStoreUnderTest::Workload& workload, const v1::ReleaseKeyRequest& request,
+                                   const std::string& sealed_key) {
     const auto keys = jose::JwkSetFromText(workload.client->GetKeyStoreKeys(store_.deadline())->jwks());
-    SealedKeyContext context{kRpId, kTarget, workload.binding.nonce(), key_id_, crypto::Sha256(request.attestation_results())};
+    SealedKeyContext context{kRpId, kTarget, workload.binding.nonce(), key_id_,
+                             crypto::Sha256(request.attestation_results())};
     return OpenSealedKey(sealed_key, *keys, kKeyStoreId, context, workload.encryption_key);
   }
   ReleaseRecord LastRecord() { return store_.records->OfKey(key_id_)->back(); }
@@ -93,16 +96,15 @@ TEST_F(ReleaseKeyTest, RefusesReplayedResultsForAnyKeyAndAfterARestart) {
 }
 
 TEST_F(ReleaseKeyTest, RefusesAnotherAudienceIssuerOrTime) {
-  EXPECT_THAT(AskWith([](AttestationResults& r) { r.audience = "https://ca.test.example"; }), StatusIs(v1::DENY_REASON_RESULTS_WRONG_AUDIENCE));
+  EXPECT_THAT(AskWith([](AttestationResults& r) { r.audience = "https://ca.test.example"; }),
+              StatusIs(v1::DENY_REASON_RESULTS_WRONG_AUDIENCE));
   EXPECT_FALSE(AskWith([](AttestationResults& r) { r.issuer = "spiffe://test.example/twi/other"; }).ok());
   EXPECT_THAT(AskWith([](AttestationResults& r) {
                 r.issued_at -= absl::Hours(1);
                 r.expires_at -= absl::Hours(1);
               }),
               StatusIs(v1::DENY_REASON_RESULTS_EXPIRED));
-  EXPECT_THAT(AskWith([](AttestationResults& r) {
-                r.issued_at -= absl::Minutes(11);
-              }),
+  EXPECT_THAT(AskWith([](AttestationResults& r) { r.issued_at -= absl::Minutes(11); }),
               StatusIs(v1::DENY_REASON_RESULTS_EXPIRED));
   EXPECT_THAT(AskWith([](AttestationResults& r) {
                 r.issued_at += absl::Hours(1);
@@ -127,13 +129,15 @@ TEST_F(ReleaseKeyTest, RefusesResultsOfAnUnknownVerifierKeyOrFlipped) {
 
 TEST_F(ReleaseKeyTest, RefusesAnotherChannel) {
   const auto workload = store_.NewWorkload(), thief = store_.NewWorkload();
-  EXPECT_THAT(Ask(thief, store_.RequestFor(workload, key_id_, store_.ResultsFor(workload))), StatusIs(v1::DENY_REASON_RESULTS_WRONG_CHANNEL));
+  EXPECT_THAT(Ask(thief, store_.RequestFor(workload, key_id_, store_.ResultsFor(workload))),
+              StatusIs(v1::DENY_REASON_RESULTS_WRONG_CHANNEL));
 }
 
 TEST_F(ReleaseKeyTest, RefusesAKeyThatTheResultsDoNotName) {
   // The results name another encryption key than the binding's subject.
   const auto other = *crypto::HpkePrivateKey::Generate();
-  EXPECT_THAT(AskWith([&](AttestationResults& r) { r.key_spki = other.spki(); }), StatusIs(v1::DENY_REASON_RESULTS_KEY_MISMATCH));
+  EXPECT_THAT(AskWith([&](AttestationResults& r) { r.key_spki = other.spki(); }),
+              StatusIs(v1::DENY_REASON_RESULTS_KEY_MISMATCH));
   // The subject is exchanged in the request: the reported binding no longer fits.
   const auto workload = store_.NewWorkload();
   auto request = store_.RequestFor(workload, key_id_, store_.ResultsFor(workload));
@@ -144,7 +148,8 @@ TEST_F(ReleaseKeyTest, RefusesAKeyThatTheResultsDoNotName) {
 TEST_F(ReleaseKeyTest, RefusesEvidenceBoundToAnotherRelyingParty) {
   auto workload = store_.NewWorkload();
   workload.binding.set_rp_id("https://ca.test.example");  // attested so, and asked so
-  EXPECT_THAT(Ask(workload, store_.RequestFor(workload, key_id_, store_.ResultsFor(workload))), StatusIs(v1::DENY_REASON_BINDING_MISMATCH));
+  EXPECT_THAT(Ask(workload, store_.RequestFor(workload, key_id_, store_.ResultsFor(workload))),
+              StatusIs(v1::DENY_REASON_BINDING_MISMATCH));
   EXPECT_THAT(LastRecord().detail, HasSubstr("we are"));
 }
 
@@ -161,24 +166,30 @@ TEST_F(ReleaseKeyTest, RefusesAnotherNonceOrProfile) {
 TEST_F(ReleaseKeyTest, RefusesAnotherTarget) {
   auto workload = store_.NewWorkload();
   workload.binding.set_target("https://ledger.test.example");
-  EXPECT_THAT(Ask(workload, store_.RequestFor(workload, key_id_, store_.ResultsFor(workload))), StatusIs(v1::DENY_REASON_TARGET_NOT_ALLOWED));
+  EXPECT_THAT(Ask(workload, store_.RequestFor(workload, key_id_, store_.ResultsFor(workload))),
+              StatusIs(v1::DENY_REASON_TARGET_NOT_ALLOWED));
 }
 
 TEST_F(ReleaseKeyTest, RefusesAnUnknownOrMalformedKeyId) {
   const auto workload = store_.NewWorkload();
-  EXPECT_THAT(Ask(workload, store_.RequestFor(workload, std::string(32, '0'), store_.ResultsFor(workload))), StatusIs(v1::DENY_REASON_KEY_UNKNOWN));
-  EXPECT_THAT(Ask(workload, store_.RequestFor(workload, "", store_.ResultsFor(workload))), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
+  EXPECT_THAT(Ask(workload, store_.RequestFor(workload, std::string(32, '0'), store_.ResultsFor(workload))),
+              StatusIs(v1::DENY_REASON_KEY_UNKNOWN));
+  EXPECT_THAT(Ask(workload, store_.RequestFor(workload, "", store_.ResultsFor(workload))),
+              StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
   EXPECT_THAT(Ask(workload, v1::ReleaseKeyRequest()), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
 }
 
 TEST_F(ReleaseKeyTest, RefusesWhatTheReleasePolicyDoesNotAllowAndRecordsWhy) {
-  EXPECT_THAT(AskWith([](AttestationResults& r) { r.software["name"] = "ledger"; }), StatusIs(v1::DENY_REASON_RELEASE_POLICY_REFUSED));
+  EXPECT_THAT(AskWith([](AttestationResults& r) { r.software["name"] = "ledger"; }),
+              StatusIs(v1::DENY_REASON_RELEASE_POLICY_REFUSED));
   const ReleaseRecord record = LastRecord();
   EXPECT_EQ(record.reason, v1::DENY_REASON_RELEASE_POLICY_REFUSED);
   EXPECT_THAT(record.detail, HasSubstr("\"ledger\""));
   EXPECT_FALSE(record.results_jti.empty());
-  EXPECT_THAT(AskWith([](AttestationResults& r) { r.software = nullptr; }), StatusIs(v1::DENY_REASON_RELEASE_POLICY_REFUSED));
-  EXPECT_THAT(AskWith([](AttestationResults& r) { r.attester_claims["vmpl"] = 3; }), StatusIs(v1::DENY_REASON_RELEASE_POLICY_REFUSED));
+  EXPECT_THAT(AskWith([](AttestationResults& r) { r.software = nullptr; }),
+              StatusIs(v1::DENY_REASON_RELEASE_POLICY_REFUSED));
+  EXPECT_THAT(AskWith([](AttestationResults& r) { r.attester_claims["vmpl"] = 3; }),
+              StatusIs(v1::DENY_REASON_RELEASE_POLICY_REFUSED));
   EXPECT_EQ(store_.records->Count(key_id_)->refusals, 3u);
   EXPECT_EQ(store_.records->Count(key_id_)->releases, 0u);
 }

@@ -19,38 +19,48 @@ constexpr char kName[] = "release_policy";
 
 absl::Status Invalid(absl::string_view detail) { return Deny(v1::DENY_REASON_RELEASE_POLICY_INVALID, detail); }
 
-// results.software.name, or a claim of the Evidence that says which software runs. Not the format, the VMPL or a TCB: many workloads share those.
+// results.software.name, or a claim of the Evidence that says which software runs. Not the format, the VMPL or a TCB:
+// many workloads share those.
 bool SaysWhichSoftware(const std::vector<std::string>& path) {
-  static const auto* const kClaims = new std::set<std::string>{"measurement", "host_data", "id_key_digest", "author_key_digest", "pcrs"};
+  static const auto* const kClaims =
+      new std::set<std::string>{"measurement", "host_data", "id_key_digest", "author_key_digest", "pcrs"};
   if (path.size() < 3 || path[0] != "results") return false;
   return (path[1] == "software" && path[2] == "name") || (path[1] == "attester" && kClaims->count(path[2]) == 1);
 }
 
 bool PinsSoftware(const Conditions::Named& condition) {
   const std::vector<cel::RequiredLiteral> required = condition.program.RequiredEqualities();
-  return std::any_of(required.begin(), required.end(),
-                     [](const cel::RequiredLiteral& literal) { return !literal.alternatives.empty() && SaysWhichSoftware(literal.path); });
+  return std::any_of(required.begin(), required.end(), [](const cel::RequiredLiteral& literal) {
+    return !literal.alternatives.empty() && SaysWhichSoftware(literal.path);
+  });
 }
 
 }  // namespace
 
 absl::StatusOr<ReleasePolicy> ReleasePolicy::Compile(absl::string_view document) {
-  if (document.empty() || document.size() > kMaxDocument) return Invalid(absl::StrCat(kName, ": ", document.size(), " bytes, 1..", kMaxDocument, " are allowed"));
+  if (document.empty() || document.size() > kMaxDocument)
+    return Invalid(absl::StrCat(kName, ": ", document.size(), " bytes, 1..", kMaxDocument, " are allowed"));
   config::v1::ReleasePolicy policy;
-  if (const absl::Status parsed = config::ParseYaml(document, kName, policy); !parsed.ok()) return Invalid(parsed.message());
+  if (const absl::Status parsed = config::ParseYaml(document, kName, policy); !parsed.ok())
+    return Invalid(parsed.message());
   if (policy.conditions().empty()) return Invalid(absl::StrCat(kName, ": conditions: expected at least one"));
   std::vector<std::pair<std::string, std::string>> named;
-  for (const config::v1::ReleaseCondition& condition : policy.conditions()) named.emplace_back(condition.name(), condition.expression());
+  for (const config::v1::ReleaseCondition& condition : policy.conditions())
+    named.emplace_back(condition.name(), condition.expression());
   absl::StatusOr<Conditions> conditions = Conditions::Compile(named, {{"results", ResultsType()}});
   if (!conditions.ok()) return Invalid(absl::StrCat(kName, ": ", conditions.status().message()));
   if (std::none_of(conditions->all().begin(), conditions->all().end(), PinsSoftware)) {
-    return Invalid(absl::StrCat(kName, ": no condition pins the software, so that any attested workload would get the key; expected one like results.software.name == \"payroll\" or "
-                                       "results.attester.measurement in [\"...\"], not below || or !"));
+    return Invalid(absl::StrCat(kName,
+                                ": no condition pins the software, so that any attested workload would get the key; "
+                                "expected one like results.software.name == \"payroll\" or "
+                                "results.attester.measurement in [\"...\"], not below || or !"));
   }
   return ReleasePolicy(*std::move(conditions));
 }
 
-absl::Status ReleasePolicy::Match(const AttestationResults& results) const { return MatchObject(ResultsForPolicy(results)); }
+absl::Status ReleasePolicy::Match(const AttestationResults& results) const {
+  return MatchObject(ResultsForPolicy(results));
+}
 
 absl::Status ReleasePolicy::MatchObject(const nlohmann::json& results) const {
   cel::Activation activation;
@@ -58,10 +68,13 @@ absl::Status ReleasePolicy::MatchObject(const nlohmann::json& results) const {
   const std::vector<FailedCondition> failed = conditions_.Failed(activation);
   if (failed.empty()) return absl::OkStatus();
   return Deny(v1::DENY_REASON_RELEASE_POLICY_REFUSED,
-              absl::StrJoin(failed, "; ", [](std::string* out, const FailedCondition& condition) { absl::StrAppend(out, condition.ToString()); }));
+              absl::StrJoin(failed, "; ", [](std::string* out, const FailedCondition& condition) {
+                absl::StrAppend(out, condition.ToString());
+              }));
 }
 
-absl::StatusOr<std::shared_ptr<const ReleasePolicy>> ReleasePolicyCache::Get(const std::string& key_id, absl::string_view document) {
+absl::StatusOr<std::shared_ptr<const ReleasePolicy>> ReleasePolicyCache::Get(const std::string& key_id,
+                                                                             absl::string_view document) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (const auto found = compiled_.find(key_id); found != compiled_.end()) return found->second;

@@ -1,4 +1,5 @@
-// Bytes as a release policy: either refused as RELEASE_POLICY_INVALID, or a policy that never opens a key for results without software.
+// Bytes as a release policy: either refused as RELEASE_POLICY_INVALID, or a policy that never opens a key for results
+// without software.
 #include <cstdint>
 #include <cstdlib>
 
@@ -6,7 +7,8 @@
 #include "services/key_store/release_policy.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto policy = twi::key_store::ReleasePolicy::Compile(absl::string_view(reinterpret_cast<const char*>(data), size));
+  const auto policy =
+      twi::key_store::ReleasePolicy::Compile(absl::string_view(reinterpret_cast<const char*>(data), size));
   if (!policy.ok()) {
     if (twi::DenyReasonOf(policy.status()) != twi::v1::DENY_REASON_RELEASE_POLICY_INVALID) std::abort();
     return 0;

@@ -17,7 +17,9 @@ using testing::StatusIs;
 constexpr auto kInvalid = v1::DENY_REASON_RELEASE_POLICY_INVALID;
 constexpr auto kRefused = v1::DENY_REASON_RELEASE_POLICY_REFUSED;
 
-std::string One(const std::string& expression) { return absl::StrCat("conditions:\n- name: c\n  expression: '", expression, "'\n"); }
+std::string One(const std::string& expression) {
+  return absl::StrCat("conditions:\n- name: c\n  expression: '", expression, "'\n");
+}
 
 AttestationResults Payroll() {
   AttestationResults r;
@@ -41,18 +43,21 @@ TEST(ReleasePolicyTest, HoldsForTheSoftwareItPins) {
 
 TEST(ReleasePolicyTest, OnePinAmongConditionsIsEnough) {
   const auto policy = ReleasePolicy::Compile(
-      "description: who may\nconditions:\n- name: trusted\n  expression: results.status == \"affirming\"\n- name: which\n  expression: results.software.name == \"payroll\"\n");
+      "description: who may\nconditions:\n- name: trusted\n  expression: results.status == \"affirming\"\n- name: "
+      "which\n  expression: results.software.name == \"payroll\"\n");
   ASSERT_OK(policy);
   EXPECT_OK(policy->Match(Payroll()));
 }
 
 TEST(ReleasePolicyTest, RefusalNamesEveryFailedCondition) {
   const auto policy = ReleasePolicy::Compile(
-      "conditions:\n- name: which\n  expression: results.software.name == \"ledger\"\n- name: version\n  expression: results.software.version == \"2.0.0\"\n"
+      "conditions:\n- name: which\n  expression: results.software.name == \"ledger\"\n- name: version\n  expression: "
+      "results.software.version == \"2.0.0\"\n"
       "- name: status\n  expression: results.status == \"affirming\"\n");
   ASSERT_OK(policy);
-  EXPECT_THAT(policy->Match(Payroll()), StatusIs(kRefused, AllOf(HasSubstr("which"), HasSubstr("\"payroll\""), HasSubstr("\"ledger\""), HasSubstr("2.0.0"),
-                                                                 ::testing::Not(HasSubstr("status:")))));
+  EXPECT_THAT(policy->Match(Payroll()),
+              StatusIs(kRefused, AllOf(HasSubstr("which"), HasSubstr("\"payroll\""), HasSubstr("\"ledger\""),
+                                       HasSubstr("2.0.0"), ::testing::Not(HasSubstr("status:")))));
 }
 
 TEST(ReleasePolicyTest, UnknownSoftwareIsRefusedNotAccepted) {
@@ -63,19 +68,24 @@ TEST(ReleasePolicyTest, UnknownSoftwareIsRefusedNotAccepted) {
   EXPECT_THAT(policy->Match(unknown), StatusIs(kRefused));
 }
 
-TEST(ReleasePolicyTest, AnAbsentClaimIsRefused) { EXPECT_THAT(Match(R"(results.attester.host_data == "00")"), StatusIs(kRefused)); }
+TEST(ReleasePolicyTest, AnAbsentClaimIsRefused) {
+  EXPECT_THAT(Match(R"(results.attester.host_data == "00")"), StatusIs(kRefused));
+}
 
 TEST(ReleasePolicyTest, RefusesAPolicyThatAnyAttestedWorkloadMeets) {
-  for (const char* expression : {R"(results.status == "affirming")", "true", R"(results.attester.format == "sev-snp")", R"(results.attester.vmpl == 0)",
-                                 R"(results.software.vendor == "v")", R"(results.software.name != "")", R"(results.software.name == "payroll" || true)",
-                                 R"(!(results.software.name == "x"))", "results.software.name == results.software.name", "results.software.name in []",
-                                 R"(results.software.name.startsWith("p"))"}) {
-    EXPECT_THAT(ReleasePolicy::Compile(One(expression)), StatusIs(kInvalid, HasSubstr("pins the software"))) << expression;
+  for (const char* expression : {R"(results.status == "affirming")", "true", R"(results.attester.format == "sev-snp")",
+                                 R"(results.attester.vmpl == 0)", R"(results.software.vendor == "v")",
+                                 R"(results.software.name != "")", R"(results.software.name == "payroll" || true)",
+                                 R"(!(results.software.name == "x"))", "results.software.name == results.software.name",
+                                 "results.software.name in []", R"(results.software.name.startsWith("p"))"}) {
+    EXPECT_THAT(ReleasePolicy::Compile(One(expression)), StatusIs(kInvalid, HasSubstr("pins the software")))
+        << expression;
   }
 }
 
 TEST(ReleasePolicyTest, RefusesWhatNoResultsCarry) {
-  EXPECT_THAT(ReleasePolicy::Compile(One(R"(results.sofware.name == "payroll")")), StatusIs(kInvalid, AllOf(HasSubstr("\"c\""), HasSubstr("1:1: "))));
+  EXPECT_THAT(ReleasePolicy::Compile(One(R"(results.sofware.name == "payroll")")),
+              StatusIs(kInvalid, AllOf(HasSubstr("\"c\""), HasSubstr("1:1: "))));
   EXPECT_THAT(ReleasePolicy::Compile(One(R"(evidence.measurement == "aa")")), StatusIs(kInvalid));
   EXPECT_THAT(ReleasePolicy::Compile(One(R"(results.software.name)")), StatusIs(kInvalid));
 }
@@ -91,7 +101,8 @@ TEST(ReleasePolicyTest, RefusesABadDocumentWithLineAndColumn) {
 TEST(ReleasePolicyTest, RefusesDuplicateAndNamelessConditions) {
   const std::string condition = "- name: c\n  expression: results.software.name == \"payroll\"\n";
   EXPECT_THAT(ReleasePolicy::Compile("conditions:\n" + condition + condition), StatusIs(kInvalid, HasSubstr("twice")));
-  EXPECT_THAT(ReleasePolicy::Compile("conditions:\n- expression: results.software.name == \"payroll\"\n"), StatusIs(kInvalid, HasSubstr("no name")));
+  EXPECT_THAT(ReleasePolicy::Compile("conditions:\n- expression: results.software.name == \"payroll\"\n"),
+              StatusIs(kInvalid, HasSubstr("no name")));
 }
 
 TEST(ReleasePolicyCacheTest, CompilesOncePerKey) {

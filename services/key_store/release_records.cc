@@ -7,10 +7,12 @@ namespace twi::key_store {
 
 const char kReleaseRecordsSchema[] =
     "CREATE TABLE releases("
-    "id INTEGER PRIMARY KEY, key_id TEXT NOT NULL, at_unix_ms INTEGER NOT NULL, results_jti TEXT NOT NULL UNIQUE, results_sha256 BLOB NOT NULL, peer TEXT NOT NULL);"
+    "id INTEGER PRIMARY KEY, key_id TEXT NOT NULL, at_unix_ms INTEGER NOT NULL, results_jti TEXT NOT NULL UNIQUE, "
+    "results_sha256 BLOB NOT NULL, peer TEXT NOT NULL);"
     "CREATE INDEX releases_of_key ON releases(key_id);"
     "CREATE TABLE refusals("
-    "id INTEGER PRIMARY KEY, key_id TEXT NOT NULL, at_unix_ms INTEGER NOT NULL, reason INTEGER NOT NULL, detail TEXT NOT NULL, results_jti TEXT NOT NULL,"
+    "id INTEGER PRIMARY KEY, key_id TEXT NOT NULL, at_unix_ms INTEGER NOT NULL, reason INTEGER NOT NULL, detail TEXT "
+    "NOT NULL, results_jti TEXT NOT NULL,"
     "results_sha256 BLOB NOT NULL, peer TEXT NOT NULL);"
     "CREATE INDEX refusals_of_key ON refusals(key_id);";
 
@@ -24,9 +26,14 @@ constexpr std::size_t kMaxDetail = 2048;
 absl::Status ReleaseRecords::AddRelease(const ReleaseRecord& record) {
   const long long at = absl::ToUnixMillis(record.at);
   return database_.Write([&](storage::Session& s) -> absl::Status {
-    const long long added = s.Change("INSERT OR IGNORE INTO releases(key_id, at_unix_ms, results_jti, results_sha256, peer) VALUES (?, ?, ?, CAST(? AS BLOB), ?)",
-                                     soci::use(record.key_id), soci::use(at), soci::use(record.results_jti), soci::use(record.results_sha256), soci::use(record.peer));
-    if (added == 0) return Deny(v1::DENY_REASON_RESULTS_REPLAYED, absl::StrCat("Attestation Results ", record.results_jti, " opened a key before"));
+    const long long added = s.Change(
+        "INSERT OR IGNORE INTO releases(key_id, at_unix_ms, results_jti, results_sha256, peer) VALUES (?, ?, ?, CAST(? "
+        "AS BLOB), ?)",
+        soci::use(record.key_id), soci::use(at), soci::use(record.results_jti), soci::use(record.results_sha256),
+        soci::use(record.peer));
+    if (added == 0)
+      return Deny(v1::DENY_REASON_RESULTS_REPLAYED,
+                  absl::StrCat("Attestation Results ", record.results_jti, " opened a key before"));
     return absl::OkStatus();
   });
 }
@@ -35,8 +42,11 @@ absl::Status ReleaseRecords::AddRefusal(const ReleaseRecord& record) {
   const long long at = absl::ToUnixMillis(record.at), reason = record.reason;
   const std::string key_id = record.key_id.substr(0, kMaxKeyId), detail = record.detail.substr(0, kMaxDetail);
   return database_.Write([&](storage::Session& s) {
-    s.Change("INSERT INTO refusals(key_id, at_unix_ms, reason, detail, results_jti, results_sha256, peer) VALUES (?, ?, ?, ?, ?, CAST(? AS BLOB), ?)", soci::use(key_id), soci::use(at),
-             soci::use(reason), soci::use(detail), soci::use(record.results_jti), soci::use(record.results_sha256), soci::use(record.peer));
+    s.Change(
+        "INSERT INTO refusals(key_id, at_unix_ms, reason, detail, results_jti, results_sha256, peer) VALUES (?, ?, ?, "
+        "?, ?, CAST(? AS BLOB), ?)",
+        soci::use(key_id), soci::use(at), soci::use(reason), soci::use(detail), soci::use(record.results_jti),
+        soci::use(record.results_sha256), soci::use(record.peer));
     s.Change("DELETE FROM refusals WHERE id <= (SELECT max(id) FROM refusals) - ?", soci::use(max_refusals_));
     return absl::OkStatus();
   });
@@ -60,13 +70,18 @@ absl::StatusOr<std::vector<ReleaseRecord>> ReleaseRecords::OfKey(const std::stri
     long long at = 0, reason = 0;
     const auto take = [&] {
       row.at = absl::FromUnixMillis(at);
-      row.reason = v1::DenyReason_IsValid(static_cast<int>(reason)) ? static_cast<DenyReason>(reason) : v1::DENY_REASON_INTERNAL;
+      row.reason =
+          v1::DenyReason_IsValid(static_cast<int>(reason)) ? static_cast<DenyReason>(reason) : v1::DENY_REASON_INTERNAL;
       records.push_back(row);
     };
-    s.Rows("SELECT at_unix_ms, results_jti, results_sha256, peer FROM releases WHERE key_id = ? ORDER BY id", take, soci::into(at), soci::into(row.results_jti),
-           soci::into(row.results_sha256), soci::into(row.peer), soci::use(key_id));
-    s.Rows("SELECT at_unix_ms, reason, detail, results_jti, results_sha256, peer FROM refusals WHERE key_id = ? ORDER BY id", take, soci::into(at), soci::into(reason),
-           soci::into(row.detail), soci::into(row.results_jti), soci::into(row.results_sha256), soci::into(row.peer), soci::use(key_id));
+    s.Rows("SELECT at_unix_ms, results_jti, results_sha256, peer FROM releases WHERE key_id = ? ORDER BY id", take,
+           soci::into(at), soci::into(row.results_jti), soci::into(row.results_sha256), soci::into(row.peer),
+           soci::use(key_id));
+    s.Rows(
+        "SELECT at_unix_ms, reason, detail, results_jti, results_sha256, peer FROM refusals WHERE key_id = ? ORDER BY "
+        "id",
+        take, soci::into(at), soci::into(reason), soci::into(row.detail), soci::into(row.results_jti),
+        soci::into(row.results_sha256), soci::into(row.peer), soci::use(key_id));
     return absl::OkStatus();
   }));
   return records;

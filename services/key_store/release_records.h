@@ -1,4 +1,5 @@
-// What was asked of each key and what came of it. A release is on disk before the sealed key leaves; so is a refusal before its answer.
+// What was asked of each key and what came of it. A release is on disk before the sealed key leaves; so is a refusal
+// before its answer.
 #ifndef TWI_SERVICES_KEY_STORE_RELEASE_RECORDS_H_
 #define TWI_SERVICES_KEY_STORE_RELEASE_RECORDS_H_
 
@@ -18,22 +19,24 @@ namespace twi::key_store {
 extern const char kReleaseRecordsSchema[];
 
 struct ReleaseRecord {
-  std::string key_id;          // as asked for, at most 64 bytes kept
+  std::string key_id;  // as asked for, at most 64 bytes kept
   absl::Time at;
   std::string results_jti;     // of the Attestation Results; of a refusal empty when they did not validate
   std::string results_sha256;  // of the JWS, 32 bytes
   std::string peer;            // PeerIdentity::ToString
   DenyReason reason = v1::DENY_REASON_UNSPECIFIED;  // UNSPECIFIED: released
-  std::string detail;          // of a refusal: everything that was wrong, at most 2 KiB kept
+  std::string detail;                               // of a refusal: everything that was wrong, at most 2 KiB kept
 };
 
 // Thread-safe. Reads and writes are group commits (common/storage).
 class ReleaseRecords {
  public:
   // Keeps the `max_refusals` latest refusals: anybody can cause one, so their number must not be.
-  ReleaseRecords(storage::Database& database, std::uint64_t max_refusals) : database_(database), max_refusals_(static_cast<long long>(max_refusals)) {}
+  ReleaseRecords(storage::Database& database, std::uint64_t max_refusals)
+      : database_(database), max_refusals_(static_cast<long long>(max_refusals)) {}
 
-  // Records a release and uses up its results_jti, in one transaction. RESULTS_REPLAYED when these Attestation Results opened a key before, in this run or an earlier one.
+  // Records a release and uses up its results_jti, in one transaction. RESULTS_REPLAYED when these Attestation Results
+  // opened a key before, in this run or an earlier one.
   absl::Status AddRelease(const ReleaseRecord& record);
   absl::Status AddRefusal(const ReleaseRecord& record);
 

@@ -1,4 +1,5 @@
-// Credential Keys at rest: the private half sealed under the root key, the terms of its release beside it, and both inseparable.
+// Credential Keys at rest: the private half sealed under the root key, the terms of its release beside it, and both
+// inseparable.
 #ifndef TWI_SERVICES_KEY_STORE_SEALED_STORE_H_
 #define TWI_SERVICES_KEY_STORE_SEALED_STORE_H_
 
@@ -36,20 +37,23 @@ struct CredentialKey {
 class SealedStore {
  public:
   // All must outlive the store.
-  SealedStore(storage::Database& database, const storage::Sealer& sealer, crypto::Random& random) : database_(database), sealer_(sealer), random_(random) {}
+  SealedStore(storage::Database& database, const storage::Sealer& sealer, crypto::Random& random)
+      : database_(database), sealer_(sealer), random_(random) {}
 
-  // Seals `pkcs8` and stores it under `key.key_id` (sealed_pkcs8 is filled here); durable when it returns OK. STORAGE_FAILED, also for an id that is taken.
+  // Seals `pkcs8` and stores it under `key.key_id` (sealed_pkcs8 is filled here); durable when it returns OK.
+  // STORAGE_FAILED, also for an id that is taken.
   absl::Status Add(CredentialKey key, const SecretBytes& pkcs8);
 
   // KEY_UNKNOWN.
   absl::StatusOr<CredentialKey> Find(const std::string& key_id) const;
 
-  // The Credential Key, PKCS#8. The terms (id, type, owner, target, policy, public key) are part of what it was sealed under, so whoever loosens a policy in the file makes the key unreadable:
-  // DECRYPTION_FAILED.
+  // The Credential Key, PKCS#8. The terms (id, type, owner, target, policy, public key) are part of what it was sealed
+  // under, so whoever loosens a policy in the file makes the key unreadable: DECRYPTION_FAILED.
   absl::StatusOr<SecretBytes> Unseal(const CredentialKey& key) const;
 
   // An owner's keys with ids after `after`, by id, at most `limit`.
-  absl::StatusOr<std::vector<CredentialKey>> List(const std::string& owner, const std::string& after, std::int64_t limit) const;
+  absl::StatusOr<std::vector<CredentialKey>> List(const std::string& owner, const std::string& after,
+                                                  std::int64_t limit) const;
 
  private:
   storage::Database& database_;

@@ -28,7 +28,8 @@ class StoresTest : public ::testing::Test {
   void Open() {
     store_.reset();
     database_.reset();
-    ASSERT_OK_AND_ASSIGN(database_, storage::Database::Open(dir_.File("keys.db"), {kCredentialKeysSchema, kReleaseRecordsSchema}));
+    ASSERT_OK_AND_ASSIGN(database_,
+                         storage::Database::Open(dir_.File("keys.db"), {kCredentialKeysSchema, kReleaseRecordsSchema}));
     store_ = std::make_unique<SealedStore>(*database_, *sealer_, random_);
   }
   static CredentialKey Key(const std::string& id, const std::string& owner = "spiffe://test.example/owner/a") {
@@ -105,10 +106,14 @@ TEST_F(StoresTest, RefusesASecondKeyOfTheSameId) {
 
 TEST_F(StoresTest, RefusesEveryChangeOfARow) {
   ASSERT_OK(store_->Add(Key("a1"), SecretBytes::CopyOf(kSecret)));
-  for (const char* column : {"key_id", "key_type", "owner", "target", "release_policy", "release_policy_sha256", "spki", "sealed_pkcs8", "created_unix_ms"}) {
-    EXPECT_THAT(Sql(std::string("UPDATE credential_keys SET ") + column + " = 'x'"), StatusIs(v1::DENY_REASON_STORAGE_FAILED, HasSubstr("RELEASE_POLICY_IMMUTABLE"))) << column;
+  for (const char* column : {"key_id", "key_type", "owner", "target", "release_policy", "release_policy_sha256", "spki",
+                             "sealed_pkcs8", "created_unix_ms"}) {
+    EXPECT_THAT(Sql(std::string("UPDATE credential_keys SET ") + column + " = 'x'"),
+                StatusIs(v1::DENY_REASON_STORAGE_FAILED, HasSubstr("RELEASE_POLICY_IMMUTABLE")))
+        << column;
   }
-  EXPECT_THAT(Sql("INSERT OR REPLACE INTO credential_keys SELECT key_id, key_type, owner, target, 'x', release_policy_sha256, spki, sealed_pkcs8, created_unix_ms FROM credential_keys"),
+  EXPECT_THAT(Sql("INSERT OR REPLACE INTO credential_keys SELECT key_id, key_type, owner, target, 'x', "
+                  "release_policy_sha256, spki, sealed_pkcs8, created_unix_ms FROM credential_keys"),
               StatusIs(v1::DENY_REASON_STORAGE_FAILED, HasSubstr("RELEASE_POLICY_IMMUTABLE")));
   EXPECT_EQ(store_->Find("a1")->release_policy, "the policy");
 }
@@ -116,10 +121,13 @@ TEST_F(StoresTest, RefusesEveryChangeOfARow) {
 TEST_F(StoresTest, WhoChangesTheFileItselfMakesTheKeyUnreadable) {
   for (const char* column : {"release_policy", "target", "owner", "spki"}) {
     ASSERT_OK(store_->Add(Key("a1"), SecretBytes::CopyOf(kSecret)));
-    ASSERT_OK(Sql(std::string("DROP TRIGGER credential_keys_immutable; UPDATE credential_keys SET ") + column + " = 'loosened'"));
+    ASSERT_OK(Sql(std::string("DROP TRIGGER credential_keys_immutable; UPDATE credential_keys SET ") + column +
+                  " = 'loosened'"));
     ASSERT_OK_AND_ASSIGN(const CredentialKey key, store_->Find("a1"));
     EXPECT_THAT(store_->Unseal(key), StatusIs(v1::DENY_REASON_DECRYPTION_FAILED)) << column;
-    ASSERT_OK(Sql("DELETE FROM credential_keys; CREATE TRIGGER credential_keys_immutable BEFORE UPDATE ON credential_keys BEGIN SELECT RAISE(ABORT, 'x'); END"));
+    ASSERT_OK(
+        Sql("DELETE FROM credential_keys; CREATE TRIGGER credential_keys_immutable BEFORE UPDATE ON credential_keys "
+            "BEGIN SELECT RAISE(ABORT, 'x'); END"));
   }
 }
 
@@ -172,7 +180,8 @@ TEST_F(StoresTest, ARefusalIsKeptWithItsReason) {
 TEST_F(StoresTest, TheOldestRefusalsGoReleasesStay) {
   ReleaseRecords records(*database_, 3);
   ASSERT_OK(records.AddRelease(Record("j")));
-  for (int i = 0; i < 10; ++i) ASSERT_OK(records.AddRefusal(Record("", i < 9 ? v1::DENY_REASON_KEY_UNKNOWN : v1::DENY_REASON_RESULTS_EXPIRED)));
+  for (int i = 0; i < 10; ++i)
+    ASSERT_OK(records.AddRefusal(Record("", i < 9 ? v1::DENY_REASON_KEY_UNKNOWN : v1::DENY_REASON_RESULTS_EXPIRED)));
   EXPECT_EQ(records.Count("k")->refusals, 3u);
   EXPECT_EQ(records.Count("k")->releases, 1u);
   EXPECT_EQ(records.OfKey("k")->back().reason, v1::DENY_REASON_RESULTS_EXPIRED);

@@ -13,8 +13,10 @@ namespace {
 constexpr int kMaxTimeout = 600;
 
 bool IsUsage(const absl::Status& why, DenyReason reason) {
-  // INVALID_ARGUMENT with a reason of the closed list is a service's word; without one it is ours, about the command line.
-  return reason == v1::DENY_REASON_CONFIG_INVALID || (reason == v1::DENY_REASON_INTERNAL && absl::IsInvalidArgument(why));
+  // INVALID_ARGUMENT with a reason of the closed list is a service's word; without one it is ours, about the command
+  // line.
+  return reason == v1::DENY_REASON_CONFIG_INVALID ||
+         (reason == v1::DENY_REASON_INTERNAL && absl::IsInvalidArgument(why));
 }
 
 }  // namespace
@@ -31,8 +33,10 @@ std::vector<FlagSpec> ConnectionFlags() {
 absl::StatusOr<std::unique_ptr<Connection>> Connect(const Flags& flags) {
   auto connection = std::make_unique<Connection>();
   int seconds = 30;
-  if (flags.Has("--timeout") && (!absl::SimpleAtoi(flags.Get("--timeout"), &seconds) || seconds < 1 || seconds > kMaxTimeout)) {
-    return absl::InvalidArgumentError(absl::StrCat("--timeout ", flags.Get("--timeout"), ": expected 1..", kMaxTimeout, " seconds"));
+  if (flags.Has("--timeout") &&
+      (!absl::SimpleAtoi(flags.Get("--timeout"), &seconds) || seconds < 1 || seconds > kMaxTimeout)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--timeout ", flags.Get("--timeout"), ": expected 1..", kMaxTimeout, " seconds"));
   }
   TWI_RETURN_IF_ERROR(config::LoadYamlFile(flags.Get("--config"), connection->config));
   if (!connection->config.has_tls()) return config::ConfigError(flags.Get("--config"), "tls", "a section");
@@ -42,13 +46,16 @@ absl::StatusOr<std::unique_ptr<Connection>> Connect(const Flags& flags) {
 }
 
 absl::StatusOr<config::v1::Peer> NeedPeer(bool has, const config::v1::Peer& peer, const char* section) {
-  if (!has) return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(section, ": expected a section with address and spiffe_id"));
+  if (!has)
+    return Deny(v1::DENY_REASON_CONFIG_INVALID,
+                absl::StrCat(section, ": expected a section with address and spiffe_id"));
   return peer;
 }
 
 absl::StatusOr<bool> WantsJson(const Flags& flags) {
   const std::string output = flags.Get("--output", "text");
-  if (output != "text" && output != "json") return absl::InvalidArgumentError(absl::StrCat("--output ", output, ": expected text or json"));
+  if (output != "text" && output != "json")
+    return absl::InvalidArgumentError(absl::StrCat("--output ", output, ": expected text or json"));
   return output == "json";
 }
 

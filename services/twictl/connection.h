@@ -28,7 +28,8 @@ struct Connection {
   absl::Time deadline;
 };
 
-// Reads --config (CONFIG_INVALID names file, line, column) and the certificate files, and starts the time that --timeout gives (default 30 s, 1..600).
+// Reads --config (CONFIG_INVALID names file, line, column) and the certificate files, and starts the time that
+// --timeout gives (default 30 s, 1..600).
 absl::StatusOr<std::unique_ptr<Connection>> Connect(const Flags& flags);
 
 // The peer of `section`, or CONFIG_INVALID when the config leaves it out.
@@ -37,8 +38,9 @@ absl::StatusOr<config::v1::Peer> NeedPeer(bool has, const config::v1::Peer& peer
 // --output: true for json. INVALID_ARGUMENT for anything but text and json.
 absl::StatusOr<bool> WantsJson(const Flags& flags);
 
-// Shows why `command` did not do it, and gives its exit code: kExitUsage for CONFIG_INVALID and INVALID_ARGUMENT without a reason (the command line, a file of ours), kExitRefused for the rest.
-// With `json` a {"refused": {"reason", "sentence", "detail"}} goes to `args.out`, else the text to `args.err`.
+// Shows why `command` did not do it, and gives its exit code: kExitUsage for CONFIG_INVALID and INVALID_ARGUMENT
+// without a reason (the command line, a file of ours), kExitRefused for the rest. With `json` a {"refused": {"reason",
+// "sentence", "detail"}} goes to `args.out`, else the text to `args.err`.
 int ShowRefusal(const Args& args, const char* command, bool json, const absl::Status& why);
 
 }  // namespace twi::twictl

@@ -18,7 +18,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr char kSummary[] = "Makes a development PKI: a root, service and Workload Owner certificates, root keys, a development SNP chain. Overwrites nothing. Not for production.";
+constexpr char kSummary[] =
+    "Makes a development PKI: a root, service and Workload Owner certificates, root keys, a development SNP chain. "
+    "Overwrites nothing. Not for production.";
 
 constexpr std::size_t kMaxCommonName = 64;  // RFC 5280, ub-common-name
 
@@ -31,8 +33,10 @@ struct Wanted {
 absl::Status ValidateNames(const char* flag, const std::vector<std::string>& names) {
   std::set<std::string> seen;
   for (const std::string& name : names) {
-    const bool plain = !name.empty() && name.size() <= 64 && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
-    if (!plain || !seen.insert(name).second) return absl::InvalidArgumentError(absl::StrCat(flag, " ", name, ": expected names of a-z, 0-9 and -, each once"));
+    const bool plain = !name.empty() && name.size() <= 64 &&
+                       name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
+    if (!plain || !seen.insert(name).second)
+      return absl::InvalidArgumentError(absl::StrCat(flag, " ", name, ": expected names of a-z, 0-9 and -, each once"));
   }
   return absl::OkStatus();
 }
@@ -41,13 +45,17 @@ absl::StatusOr<Wanted> Read(const Flags& flags) {
   Wanted wanted;
   wanted.out = flags.Get("--out");
   wanted.trust_domain = flags.Get("--trust-domain", "example.org");
-  wanted.services = flags.Has("--service") ? flags.All("--service") : std::vector<std::string>{"verifier", "claims-mapper", "credential-authority", "key-store"};
+  wanted.services = flags.Has("--service")
+                        ? flags.All("--service")
+                        : std::vector<std::string>{"verifier", "claims-mapper", "credential-authority", "key-store"};
   wanted.owners = flags.Has("--owner") ? flags.All("--owner") : std::vector<std::string>{"payroll"};
   int days = 30;
-  if (flags.Has("--days") && (!absl::SimpleAtoi(flags.Get("--days"), &days) || days < 1 || days > 365)) return absl::InvalidArgumentError("--days: expected 1..365");
+  if (flags.Has("--days") && (!absl::SimpleAtoi(flags.Get("--days"), &days) || days < 1 || days > 365))
+    return absl::InvalidArgumentError("--days: expected 1..365");
   wanted.lifetime = absl::Hours(24) * days;
   const absl::StatusOr<SpiffeId> id = ParseSpiffeId(absl::StrCat("spiffe://", wanted.trust_domain));
-  if (!id.ok() || id->trust_domain != wanted.trust_domain) return absl::InvalidArgumentError("--trust-domain: expected a name like example.org");
+  if (!id.ok() || id->trust_domain != wanted.trust_domain)
+    return absl::InvalidArgumentError("--trust-domain: expected a name like example.org");
   TWI_RETURN_IF_ERROR(ValidateNames("--service", wanted.services));
   TWI_RETURN_IF_ERROR(ValidateNames("--owner", wanted.owners));
   return wanted;
@@ -57,8 +65,10 @@ class Pki {
  public:
   static absl::StatusOr<Pki> Make(const Wanted& wanted, absl::Time now, crypto::Random& random) {
     TWI_ASSIGN_OR_RETURN(crypto::PrivateKey key, crypto::PrivateKey::Generate(crypto::KeyType::kP256));
-    Pki pki(absl::StrCat("TWI DEVELOPMENT CA of ", wanted.trust_domain).substr(0, kMaxCommonName), std::move(key), now, random);
-    crypto::CertificateTemplate root = pki.Template(pki.name_, pki.key_.public_key(), wanted.lifetime + absl::Hours(24));
+    Pki pki(absl::StrCat("TWI DEVELOPMENT CA of ", wanted.trust_domain).substr(0, kMaxCommonName), std::move(key), now,
+            random);
+    crypto::CertificateTemplate root =
+        pki.Template(pki.name_, pki.key_.public_key(), wanted.lifetime + absl::Hours(24));
     root.is_ca = true;
     root.key_usage = crypto::kKeyUsageKeyCertSign | crypto::kKeyUsageCrlSign;
     TWI_ASSIGN_OR_RETURN(const std::string der, crypto::SignCertificate(root, pki.key_));
@@ -68,7 +78,8 @@ class Pki {
   }
 
   // `base`.pem and `base`.key.pem with exactly one URI SAN; returns the public key.
-  absl::StatusOr<crypto::PublicKey> Issue(const std::string& base, const std::string& spiffe_id, absl::Duration lifetime) const {
+  absl::StatusOr<crypto::PublicKey> Issue(const std::string& base, const std::string& spiffe_id,
+                                          absl::Duration lifetime) const {
     TWI_ASSIGN_OR_RETURN(const crypto::PrivateKey key, crypto::PrivateKey::Generate(crypto::KeyType::kP256));
     crypto::CertificateTemplate leaf = Template(spiffe_id, key.public_key(), lifetime);
     leaf.key_usage = crypto::kKeyUsageDigitalSignature;
@@ -82,9 +93,11 @@ class Pki {
   }
 
  private:
-  Pki(std::string name, crypto::PrivateKey key, absl::Time now, crypto::Random& random) : name_(std::move(name)), key_(std::move(key)), now_(now), random_(random) {}
+  Pki(std::string name, crypto::PrivateKey key, absl::Time now, crypto::Random& random)
+      : name_(std::move(name)), key_(std::move(key)), now_(now), random_(random) {}
 
-  crypto::CertificateTemplate Template(const std::string& subject, const crypto::PublicKey& key, absl::Duration lifetime) const {
+  crypto::CertificateTemplate Template(const std::string& subject, const crypto::PublicKey& key,
+                                       absl::Duration lifetime) const {
     crypto::CertificateTemplate cert;
     cert.serial = random_.Bytes(16);
     cert.serial[0] = static_cast<char>((cert.serial[0] & 0x3f) | 0x40);  // positive, not zero
@@ -106,7 +119,8 @@ absl::StatusOr<Shown> DevPki(const Flags& flags) {
   TWI_ASSIGN_OR_RETURN(const Wanted wanted, Read(flags));
   crypto::SystemRandom random;
   const absl::Time now = SystemClock().Now();
-  for (const char* folder : {"", "/tls", "/keys", "/owners"}) TWI_RETURN_IF_ERROR(MakeNewDirectory(wanted.out + folder, 0700));
+  for (const char* folder : {"", "/tls", "/keys", "/owners"})
+    TWI_RETURN_IF_ERROR(MakeNewDirectory(wanted.out + folder, 0700));
   TWI_ASSIGN_OR_RETURN(const Pki pki, Pki::Make(wanted, now, random));
   Shown shown;
   shown.json = {{"directory", wanted.out}, {"trust_domain", wanted.trust_domain}, {"identities", json::array()}};
@@ -114,12 +128,14 @@ absl::StatusOr<Shown> DevPki(const Flags& flags) {
   for (const std::string& service : wanted.services) {
     const std::string id = absl::StrCat("spiffe://", wanted.trust_domain, "/twi/", service);
     TWI_RETURN_IF_ERROR(pki.Issue(absl::StrCat(wanted.out, "/tls/", service), id, wanted.lifetime).status());
-    TWI_RETURN_IF_ERROR(WriteNewFile(absl::StrCat(wanted.out, "/keys/", service, ".root"), random.Secret(32).reveal(), kSecretFile));
+    TWI_RETURN_IF_ERROR(
+        WriteNewFile(absl::StrCat(wanted.out, "/keys/", service, ".root"), random.Secret(32).reveal(), kSecretFile));
     shown.json["identities"].push_back(id);
     absl::StrAppend(&shown.text, "  tls/", service, ".pem, .key.pem   ", id, "\n");
   }
   for (const std::string& owner : wanted.owners) {
-    const std::string id = absl::StrCat("spiffe://", wanted.trust_domain, "/owner/", owner), base = absl::StrCat(wanted.out, "/owners/", owner);
+    const std::string id = absl::StrCat("spiffe://", wanted.trust_domain, "/owner/", owner),
+                      base = absl::StrCat(wanted.out, "/owners/", owner);
     TWI_ASSIGN_OR_RETURN(const crypto::PublicKey key, pki.Issue(base, id, wanted.lifetime));
     TWI_RETURN_IF_ERROR(WriteNewFile(base + ".pub.pem", key.ToPem(), kPublicFile));
     shown.json["identities"].push_back(id);
@@ -127,7 +143,9 @@ absl::StatusOr<Shown> DevPki(const Flags& flags) {
   }
   TWI_ASSIGN_OR_RETURN(const DevSnpChain chain, DevSnpChain::Generate(now, random));
   TWI_RETURN_IF_ERROR(chain.Write(wanted.out + "/dev-snp"));
-  absl::StrAppend(&shown.text, "  keys/SERVICE.root   32 random bytes each\n  dev-snp/   development SNP chain; a Verifier accepts it only as insecure_\n");
+  absl::StrAppend(&shown.text,
+                  "  keys/SERVICE.root   32 random bytes each\n  dev-snp/   development SNP chain; a Verifier accepts "
+                  "it only as insecure_\n");
   return shown;
 }
 

@@ -45,9 +45,13 @@ class DevPkiTest : public ::testing::Test {
 };
 
 TEST_F(DevPkiTest, MakesCertificatesThatOurOwnCodeAccepts) {
-  ASSERT_EQ(Make({"--out", dir_.File("pki"), "--trust-domain", "test.example", "--owner", "payroll", "--owner", "ledger"}), kExitDone) << err_.str();
+  ASSERT_EQ(
+      Make({"--out", dir_.File("pki"), "--trust-domain", "test.example", "--owner", "payroll", "--owner", "ledger"}),
+      kExitDone)
+      << err_.str();
   const crypto::Certificate root = Certificate("tls/ca.pem");
-  for (const auto& [name, id] : {std::pair("tls/verifier", "spiffe://test.example/twi/verifier"), std::pair("tls/key-store", "spiffe://test.example/twi/key-store"),
+  for (const auto& [name, id] : {std::pair("tls/verifier", "spiffe://test.example/twi/verifier"),
+                                 std::pair("tls/key-store", "spiffe://test.example/twi/key-store"),
                                  std::pair("owners/ledger", "spiffe://test.example/owner/ledger")}) {
     const crypto::Certificate leaf = Certificate(std::string(name) + ".pem");
     EXPECT_THAT(leaf.uri_sans, ElementsAre(id));
@@ -60,13 +64,16 @@ TEST_F(DevPkiTest, MakesCertificatesThatOurOwnCodeAccepts) {
     tls.set_trust_bundle_file(dir_.File("pki/tls/ca.pem"));
     EXPECT_OK(client::Identity::FromFiles(tls)) << name;
   }
-  EXPECT_EQ(crypto::PublicKey::FromPem(Read("owners/payroll.pub.pem"))->spki(), Certificate("owners/payroll.pem").public_key.spki());
+  EXPECT_EQ(crypto::PublicKey::FromPem(Read("owners/payroll.pub.pem"))->spki(),
+            Certificate("owners/payroll.pem").public_key.spki());
   EXPECT_OK(DevSnpChain::Read(dir_.File("pki/dev-snp")));
 }
 
 TEST_F(DevPkiTest, SecretsArePrivateAndDifferent) {
   ASSERT_EQ(Make({"--out", dir_.File("pki")}), kExitDone);
-  for (const char* name : {"tls/ca.key.pem", "tls/verifier.key.pem", "owners/payroll.key.pem", "keys/key-store.root", "dev-snp/vcek.key.pem"}) EXPECT_EQ(ModeOf(name), 0600u) << name;
+  for (const char* name : {"tls/ca.key.pem", "tls/verifier.key.pem", "owners/payroll.key.pem", "keys/key-store.root",
+                           "dev-snp/vcek.key.pem"})
+    EXPECT_EQ(ModeOf(name), 0600u) << name;
   for (const char* name : {"", "tls", "keys", "owners", "dev-snp"}) EXPECT_EQ(ModeOf(name), 0700u) << name;
   EXPECT_EQ(Read("keys/key-store.root").size(), 32u);
   EXPECT_NE(Read("keys/key-store.root"), Read("keys/verifier.root"));
@@ -82,13 +89,13 @@ TEST_F(DevPkiTest, OverwritesNothing) {
 
 TEST_F(DevPkiTest, RefusesNamesThatLeaveTheFolderOrRepeat) {
   for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"--owner", "../x"},
-                                                                                    {"--owner", "a", "--owner", "a"},
-                                                                                    {"--service", "Verifier"},
-                                                                                    {"--trust-domain", "a/b"},
-                                                                                    {"--trust-domain", "UPPER"},
-                                                                                    {"--days", "0"},
-                                                                                    {"--days", "366"},
-                                                                                    {"--unknown"}}) {
+                                                                                     {"--owner", "a", "--owner", "a"},
+                                                                                     {"--service", "Verifier"},
+                                                                                     {"--trust-domain", "a/b"},
+                                                                                     {"--trust-domain", "UPPER"},
+                                                                                     {"--days", "0"},
+                                                                                     {"--days", "366"},
+                                                                                     {"--unknown"}}) {
     std::vector<std::string> all = {"--out", dir_.File("pki")};
     all.insert(all.end(), words.begin(), words.end());
     EXPECT_EQ(Make(all), kExitUsage) << words.back();

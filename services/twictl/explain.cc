@@ -15,7 +15,10 @@ using nlohmann::json;
 
 void Add(DenyReason reason, Shown& shown) {
   const std::string name = DenyReasonName(reason), sentence = DenyReasonSentence(reason);
-  shown.json["reasons"].push_back({{"reason", name}, {"number", static_cast<int>(reason)}, {"code", absl::StatusCodeToString(CodeFor(reason))}, {"sentence", sentence}});
+  shown.json["reasons"].push_back({{"reason", name},
+                                   {"number", static_cast<int>(reason)},
+                                   {"code", absl::StatusCodeToString(CodeFor(reason))},
+                                   {"sentence", sentence}});
   absl::StrAppend(&shown.text, name, "\n  ", sentence, "\n");
 }
 
@@ -23,8 +26,10 @@ void Add(DenyReason reason, Shown& shown) {
 absl::StatusOr<DenyReason> ReasonNamed(const std::string& word) {
   const std::string upper = absl::AsciiStrToUpper(word);
   DenyReason reason = v1::DENY_REASON_UNSPECIFIED;
-  if (!v1::DenyReason_Parse(absl::StrCat("DENY_REASON_", absl::StripPrefix(upper, "DENY_REASON_")), &reason) || reason == v1::DENY_REASON_UNSPECIFIED) {
-    return absl::InvalidArgumentError(absl::StrCat("no refusal is named \"", word, "\"; `twictl explain` lists them all"));
+  if (!v1::DenyReason_Parse(absl::StrCat("DENY_REASON_", absl::StripPrefix(upper, "DENY_REASON_")), &reason) ||
+      reason == v1::DENY_REASON_UNSPECIFIED) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("no refusal is named \"", word, "\"; `twictl explain` lists them all"));
   }
   return reason;
 }
@@ -48,7 +53,12 @@ absl::StatusOr<Shown> Explain(const Flags& flags) {
 }  // namespace
 
 int RunExplain(const Args& args) {
-  return RunFramed({"explain", "Says what refusals mean: explain [REASON]... Without a reason: the closed list.", {OutputFlag(), HelpFlag()}, 64, Explain}, args);
+  return RunFramed({"explain",
+                    "Says what refusals mean: explain [REASON]... Without a reason: the closed list.",
+                    {OutputFlag(), HelpFlag()},
+                    64,
+                    Explain},
+                   args);
 }
 
 }  // namespace twi::twictl

@@ -23,7 +23,7 @@ using nlohmann::json;
 
 constexpr char kNotVerified[] = "signature NOT verified";
 
-std::string Time(absl::Time time) { return absl::FormatTime(absl::RFC3339_sec, time, absl::UTCTimeZone()); }
+std::string Time(absl::Time time) { return absl::FormatTime("%E4Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone()); }
 
 // Our claims stand in an extension under 2.25 (a UUID's arc), as a DER UTF8String of at most 64 KiB.
 std::string ClaimsOf(const crypto::Certificate& certificate) {
@@ -40,7 +40,10 @@ std::string ClaimsOf(const crypto::Certificate& certificate) {
 
 Shown InspectCertificates(const std::vector<crypto::Certificate>& certificates) {
   Shown shown;
-  shown.json = {{"kind", "certificates"}, {"signature", kNotVerified}, {"signature_verified", false}, {"certificates", json::array()}};
+  shown.json = {{"kind", "certificates"},
+                {"signature", kNotVerified},
+                {"signature_verified", false},
+                {"certificates", json::array()}};
   for (const crypto::Certificate& c : certificates) {
     const std::string claims = ClaimsOf(c);
     shown.json["certificates"].push_back({{"subject", c.subject_common_name},
@@ -54,26 +57,37 @@ Shown InspectCertificates(const std::vector<crypto::Certificate>& certificates) 
                                           {"key_sha256", ToHex(c.public_key.spki_sha256())},
                                           {"sha256", ToHex(c.sha256())},
                                           {"claims", claims}});
-    absl::StrAppend(&shown.text, c.is_ca ? "certificate of an issuer: " : "certificate: ", c.uri_sans.empty() ? c.subject_common_name : absl::StrJoin(c.uri_sans, ", "), "\n  issued by     ",
-                    c.issuer_common_name, "\n  serial        ", ToHex(c.serial), "\n  valid         ", Time(c.not_before), " to ", Time(c.not_after), "\n");
+    absl::StrAppend(&shown.text, c.is_ca ? "certificate of an issuer: " : "certificate: ",
+                    c.uri_sans.empty() ? c.subject_common_name : absl::StrJoin(c.uri_sans, ", "), "\n  issued by     ",
+                    c.issuer_common_name, "\n  serial        ", ToHex(c.serial), "\n  valid         ",
+                    Time(c.not_before), " to ", Time(c.not_after), "\n");
     if (!c.dns_sans.empty()) absl::StrAppend(&shown.text, "  DNS names     ", absl::StrJoin(c.dns_sans, ", "), "\n");
     if (!claims.empty()) absl::StrAppend(&shown.text, "  claims        ", claims, "\n");
-    absl::StrAppend(&shown.text, "  key           ", c.public_key.bits(), " bits, SHA-256 ", ToHex(c.public_key.spki_sha256()), "\n  ", kNotVerified, "\n");
+    absl::StrAppend(&shown.text, "  key           ", c.public_key.bits(), " bits, SHA-256 ",
+                    ToHex(c.public_key.spki_sha256()), "\n  ", kNotVerified, "\n");
   }
   return shown;
 }
 
 // The fields that `appraise` would judge, by the code that would judge them, without a single trust anchor.
 absl::StatusOr<Shown> InspectEvidence(const verifier::EvidenceFile& file) {
-  TWI_ASSIGN_OR_RETURN(const verifier::LoadedEvidence loaded, verifier::LoadEvidence(file, {}, verifier::EvidenceFormat::kAuto));
+  TWI_ASSIGN_OR_RETURN(const verifier::LoadedEvidence loaded,
+                       verifier::LoadEvidence(file, {}, verifier::EvidenceFormat::kAuto));
   OfflineRules rules;
   rules.now = absl::Now();
   const OfflineReport report = AppraiseOffline(loaded, rules);
   Shown shown;
-  shown.json = {{"kind", "evidence"}, {"format", report.format}, {"signature", kNotVerified}, {"signature_verified", false}, {"fields", report.fields}};
+  shown.json = {{"kind", "evidence"},
+                {"format", report.format},
+                {"signature", kNotVerified},
+                {"signature_verified", false},
+                {"fields", report.fields}};
   shown.text = absl::StrCat("Evidence, format ", report.format, "\n");
   for (const auto& [name, value] : report.fields.items()) {
-    absl::StrAppend(&shown.text, "  ", name, ": ", value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, json::error_handler_t::replace), "\n");
+    absl::StrAppend(
+        &shown.text, "  ", name, ": ",
+        value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, json::error_handler_t::replace),
+        "\n");
   }
   absl::StrAppend(&shown.text, "  ", kNotVerified, ": see `twictl appraise`\n");
   return shown;
@@ -82,7 +96,8 @@ absl::StatusOr<Shown> InspectEvidence(const verifier::EvidenceFile& file) {
 absl::StatusOr<Shown> InspectOne(const verifier::EvidenceFile& file, const jose::JwkSet* keys) {
   const absl::string_view text = absl::StripAsciiWhitespace(file.bytes);
   if (LooksLikeJws(text)) return InspectJws(text, keys);
-  if (absl::StrContains(file.bytes, "PRIVATE KEY-----")) return Shown{{{"kind", "private-key"}}, "a private key; it is not shown\n"};
+  if (absl::StrContains(file.bytes, "PRIVATE KEY-----"))
+    return Shown{{{"kind", "private-key"}}, "a private key; it is not shown\n"};
   if (verifier::EndorsementKindOf(file.bytes) == verifier::EndorsementKind::kCertificates) {
     TWI_ASSIGN_OR_RETURN(const std::vector<crypto::Certificate> certificates, crypto::ParseCertificates(file.bytes));
     return InspectCertificates(certificates);
@@ -115,12 +130,14 @@ absl::StatusOr<Shown> Inspect(const Flags& flags) {
 }  // namespace
 
 int RunInspect(const Args& args) {
-  return RunFramed({"inspect",
-                    "Says what Evidence, Attestation Results, grants and credentials in files say: inspect FILE... It verifies nothing but JWS signatures, and those only with --jwks.",
-                    {{"--jwks", "FILE", "JSON Web Key Set: verifies the signatures of JWS files with it"}, OutputFlag(), HelpFlag()},
-                    64,
-                    Inspect},
-                   args);
+  return RunFramed(
+      {"inspect",
+       "Says what Evidence, Attestation Results, grants and credentials in files say: inspect FILE... It verifies "
+       "nothing but JWS signatures, and those only with --jwks.",
+       {{"--jwks", "FILE", "JSON Web Key Set: verifies the signatures of JWS files with it"}, OutputFlag(), HelpFlag()},
+       64,
+       Inspect},
+      args);
 }
 
 }  // namespace twi::twictl

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/attestation_results/attestation_results.h"
 #include "common/counter_signature/counter_signature.h"
@@ -31,43 +31,61 @@ std::string Say(const json& claims, const char* pointer) {
 
 std::string Time(const json& claims, const char* name) {
   if (!claims.contains(name) || !claims[name].is_number_integer()) return "?";
-  return absl::FormatTime(absl::RFC3339_sec, absl::FromUnixSeconds(claims[name].get<std::int64_t>()), absl::UTCTimeZone());
+  return absl::FormatTime("%E4Y-%m-%dT%H:%M:%SZ", absl::FromUnixSeconds(claims[name].get<std::int64_t>()),
+                          absl::UTCTimeZone());
 }
 
-std::string Line(absl::string_view name, absl::string_view value) { return absl::StrCat("  ", name, std::string(name.size() < 14 ? 14 - name.size() : 1, ' '), value, "\n"); }
+std::string Line(absl::string_view name, absl::string_view value) {
+  return absl::StrCat("  ", name, std::string(name.size() < 14 ? 14 - name.size() : 1, ' '), value, "\n");
+}
 
 std::string ResultsInWords(const json& c) {
-  return absl::StrCat("Attestation Results: ", Say(c, "/iss"), " finds a workload ", Say(c, "/submods/workload/ear_status"), "\n",
-                      Line("software", absl::StrCat(Say(c, "/submods/workload/ear_verifier_claims/software/name"), " ", Say(c, "/submods/workload/ear_verifier_claims/software/version"), " by ",
-                                                    Say(c, "/submods/workload/ear_verifier_claims/software/vendor"))),
-                      Line("vector", Say(c, "/submods/workload/ear_trustworthiness_vector")), Line("appraised by", Say(c, "/submods/workload/ear_appraisal_policy_ids")),
-                      Line("for", absl::StrCat(Say(c, "/aud"), ", target ", Say(c, "/submods/workload/twi_binding/target"))), Line("key", Say(c, "/submods/workload/cnf/jwk")),
-                      Line("Evidence", Say(c, "/submods/workload/ear_attester_claims")), Line("credential", c.contains("twi_workload_credential") ? "inside (mechanism A)" : "none inside"));
+  return absl::StrCat(
+      "Attestation Results: ", Say(c, "/iss"), " finds a workload ", Say(c, "/submods/workload/ear_status"), "\n",
+      Line("software", absl::StrCat(Say(c, "/submods/workload/ear_verifier_claims/software/name"), " ",
+                                    Say(c, "/submods/workload/ear_verifier_claims/software/version"), " by ",
+                                    Say(c, "/submods/workload/ear_verifier_claims/software/vendor"))),
+      Line("vector", Say(c, "/submods/workload/ear_trustworthiness_vector")),
+      Line("appraised by", Say(c, "/submods/workload/ear_appraisal_policy_ids")),
+      Line("for", absl::StrCat(Say(c, "/aud"), ", target ", Say(c, "/submods/workload/twi_binding/target"))),
+      Line("key", Say(c, "/submods/workload/cnf/jwk")),
+      Line("Evidence", Say(c, "/submods/workload/ear_attester_claims")),
+      Line("credential", c.contains("twi_workload_credential") ? "inside (mechanism A)" : "none inside"));
 }
 
 std::string GrantInWords(const json& c) {
-  return absl::StrCat("grant: ", Say(c, "/iss"), " entitles ", c.contains("owner") ? Say(c, "/owner") : absl::StrCat("the key with SHA-256 ", Say(c, "/key_sha256")), "\n",
-                      Line("to be", Say(c, "/sub")), Line("claims", Say(c, "/claims")), Line("DNS names", Say(c, "/dns_names")),
-                      Line("for at most", absl::StrCat(Say(c, "/max_lifetime"), " s")),
-                      Line("by policy", absl::StrCat(Say(c, "/policy/name"), "@", Say(c, "/policy/version"), " of ", Say(c, "/policy/owner"))), Line("at", Say(c, "/aud")));
+  return absl::StrCat(
+      "grant: ", Say(c, "/iss"), " entitles ",
+      c.contains("owner") ? Say(c, "/owner") : absl::StrCat("the key with SHA-256 ", Say(c, "/key_sha256")), "\n",
+      Line("to be", Say(c, "/sub")), Line("claims", Say(c, "/claims")), Line("DNS names", Say(c, "/dns_names")),
+      Line("for at most", absl::StrCat(Say(c, "/max_lifetime"), " s")),
+      Line("by policy",
+           absl::StrCat(Say(c, "/policy/name"), "@", Say(c, "/policy/version"), " of ", Say(c, "/policy/owner"))),
+      Line("at", Say(c, "/aud")));
 }
 
 std::string WitInWords(const json& c) {
-  return absl::StrCat("Workload Identity Token: ", Say(c, "/iss"), " says that its holder is ", Say(c, "/sub"), "\n", Line("key", Say(c, "/cnf/jwk")));
+  return absl::StrCat("Workload Identity Token: ", Say(c, "/iss"), " says that its holder is ", Say(c, "/sub"), "\n",
+                      Line("key", Say(c, "/cnf/jwk")));
 }
 
 std::string CounterSignatureInWords(const json& c) {
-  return absl::StrCat("counter-signature: ", Say(c, "/iss"), " made the CSR with SHA-256 ", Say(c, "/csr_sha256"), " for its key ", Say(c, "/key_id"), "\n", Line("owner", Say(c, "/owner")),
-                      Line("target", Say(c, "/target")), Line("policy", absl::StrCat("SHA-256 ", Say(c, "/release_policy_sha256"))));
+  return absl::StrCat("counter-signature: ", Say(c, "/iss"), " made the CSR with SHA-256 ", Say(c, "/csr_sha256"),
+                      " for its key ", Say(c, "/key_id"), "\n", Line("owner", Say(c, "/owner")),
+                      Line("target", Say(c, "/target")),
+                      Line("policy", absl::StrCat("SHA-256 ", Say(c, "/release_policy_sha256"))));
 }
 
 std::string SealedKeyInWords(const json& c) {
-  return absl::StrCat("sealed Credential Key: ", Say(c, "/iss"), " released key ", Say(c, "/key_id"), " for ", Say(c, "/target"), "\n",
-                      Line("opened by", "the encryption key that the Attestation Results name, alone"), Line("results", absl::StrCat("SHA-256 ", Say(c, "/ar_sha256"))));
+  return absl::StrCat("sealed Credential Key: ", Say(c, "/iss"), " released key ", Say(c, "/key_id"), " for ",
+                      Say(c, "/target"), "\n",
+                      Line("opened by", "the encryption key that the Attestation Results name, alone"),
+                      Line("results", absl::StrCat("SHA-256 ", Say(c, "/ar_sha256"))));
 }
 
 std::string PolicyInWords(const json& c) {
-  return absl::StrCat("signed policy: ", Say(c, "/name"), "@", Say(c, "/version"), " of ", Say(c, "/owner"), "\n", Line("SHA-256", Say(c, "/sha256")), "\n", Say(c, "/document"), "\n");
+  return absl::StrCat("signed policy: ", Say(c, "/name"), "@", Say(c, "/version"), " of ", Say(c, "/owner"), "\n",
+                      Line("SHA-256", Say(c, "/sha256")), "\n", Say(c, "/document"), "\n");
 }
 
 struct Kind {
@@ -83,7 +101,8 @@ const Kind* KindOf(absl::string_view typ) {
                                 {kCounterSignatureTyp, "counter-signature", CounterSignatureInWords},
                                 {kSealedKeyTyp, "sealed-key", SealedKeyInWords},
                                 {kPolicyTyp, "signed-policy", PolicyInWords}};
-  const auto* const found = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& kind) { return typ == kind.typ; });
+  const auto* const found =
+      std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& kind) { return typ == kind.typ; });
   return found == std::end(kKinds) ? nullptr : found;
 }
 
@@ -111,8 +130,10 @@ absl::StatusOr<Shown> InspectJws(absl::string_view jws, const jose::JwkSet* keys
     expected.typ = decoded.header.typ;
     expected.max_size = kMaxJws;
     const absl::Status verified = jose::VerifyJws(jws, *keys, expected).status();
-    signature = verified.ok() ? absl::StrCat("signature valid under key ", decoded.header.kid, "; nothing else was judged")
-                              : absl::StrCat("signature REFUSED: ", DenyReasonName(DenyReasonOf(verified)), ": ", verified.message());
+    signature =
+        verified.ok()
+            ? absl::StrCat("signature valid under key ", decoded.header.kid, "; nothing else was judged")
+            : absl::StrCat("signature REFUSED: ", DenyReasonName(DenyReasonOf(verified)), ": ", verified.message());
     if (!verified.ok()) shown.exit_code = kExitRefused;
   }
   const Kind* kind = KindOf(decoded.header.typ);
@@ -121,10 +142,13 @@ absl::StatusOr<Shown> InspectJws(absl::string_view jws, const jose::JwkSet* keys
                 {"signature_verified", keys != nullptr && shown.exit_code == kExitDone},
                 {"header", {{"alg", decoded.header.alg}, {"kid", decoded.header.kid}, {"typ", decoded.header.typ}}},
                 {"claims", claims}};
-  shown.text = kind == nullptr ? absl::StrCat("JWS of typ \"", decoded.header.typ, "\", which is none of TWI's\n", claims.dump(2, ' ', false, json::error_handler_t::replace), "\n")
+  shown.text = kind == nullptr ? absl::StrCat("JWS of typ \"", decoded.header.typ, "\", which is none of TWI's\n",
+                                              claims.dump(2, ' ', false, json::error_handler_t::replace), "\n")
                                : kind->in_words(claims);
-  absl::StrAppend(&shown.text, Line("issued", Time(claims, "iat")), Line("expires", claims.contains("exp") ? Time(claims, "exp") : "does not say"), Line("id", Say(claims, "/jti")),
-                  Line("signed", absl::StrCat(decoded.header.alg, ", key ", decoded.header.kid)), "  ", signature, "\n");
+  absl::StrAppend(
+      &shown.text, Line("issued", Time(claims, "iat")),
+      Line("expires", claims.contains("exp") ? Time(claims, "exp") : "does not say"), Line("id", Say(claims, "/jti")),
+      Line("signed", absl::StrCat(decoded.header.alg, ", key ", decoded.header.kid)), "  ", signature, "\n");
   return shown;
 }
 

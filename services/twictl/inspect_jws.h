@@ -14,7 +14,8 @@ namespace twi::twictl {
 // Three base64url parts: looks like a JWS in compact form.
 bool LooksLikeJws(absl::string_view text);
 
-// JSON {kind, signature, header, claims}; text: what it says, in words. `keys` null: the signature is not verified, and said not to be. JWS_MALFORMED.
+// JSON {kind, signature, header, claims}; text: what it says, in words. `keys` null: the signature is not verified, and
+// said not to be. JWS_MALFORMED.
 absl::StatusOr<Shown> InspectJws(absl::string_view jws, const jose::JwkSet* keys);
 
 }  // namespace twi::twictl

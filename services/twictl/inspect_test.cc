@@ -48,7 +48,9 @@ class InspectTest : public ::testing::Test {
     r.attester_claims = {{"format", "sev-snp"}};
     return *SignResults(r, key_, "k1");
   }
-  std::string Jwks(const crypto::PrivateKey& key) { return dir_.Write("jwks.json", jose::ToJson(jose::JwkSet{{{"k1", "ES256", "sig", key.public_key()}}}).dump()); }
+  std::string Jwks(const crypto::PrivateKey& key) {
+    return dir_.Write("jwks.json", jose::ToJson(jose::JwkSet{{{"k1", "ES256", "sig", key.public_key()}}}).dump());
+  }
 
   const crypto::PrivateKey key_ = *crypto::PrivateKey::Generate(crypto::KeyType::kP256);
   testing::TempDir dir_;
@@ -71,7 +73,9 @@ TEST_F(InspectTest, VerifiesWithAJwks) {
 }
 
 TEST_F(InspectTest, RefusesASignatureOfAnotherKey) {
-  EXPECT_EQ(Run(RunInspect, {"--jwks", Jwks(*crypto::PrivateKey::Generate(crypto::KeyType::kP256)), dir_.Write("ar", Results())}), kExitRefused);
+  EXPECT_EQ(Run(RunInspect,
+                {"--jwks", Jwks(*crypto::PrivateKey::Generate(crypto::KeyType::kP256)), dir_.Write("ar", Results())}),
+            kExitRefused);
   EXPECT_THAT(out_.str(), HasSubstr("REFUSED: SIGNATURE_INVALID"));
 }
 
@@ -126,7 +130,8 @@ TEST_F(InspectTest, IssuanceInWords) {
   record.set_mechanism("D");
   record.set_policy_name("payroll");
   record.set_policy_version(3);
-  EXPECT_THAT(IssuanceText(record), HasSubstr("credential 00ff says that its holder is spiffe://example.org/payroll/worker"));
+  EXPECT_THAT(IssuanceText(record),
+              HasSubstr("credential 00ff says that its holder is spiffe://example.org/payroll/worker"));
   EXPECT_THAT(IssuanceText(record), HasSubstr("a Workload Owner provisioned it"));
   EXPECT_THAT(IssuanceText(record), HasSubstr("not at issuance"));
 }

@@ -26,27 +26,35 @@ using nlohmann::json;
 constexpr std::size_t kMaxAnticipated = 64 * 1024;
 
 absl::StatusOr<v1::CredentialKeyType> KeyTypeNamed(const std::string& name) {
-  static const auto* const kTypes = new std::map<std::string, v1::CredentialKeyType>{{"p256", v1::CREDENTIAL_KEY_TYPE_P256},
-                                                                                   {"p384", v1::CREDENTIAL_KEY_TYPE_P384},
-                                                                                   {"ed25519", v1::CREDENTIAL_KEY_TYPE_ED25519},
-                                                                                   {"rsa3072", v1::CREDENTIAL_KEY_TYPE_RSA3072}};
+  static const auto* const kTypes =
+      new std::map<std::string, v1::CredentialKeyType>{{"p256", v1::CREDENTIAL_KEY_TYPE_P256},
+                                                       {"p384", v1::CREDENTIAL_KEY_TYPE_P384},
+                                                       {"ed25519", v1::CREDENTIAL_KEY_TYPE_ED25519},
+                                                       {"rsa3072", v1::CREDENTIAL_KEY_TYPE_RSA3072}};
   const auto found = kTypes->find(name);
-  if (found == kTypes->end()) return absl::InvalidArgumentError(absl::StrCat("--key-type ", name, ": expected p256, p384, ed25519 or rsa3072"));
+  if (found == kTypes->end())
+    return absl::InvalidArgumentError(absl::StrCat("--key-type ", name, ": expected p256, p384, ed25519 or rsa3072"));
   return found->second;
 }
 
 // A JSON string is a CEL string literal, and a JSON string is a YAML scalar.
 std::string Equals(const char* path, const json& literal) { return absl::StrCat(path, " == ", literal.dump()); }
-std::string Condition(const char* name, const std::string& expression) { return absl::StrCat("- name: ", name, "\n  expression: ", json(expression).dump(), "\n"); }
+std::string Condition(const char* name, const std::string& expression) {
+  return absl::StrCat("- name: ", name, "\n  expression: ", json(expression).dump(), "\n");
+}
 
 absl::Status MatchCsr(const v1::ProvisionKeyResponse& made) {
   TWI_ASSIGN_OR_RETURN(const crypto::Csr csr, crypto::ParseAndVerifyCsr(made.csr()));
-  if (csr.public_key.spki() != made.public_key()) return Deny(v1::DENY_REASON_CREDENTIAL_KEY_MISMATCH, "the Key Store's CSR is of another key than the one that it names");
+  if (csr.public_key.spki() != made.public_key())
+    return Deny(v1::DENY_REASON_CREDENTIAL_KEY_MISMATCH,
+                "the Key Store's CSR is of another key than the one that it names");
   return absl::OkStatus();
 }
 
-absl::Status MatchIssued(const v1::WorkloadCredential& credential, const std::string& spki, const std::string& identifier, absl::Time now) {
-  if (credential.x509_chain().empty() || credential.x509_bundle().empty()) return Deny(v1::DENY_REASON_CREDENTIAL_INVALID, "the credential has no certificate, or no trust bundle");
+absl::Status MatchIssued(const v1::WorkloadCredential& credential, const std::string& spki,
+                         const std::string& identifier, absl::Time now) {
+  if (credential.x509_chain().empty() || credential.x509_bundle().empty())
+    return Deny(v1::DENY_REASON_CREDENTIAL_INVALID, "the credential has no certificate, or no trust bundle");
   std::vector<crypto::Certificate> chain, bundle;
   for (const std::string& der : credential.x509_chain()) {
     TWI_ASSIGN_OR_RETURN(crypto::Certificate certificate, crypto::ParseCertificate(der));
@@ -57,14 +65,20 @@ absl::Status MatchIssued(const v1::WorkloadCredential& credential, const std::st
     bundle.push_back(std::move(certificate));
   }
   const crypto::Certificate& leaf = chain.front();
-  if (leaf.public_key.spki() != spki) return Deny(v1::DENY_REASON_CREDENTIAL_KEY_MISMATCH, "the credential is for another key than the one that was provisioned");
+  if (leaf.public_key.spki() != spki)
+    return Deny(v1::DENY_REASON_CREDENTIAL_KEY_MISMATCH,
+                "the credential is for another key than the one that was provisioned");
   if (leaf.uri_sans != std::vector<std::string>{identifier}) {
-    return Deny(v1::DENY_REASON_CREDENTIAL_INVALID, absl::StrCat("the credential is for ", absl::StrJoin(leaf.uri_sans, ", "), ", planned was ", identifier));
+    return Deny(
+        v1::DENY_REASON_CREDENTIAL_INVALID,
+        absl::StrCat("the credential is for ", absl::StrJoin(leaf.uri_sans, ", "), ", planned was ", identifier));
   }
   crypto::PathOptions options;
   options.now = now;
   const auto path = crypto::BuildPath(leaf, {chain.begin() + 1, chain.end()}, bundle, options);
-  return path.ok() ? absl::OkStatus() : Deny(v1::DENY_REASON_CREDENTIAL_INVALID, absl::StrCat("not signed by the bundle that came with it: ", path.status().message()));
+  return path.ok() ? absl::OkStatus()
+                   : Deny(v1::DENY_REASON_CREDENTIAL_INVALID,
+                          absl::StrCat("not signed by the bundle that came with it: ", path.status().message()));
 }
 
 std::string Pem(const google::protobuf::RepeatedPtrField<std::string>& certificates) {
@@ -84,7 +98,8 @@ absl::Status WriteProvisioned(const Provisioned& provisioned, const std::string&
     files.emplace_back("wit.jwt", provisioned.credential.wit() + "\n");
     files.emplace_back("wit-bundle.json", provisioned.credential.wit_bundle() + "\n");
   }
-  for (const auto& [name, content] : files) TWI_RETURN_IF_ERROR(WriteNewFile(absl::StrCat(directory, "/", name), content, kPublicFile));
+  for (const auto& [name, content] : files)
+    TWI_RETURN_IF_ERROR(WriteNewFile(absl::StrCat(directory, "/", name), content, kPublicFile));
   return absl::OkStatus();
 }
 
@@ -106,14 +121,21 @@ absl::StatusOr<Shown> RunOnce(const Flags& flags) {
   TWI_ASSIGN_OR_RETURN(const ProvisionWish wish, ReadWish(flags));
   TWI_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection, Connect(flags));
   const config::v1::TwictlConfig& c = connection->config;
-  if (c.credential_authority_rp_id().empty()) return Deny(v1::DENY_REASON_CONFIG_INVALID, "credential_authority_rp_id: expected a URI");
-  TWI_ASSIGN_OR_RETURN(const config::v1::Peer mapper_peer, NeedPeer(c.has_claims_mapper(), c.claims_mapper(), "claims_mapper"));
+  if (c.credential_authority_rp_id().empty())
+    return Deny(v1::DENY_REASON_CONFIG_INVALID, "credential_authority_rp_id: expected a URI");
+  TWI_ASSIGN_OR_RETURN(const config::v1::Peer mapper_peer,
+                       NeedPeer(c.has_claims_mapper(), c.claims_mapper(), "claims_mapper"));
   TWI_ASSIGN_OR_RETURN(const config::v1::Peer store_peer, NeedPeer(c.has_key_store(), c.key_store(), "key_store"));
-  TWI_ASSIGN_OR_RETURN(const config::v1::Peer authority_peer, NeedPeer(c.has_credential_authority(), c.credential_authority(), "credential_authority"));
-  TWI_ASSIGN_OR_RETURN(const auto mapper, client::MakeClaimsMapperClient(mapper_peer, *connection->identity, connection->clock));
-  TWI_ASSIGN_OR_RETURN(const auto store, client::MakeKeyStoreClient(store_peer, *connection->identity, connection->clock));
-  TWI_ASSIGN_OR_RETURN(const auto authority, client::MakeCredentialAuthorityClient(authority_peer, *connection->identity, connection->clock));
-  const ProvisionDeps deps{*mapper, *store, *authority, c.credential_authority_rp_id(), connection->clock.Now(), connection->deadline};
+  TWI_ASSIGN_OR_RETURN(const config::v1::Peer authority_peer,
+                       NeedPeer(c.has_credential_authority(), c.credential_authority(), "credential_authority"));
+  TWI_ASSIGN_OR_RETURN(const auto mapper,
+                       client::MakeClaimsMapperClient(mapper_peer, *connection->identity, connection->clock));
+  TWI_ASSIGN_OR_RETURN(const auto store,
+                       client::MakeKeyStoreClient(store_peer, *connection->identity, connection->clock));
+  TWI_ASSIGN_OR_RETURN(const auto authority,
+                       client::MakeCredentialAuthorityClient(authority_peer, *connection->identity, connection->clock));
+  const ProvisionDeps deps{
+      *mapper, *store, *authority, c.credential_authority_rp_id(), connection->clock.Now(), connection->deadline};
   TWI_ASSIGN_OR_RETURN(const Provisioned provisioned, Provision(deps, wish));
   TWI_RETURN_IF_ERROR(WriteProvisioned(provisioned, flags.Get("--out")));
   Shown shown;
@@ -124,10 +146,12 @@ absl::StatusOr<Shown> RunOnce(const Flags& flags) {
                 {"jti", provisioned.credential.jti()},
                 {"not_after", provisioned.credential.not_after_unix()},
                 {"directory", flags.Get("--out")}};
-  shown.text = absl::StrCat("provisioned ", provisioned.workload_identifier, "\n  key ", provisioned.key_id, " in the Key Store, for ", wish.target, "\n  credential ",
-                            provisioned.credential.serial(), ", good until ",
-                            absl::FormatTime(absl::RFC3339_sec, absl::FromUnixSeconds(provisioned.credential.not_after_unix()), absl::UTCTimeZone()), "\n  files in ",
-                            flags.Get("--out"), "\n");
+  shown.text = absl::StrCat(
+      "provisioned ", provisioned.workload_identifier, "\n  key ", provisioned.key_id, " in the Key Store, for ",
+      wish.target, "\n  credential ", provisioned.credential.serial(), ", good until ",
+      absl::FormatTime("%E4Y-%m-%dT%H:%M:%SZ", absl::FromUnixSeconds(provisioned.credential.not_after_unix()),
+                       absl::UTCTimeZone()),
+      "\n  files in ", flags.Get("--out"), "\n");
   return shown;
 }
 
@@ -138,13 +162,19 @@ absl::StatusOr<std::string> MakeReleasePolicy(const json& anticipated) {
   const json software = anticipated.value("software", json());
   const json attester = anticipated.value("attester", json::object());
   const bool named = software.is_object() && software.contains("name"), measured = attester.contains("measurement");
-  if (!named && !measured) return Deny(v1::DENY_REASON_RELEASE_POLICY_INVALID, "the anticipated results name neither software nor a measurement: give --release-policy");
+  if (!named && !measured)
+    return Deny(v1::DENY_REASON_RELEASE_POLICY_INVALID,
+                "the anticipated results name neither software nor a measurement: give --release-policy");
   if (named) {
     absl::StrAppend(&conditions, Condition("software", Equals("results.software.name", software.at("name"))));
-    if (software.contains("vendor")) absl::StrAppend(&conditions, Condition("vendor", Equals("results.software.vendor", software.at("vendor"))));
+    if (software.contains("vendor"))
+      absl::StrAppend(&conditions, Condition("vendor", Equals("results.software.vendor", software.at("vendor"))));
   }
-  if (measured) absl::StrAppend(&conditions, Condition("measurement", Equals("results.attester.measurement", attester.at("measurement"))));
-  return absl::StrCat("description: made by twictl provision from the anticipated Attestation Results\nconditions:\n", conditions);
+  if (measured)
+    absl::StrAppend(&conditions,
+                    Condition("measurement", Equals("results.attester.measurement", attester.at("measurement"))));
+  return absl::StrCat("description: made by twictl provision from the anticipated Attestation Results\nconditions:\n",
+                      conditions);
 }
 
 absl::StatusOr<Provisioned> Provision(const ProvisionDeps& deps, const ProvisionWish& wish) {
@@ -158,10 +188,12 @@ absl::StatusOr<Provisioned> Provision(const ProvisionDeps& deps, const Provision
     TWI_ASSIGN_OR_RETURN(done.release_policy, MakeReleasePolicy(anticipated));
   }
   TWI_ASSIGN_OR_RETURN(const key_store::ReleasePolicy policy, key_store::ReleasePolicy::Compile(done.release_policy));
-  if (const absl::Status met = policy.MatchObject(anticipated); !met.ok()) return WithContext(met, "the anticipated results do not meet the release policy");
+  if (const absl::Status met = policy.MatchObject(anticipated); !met.ok())
+    return WithContext(met, "the anticipated results do not meet the release policy");
 
   // P1
-  TWI_ASSIGN_OR_RETURN(const v1::PlanClaimsResponse plan, deps.claims_mapper.PlanClaims(wish.anticipated_json, deps.rp_id, deps.deadline));
+  TWI_ASSIGN_OR_RETURN(const v1::PlanClaimsResponse plan,
+                       deps.claims_mapper.PlanClaims(wish.anticipated_json, deps.rp_id, deps.deadline));
 
   v1::ProvisionKeyRequest provision;
   provision.set_key_type(wish.key_type);
@@ -184,13 +216,18 @@ absl::StatusOr<Provisioned> Provision(const ProvisionDeps& deps, const Provision
 
 int RunProvision(const Args& args) {
   std::vector<FlagSpec> specs = ConnectionFlags();
-  const std::vector<FlagSpec> own = {{"--anticipated", "FILE", "JSON: the results object that the workload is expected to have", false, true},
-                                     {"--target", "URI", "what the credential is for", false, true},
-                                     {"--out", "DIR", "is made; must not exist", false, true},
-                                     {"--release-policy", "FILE", "YAML ReleasePolicy; made from --anticipated when left out. It can never be changed"},
-                                     {"--key-type", "p256|p384|ed25519|rsa3072", "default p256"}};
+  const std::vector<FlagSpec> own = {
+      {"--anticipated", "FILE", "JSON: the results object that the workload is expected to have", false, true},
+      {"--target", "URI", "what the credential is for", false, true},
+      {"--out", "DIR", "is made; must not exist", false, true},
+      {"--release-policy", "FILE",
+       "YAML ReleasePolicy; made from --anticipated when left out. It can never be changed"},
+      {"--key-type", "p256|p384|ed25519|rsa3072", "default p256"}};
   specs.insert(specs.begin() + 1, own.begin(), own.end());
-  return RunFramed({"provision", "Mechanism D, by the Workload Owner: has a key made in the Key Store and gets its credential.", std::move(specs), 0, RunOnce}, args);
+  return RunFramed(
+      {"provision", "Mechanism D, by the Workload Owner: has a key made in the Key Store and gets its credential.",
+       std::move(specs), 0, RunOnce},
+      args);
 }
 
 }  // namespace twi::twictl

@@ -1,4 +1,5 @@
-// `twictl provision`: mechanism D, provisioning, by the Workload Owner. The whole sequence: services/key_store/provision_key.h.
+// `twictl provision`: mechanism D, provisioning, by the Workload Owner. The whole sequence:
+// services/key_store/provision_key.h.
 #ifndef TWI_SERVICES_TWICTL_PROVISION_H_
 #define TWI_SERVICES_TWICTL_PROVISION_H_
 
@@ -19,7 +20,8 @@
 namespace twi::twictl {
 
 // provision --config FILE --anticipated FILE --target URI --out DIR [--release-policy FILE] [--key-type p256]
-// Makes DIR with what the workload needs, all of it public: key-id, chain.pem, bundle.pem, wit.jwt and wit-bundle.json (unless the key type has no WIT), release-policy.yaml.
+// Makes DIR with what the workload needs, all of it public: key-id, chain.pem, bundle.pem, wit.jwt and wit-bundle.json
+// (unless the key type has no WIT), release-policy.yaml.
 int RunProvision(const Args& args);
 
 struct ProvisionDeps {
@@ -42,13 +44,16 @@ struct Provisioned {
   v1::WorkloadCredential credential;
 };
 
-// Checked here: the anticipated results against the schema (REQUEST_MALFORMED); the release policy with the Key Store's code (RELEASE_POLICY_INVALID), and that the anticipated results meet it
-// (RELEASE_POLICY_REFUSED: such a key could never be opened); the CSR is of the key that the Key Store names (CSR_*, CREDENTIAL_KEY_MISMATCH); the credential carries that key
-// (CREDENTIAL_KEY_MISMATCH) and the planned identifier, and is signed by the bundle that came with it (CREDENTIAL_INVALID). Whether the bundle is to be trusted, the workload's config says.
+// Checked here: the anticipated results against the schema (REQUEST_MALFORMED); the release policy with the Key Store's
+// code (RELEASE_POLICY_INVALID), and that the anticipated results meet it (RELEASE_POLICY_REFUSED: such a key could
+// never be opened); the CSR is of the key that the Key Store names (CSR_*, CREDENTIAL_KEY_MISMATCH); the credential
+// carries that key (CREDENTIAL_KEY_MISMATCH) and the planned identifier, and is signed by the bundle that came with it
+// (CREDENTIAL_INVALID). Whether the bundle is to be trusted, the workload's config says.
 absl::StatusOr<Provisioned> Provision(const ProvisionDeps& deps, const ProvisionWish& wish);
 
-// A release policy that pins what the anticipated results say of the software: its name and vendor, and the measurement if there is one; not its version, so that an authorized update keeps
-// its key. RELEASE_POLICY_INVALID when they say nothing of it.
+// A release policy that pins what the anticipated results say of the software: its name and vendor, and the measurement
+// if there is one; not its version, so that an authorized update keeps its key. RELEASE_POLICY_INVALID when they say
+// nothing of it.
 absl::StatusOr<std::string> MakeReleasePolicy(const nlohmann::json& anticipated);
 
 }  // namespace twi::twictl

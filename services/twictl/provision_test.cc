@@ -19,13 +19,15 @@ using ::testing::Not;
 using testing::StatusIs;
 
 constexpr char kIdentifier[] = "spiffe://example.org/payroll/worker";
-constexpr char kAnticipated[] = R"({"status": "affirming", "software": {"name": "payroll: \"worker\" #1", "version": "1.2.0", "vendor": "v"}})";
+constexpr char kAnticipated[] =
+    R"({"status": "affirming", "software": {"name": "payroll: \"worker\" #1", "version": "1.2.0", "vendor": "v"}})";
 
 absl::Status NotInThisTest() { return Deny(v1::DENY_REASON_INTERNAL, "not in this test"); }
 
 class FakeMapper final : public client::ClaimsMapperClient {
  public:
-  absl::StatusOr<v1::PlanClaimsResponse> PlanClaims(absl::string_view anticipated, absl::string_view rp_id, absl::Time) override {
+  absl::StatusOr<v1::PlanClaimsResponse> PlanClaims(absl::string_view anticipated, absl::string_view rp_id,
+                                                    absl::Time) override {
     ++calls;
     EXPECT_EQ(anticipated, kAnticipated);
     EXPECT_EQ(rp_id, "https://ca");
@@ -34,10 +36,17 @@ class FakeMapper final : public client::ClaimsMapperClient {
     plan.set_grant("the grant");
     return plan;
   }
-  absl::StatusOr<std::string> MapClaims(v1::InputKind, absl::string_view, absl::string_view, absl::Time) override { return NotInThisTest(); }
+  absl::StatusOr<std::string> MapClaims(v1::InputKind, absl::string_view, absl::string_view, absl::Time) override {
+    return NotInThisTest();
+  }
   absl::StatusOr<v1::PutPolicyResponse> PutPolicy(absl::string_view, absl::Time) override { return NotInThisTest(); }
-  absl::StatusOr<v1::ListPoliciesResponse> ListPolicies(absl::string_view, absl::Time) override { return NotInThisTest(); }
-  absl::StatusOr<v1::GetPolicyVersionsResponse> GetPolicyVersions(const std::vector<std::string>&, absl::Time) override { return NotInThisTest(); }
+  absl::StatusOr<v1::ListPoliciesResponse> ListPolicies(absl::string_view, absl::Time) override {
+    return NotInThisTest();
+  }
+  absl::StatusOr<v1::GetPolicyVersionsResponse> GetPolicyVersions(const std::vector<std::string>&,
+                                                                  absl::Time) override {
+    return NotInThisTest();
+  }
   absl::StatusOr<jose::JwkSet> GetGrantKeys(absl::Time) override { return NotInThisTest(); }
   int calls = 0;
 };
@@ -53,7 +62,9 @@ class FakeKeyStore final : public client::KeyStoreClient {
     made.set_counter_signature("the counter-signature");
     return made;
   }
-  absl::StatusOr<v1::ReleaseKeyResponse> ReleaseKey(const v1::ReleaseKeyRequest&, absl::Time) override { return NotInThisTest(); }
+  absl::StatusOr<v1::ReleaseKeyResponse> ReleaseKey(const v1::ReleaseKeyRequest&, absl::Time) override {
+    return NotInThisTest();
+  }
   absl::StatusOr<v1::ListKeysResponse> ListKeys(absl::Time) override { return NotInThisTest(); }
   absl::StatusOr<v1::GetKeyStoreKeysResponse> GetKeyStoreKeys(absl::Time) override { return NotInThisTest(); }
   crypto::PrivateKey key = *crypto::PrivateKey::Generate(crypto::KeyType::kP256), csr_key = key;
@@ -88,10 +99,18 @@ class FakeAuthority final : public client::CredentialAuthorityClient {
     return response;
   }
   absl::StatusOr<v1::NewChallengeResponse> NewChallenge(absl::Time) override { return NotInThisTest(); }
-  absl::StatusOr<v1::IssueResponse> IssueForVerifier(const v1::IssueForVerifierRequest&, absl::Time) override { return NotInThisTest(); }
-  absl::StatusOr<v1::IssueResponse> IssueFromResults(const v1::IssueFromResultsRequest&, absl::Time) override { return NotInThisTest(); }
-  absl::StatusOr<v1::IssueResponse> IssueFromEvidence(const v1::IssueFromEvidenceRequest&, absl::Time) override { return NotInThisTest(); }
-  absl::StatusOr<v1::GetIssuanceResponse> GetIssuance(const v1::GetIssuanceRequest&, absl::Time) override { return NotInThisTest(); }
+  absl::StatusOr<v1::IssueResponse> IssueForVerifier(const v1::IssueForVerifierRequest&, absl::Time) override {
+    return NotInThisTest();
+  }
+  absl::StatusOr<v1::IssueResponse> IssueFromResults(const v1::IssueFromResultsRequest&, absl::Time) override {
+    return NotInThisTest();
+  }
+  absl::StatusOr<v1::IssueResponse> IssueFromEvidence(const v1::IssueFromEvidenceRequest&, absl::Time) override {
+    return NotInThisTest();
+  }
+  absl::StatusOr<v1::GetIssuanceResponse> GetIssuance(const v1::GetIssuanceRequest&, absl::Time) override {
+    return NotInThisTest();
+  }
   absl::StatusOr<v1::GetTrustBundleResponse> GetTrustBundle(absl::Time) override { return NotInThisTest(); }
   absl::Time now;
   crypto::PrivateKey issuer = *crypto::PrivateKey::Generate(crypto::KeyType::kP256), signer = issuer;
@@ -106,7 +125,9 @@ class ProvisionTest : public ::testing::Test {
     wish_.target = "https://db";
     wish_.key_type = v1::CREDENTIAL_KEY_TYPE_P256;
   }
-  absl::StatusOr<Provisioned> Run() { return Provision({mapper_, store_, authority_, "https://ca", now_, now_ + absl::Seconds(30)}, wish_); }
+  absl::StatusOr<Provisioned> Run() {
+    return Provision({mapper_, store_, authority_, "https://ca", now_, now_ + absl::Seconds(30)}, wish_);
+  }
 
   const absl::Time now_ = absl::FromUnixSeconds(1795262400);
   FakeMapper mapper_;
@@ -152,7 +173,9 @@ TEST_F(ProvisionTest, RefusesACsrOfAnotherKey) {
 }
 
 TEST_F(ProvisionTest, RefusesACredentialForAnotherKeyOrIdentifierOrSigner) {
-  authority_.change = [](crypto::CertificateTemplate& leaf) { leaf.subject_spki = crypto::PrivateKey::Generate(crypto::KeyType::kP256)->public_key().spki(); };
+  authority_.change = [](crypto::CertificateTemplate& leaf) {
+    leaf.subject_spki = crypto::PrivateKey::Generate(crypto::KeyType::kP256)->public_key().spki();
+  };
   EXPECT_THAT(Run(), StatusIs(v1::DENY_REASON_CREDENTIAL_KEY_MISMATCH));
   authority_.change = [](crypto::CertificateTemplate& leaf) { leaf.uri_sans = {"spiffe://example.org/ledger/worker"}; };
   EXPECT_THAT(Run(), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID, HasSubstr("planned was")));

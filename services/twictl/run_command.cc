@@ -16,12 +16,14 @@ int RunFramed(const CommandFrame& frame, const Args& args) {
   const absl::StatusOr<Flags> flags = Flags::Parse(frame.specs, args.words, frame.max_positional);
   const absl::StatusOr<bool> as_json = flags.ok() ? WantsJson(*flags) : flags.status();
   if (!as_json.ok()) {
-    args.err << "twictl " << frame.name << ": " << std::string(as_json.status().message()) << "\n\n" << Usage(frame.name, frame.summary, frame.specs);
+    args.err << "twictl " << frame.name << ": " << std::string(as_json.status().message()) << "\n\n"
+             << Usage(frame.name, frame.summary, frame.specs);
     return kExitUsage;
   }
   const absl::StatusOr<Shown> shown = frame.run(*flags);
   if (!shown.ok()) return ShowRefusal(args, frame.name, *as_json, shown.status());
-  args.out << (*as_json ? shown->json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n" : shown->text);
+  args.out << (*as_json ? shown->json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"
+                        : shown->text);
   args.out.flush();
   return args.out ? shown->exit_code : kExitRefused;  // what could not be shown is not done
 }

@@ -1,4 +1,5 @@
-// The frame of a subcommand: --help, flags, --output, exit code. What it does is a function from flags to what is shown.
+// The frame of a subcommand: --help, flags, --output, exit code. What it does is a function from flags to what is
+// shown.
 #ifndef TWI_SERVICES_TWICTL_RUN_COMMAND_H_
 #define TWI_SERVICES_TWICTL_RUN_COMMAND_H_
 
@@ -13,7 +14,8 @@
 
 namespace twi::twictl {
 
-// What a command found out or did: for a program, and for a person. `exit_code` kExitRefused: it is shown, and something in it is refused.
+// What a command found out or did: for a program, and for a person. `exit_code` kExitRefused: it is shown, and
+// something in it is refused.
 struct Shown {
   nlohmann::json json;
   std::string text;

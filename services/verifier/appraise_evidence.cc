@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/conditions/conditions.h"
@@ -80,12 +81,22 @@ void JudgeSnp(const config::v1::SnpPolicy& policy, const json& claims, Appraisal
   JudgeMinimumTcb(policy, claims, a);
 }
 
+// A log that explains none of the PCRs that policy asks for replays trivially, so each of them must be one that it extends.
+bool LogExplains(const config::v1::TpmPolicy& policy, const json& claims) {
+  const json replayed = claims.value(json::json_pointer("/event_log/replayed/" + policy.bank()), json::array());
+  return std::all_of(policy.pcrs().begin(), policy.pcrs().end(),
+                     [&](std::uint32_t pcr) { return std::find(replayed.begin(), replayed.end(), pcr) != replayed.end(); });
+}
+
 void JudgeTpm(const config::v1::TpmPolicy& policy, const json& claims, bool has_event_log, Appraisal& a) {
   const std::string alg = policy.bank() == "sha384" ? "0xc" : "0xb";
   json expected = json::array({json::array({alg, std::vector<std::uint32_t>(policy.pcrs().begin(), policy.pcrs().end())})});
   const json seen = claims.value("pcr_select", json(nullptr));
   if (seen != expected) Add(a, v1::DENY_REASON_PCR_SELECTION_NOT_ALLOWED, "pcr_select", seen.dump(), expected.dump());
-  if (policy.require_event_log() && !has_event_log) Add(a, v1::DENY_REASON_EVENT_LOG_MISMATCH, "event_log", "none", "one that replays");
+  if (policy.require_event_log() && !(has_event_log && LogExplains(policy, claims))) {
+    Add(a, v1::DENY_REASON_EVENT_LOG_MISMATCH, "event_log", has_event_log ? claims.value("event_log", json()).dump() : "none",
+        absl::StrCat("one that extends each of PCR ", absl::StrJoin(policy.pcrs(), ","), " of ", policy.bank()));
+  }
   a.trustworthiness["configuration"] = kConfigurationApproved;
 }
 
@@ -189,6 +200,8 @@ json ClaimsForResults(const EvidenceClaims& claims) {
   for (const char* name : kKept) {
     if (const auto found = claims.claims.find(name); found != claims.claims.end()) kept[name] = *found;
   }
+  // Who enrolled the key by hand named the machine; that it was by hand is enough.
+  if (kept.contains("ak_endorsed_by") && absl::StartsWith(kept["ak_endorsed_by"].get<std::string>(), "operator:")) kept["ak_endorsed_by"] = "operator";
   return kept;
 }
 

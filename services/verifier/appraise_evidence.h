@@ -33,9 +33,9 @@ struct Appraisal {
   std::map<std::string, int> trustworthiness;
 };
 
-// Checks, in this order: the format is one that the policy names (EVIDENCE_FORMAT_UNSUPPORTED); the format's own verification (formats/*.h); a development chain only through
-// TrustStore::insecure_anchors; debug, VMPL, migration agent, SMT, signing key, host data, minimum TCB (sev-snp); bank, selection, event log (tpm2); a reference value in force
-// for what was measured; the policy's conditions. Nothing is skipped because something else failed, so that the findings are complete; but no policy is evaluated over Evidence that is not
+// Checks, in this order: the format's own verification (formats/*.h), a development chain only through TrustStore::insecure_anchors; the format is one that the policy names
+// (EVIDENCE_FORMAT_UNSUPPORTED); debug, VMPL, migration agent, SMT, signing key, host data, minimum TCB (sev-snp); bank, selection, and where policy requires one an event log that
+// extends each of the policy's PCRs (tpm2); a reference value in force for what was measured; the policy's conditions. Nothing is skipped because something else failed, so that the findings are complete; but no policy is evaluated over Evidence that is not
 // genuine. `freshness` is reported, not checked: MatchBinding is the caller's.
 Appraisal AppraiseEvidence(const v1::Evidence& evidence, const CompiledEvidencePolicy& policy, const ReferenceValueIndex& references, const TrustStore& trust,
                            absl::Time now);

@@ -1,5 +1,7 @@
 #include "services/verifier/evidence_policy.h"
 
+#include <set>
+
 #include "absl/strings/str_cat.h"
 #include "common/crypto/hash.h"
 #include "common/encoding/encoding.h"
@@ -18,7 +20,9 @@ absl::Status CheckSnp(config::v1::SnpPolicy& snp) {
   for (std::uint32_t vmpl : snp.allowed_vmpl()) {
     if (vmpl > 3) return Invalid("sev_snp.allowed_vmpl", "0..3");
   }
+  std::set<std::string> products;
   for (const config::v1::MinimumTcb& tcb : snp.minimum_tcb()) {
+    if (!products.insert(tcb.product()).second) return Invalid("sev_snp.minimum_tcb.product", "each product once");
     if (tcb.product() != "Milan" && tcb.product() != "Genoa" && tcb.product() != "Turin") return Invalid("sev_snp.minimum_tcb.product", "Milan, Genoa or Turin");
     for (std::uint32_t level : {tcb.fmc(), tcb.bl(), tcb.tee(), tcb.snp(), tcb.ucode()}) {
       if (level > 255) return Invalid("sev_snp.minimum_tcb", "levels 0..255");

@@ -2,12 +2,14 @@
 
 #include <memory>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/client/channel.h"
 #include "common/log/log.h"
+#include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "common/storage/database.h"
@@ -34,10 +36,15 @@ absl::Status Validate(const google::protobuf::Message& message) {
   const auto& c = static_cast<const VerifierConfig&>(message);
   TWI_RETURN_IF_ERROR(Expect(c.has_server(), "server", "a section"));
   TWI_RETURN_IF_ERROR(Expect(!c.storage().database_file().empty(), "storage.database_file", "a file"));
-  TWI_RETURN_IF_ERROR(Expect(absl::StartsWith(c.issuer(), "spiffe://"), "issuer", "the Verifier's SPIFFE ID"));
+  TWI_RETURN_IF_ERROR(Expect(ValidateWorkloadIdentifier(c.issuer()).ok(), "issuer", "the Verifier's SPIFFE ID"));
   TWI_RETURN_IF_ERROR(Expect(c.has_appraisal(), "appraisal", "a section"));
   TWI_RETURN_IF_ERROR(Expect(!c.relying_parties().empty(), "relying_parties", "at least one"));
-  for (const config::v1::RelyingParty& party : c.relying_parties()) TWI_RETURN_IF_ERROR(Expect(absl::StrContains(party.rp_id(), ":"), "relying_parties.rp_id", "a URI"));
+  std::set<std::string> rp_ids;
+  for (const config::v1::RelyingParty& party : c.relying_parties()) {
+    TWI_RETURN_IF_ERROR(Expect(absl::StrContains(party.rp_id(), ":"), "relying_parties.rp_id", "a URI"));
+    TWI_RETURN_IF_ERROR(Expect(rp_ids.insert(party.rp_id()).second, "relying_parties.rp_id", "each once"));
+    TWI_RETURN_IF_ERROR(Expect(party.spiffe_id().empty() || ValidateWorkloadIdentifier(party.spiffe_id()).ok(), "relying_parties.spiffe_id", "a SPIFFE ID, or nothing"));
+  }
   const absl::Duration results = ResultsLifetime(c);
   TWI_RETURN_IF_ERROR(Expect(results >= absl::Seconds(10) && results <= absl::Hours(1), "results_lifetime", "10s..1h"));
   const absl::Duration challenge = ChallengeLifetime(c);

@@ -30,19 +30,35 @@ void Allow(config::v1::Server& config, const char* rpc, const std::vector<const 
 }  // namespace
 
 KeyStoreUnderTest::KeyStoreUnderTest()
-    : clock(absl::Now()), pki(clock.Now()), verifier_key(OrDie(crypto::PrivateKey::Generate(crypto::KeyType::kP256))),
+    : clock(absl::Now()),
+      pki(clock.Now()),
+      verifier_key(OrDie(crypto::PrivateKey::Generate(crypto::KeyType::kP256))),
       sealer(OrDie(storage::Sealer::FromKey(random.Secret(32)))) {}
 
 void KeyStoreUnderTest::Start() {
-  database = OrDie(storage::Database::Open(pki.dir().File("keys.db"), {storage::kSigningKeysSchema, kCredentialKeysSchema, kReleaseRecordsSchema}));
+  database = OrDie(storage::Database::Open(
+      pki.dir().File("keys.db"), {storage::kSigningKeysSchema, kCredentialKeysSchema, kReleaseRecordsSchema}));
   signing_keys = OrDie(storage::SigningKeys::Load(*database, *sealer, random, "key-store", {}, clock.Now()));
   keys = std::make_unique<SealedStore>(*database, *sealer, random);
   records = std::make_unique<ReleaseRecords>(*database, 1000);
   policies = std::make_unique<ReleasePolicyCache>();
   verifier_keys = std::make_unique<client::KeySource>(
-      [this](absl::Time) -> absl::StatusOr<jose::JwkSet> { return jose::JwkSet{{{"v1", "ES256", "sig", verifier_key.public_key()}}}; }, absl::Minutes(5), clock);
-  deps = std::make_unique<KeyStoreDeps>(
-      KeyStoreDeps{clock, random, *keys, *records, *policies, *signing_keys, *verifier_keys, kRpId, kKeyStoreId, kVerifierId, absl::Minutes(10), {kOwner, kOtherOwner}});
+      [this](absl::Time) -> absl::StatusOr<jose::JwkSet> {
+        return jose::JwkSet{{{"v1", "ES256", "sig", verifier_key.public_key()}}};
+      },
+      absl::Minutes(5), clock);
+  deps = std::make_unique<KeyStoreDeps>(KeyStoreDeps{clock,
+                                                     random,
+                                                     *keys,
+                                                     *records,
+                                                     *policies,
+                                                     *signing_keys,
+                                                     *verifier_keys,
+                                                     kRpId,
+                                                     kKeyStoreId,
+                                                     kVerifierId,
+                                                     absl::Minutes(10),
+                                                     {kOwner, kOtherOwner}});
   config::v1::Server config;
   config.set_listen("127.0.0.1:0");
   *config.mutable_tls() = pki.Issue("server", kKeyStoreId);
@@ -124,9 +140,12 @@ AttestationResults KeyStoreUnderTest::ResultsFor(const Workload& workload) {
   return r;
 }
 
-std::string KeyStoreUnderTest::Sign(const AttestationResults& results) const { return OrDie(SignResults(results, verifier_key, "v1")); }
+std::string KeyStoreUnderTest::Sign(const AttestationResults& results) const {
+  return OrDie(SignResults(results, verifier_key, "v1"));
+}
 
-v1::ReleaseKeyRequest KeyStoreUnderTest::RequestFor(const Workload& workload, const std::string& key_id, const AttestationResults& results) const {
+v1::ReleaseKeyRequest KeyStoreUnderTest::RequestFor(const Workload& workload, const std::string& key_id,
+                                                    const AttestationResults& results) const {
   v1::ReleaseKeyRequest request;
   request.set_key_id(key_id);
   request.set_attestation_results(Sign(results));

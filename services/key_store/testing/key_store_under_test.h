@@ -26,7 +26,8 @@ constexpr char kOwner[] = "spiffe://test.example/owner/payroll";
 constexpr char kOtherOwner[] = "spiffe://test.example/owner/other";
 constexpr char kStranger[] = "spiffe://test.example/stranger";     // not on any allow-list
 constexpr char kNotAnOwner[] = "spiffe://test.example/not-owner";  // allowed at the door, not a Workload Owner
-constexpr char kPolicy[] = "conditions:\n- name: payroll\n  expression: results.software.name == \"payroll\" && results.attester.vmpl == 0\n";
+constexpr char kPolicy[] =
+    "conditions:\n- name: payroll\n  expression: results.software.name == \"payroll\" && results.attester.vmpl == 0\n";
 
 class KeyStoreUnderTest {
  public:
@@ -50,7 +51,8 @@ class KeyStoreUnderTest {
   // What the Verifier says of that workload, unsigned, and signed by its key.
   AttestationResults ResultsFor(const Workload& workload);
   std::string Sign(const AttestationResults& results) const;
-  v1::ReleaseKeyRequest RequestFor(const Workload& workload, const std::string& key_id, const AttestationResults& results) const;
+  v1::ReleaseKeyRequest RequestFor(const Workload& workload, const std::string& key_id,
+                                   const AttestationResults& results) const;
 
   absl::Time deadline() const { return clock.Now() + absl::Seconds(20); }
 

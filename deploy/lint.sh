@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Lint: `deploy/lint.sh format` checks the layout (`--fix` mends it), `deploy/lint.sh tidy [FILE...]` runs clang-tidy: without files, on the parsers of untrusted bytes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+sources() { git ls-files 'common/*.cc' 'common/*.h' 'services/*.cc' 'services/*.h' 'integration_tests/*.cc' 'integration_tests/*.h' 'tools/*.cc'; }
+case "${1:-}" in
+  format)
+    if [ "${2:-}" = --fix ]; then sources | xargs clang-format-14 -i; else sources | xargs clang-format-14 --dry-run --Werror; fi ;;
+  tidy)
+    shift
+    files=("$@")
+    [ ${#files[@]} -gt 0 ] || mapfile -t files < <(git ls-files common/crypto/*.cc common/jose/*.cc common/cel/*.cc services/verifier/formats/*.cc common/snp_cert_table/*.cc |
+      grep -vE '_(test|fuzz|benchmark)\.cc$|test_vectors|snp_builder|tpm_builder')
+    bazel build -- //common/crypto/... //common/jose/... //services/verifier/formats/... > /dev/null 2>&1
+    out=$(bazel info bazel-bin 2> /dev/null) base=$(bazel info output_base 2> /dev/null)
+    printf '%s\n' "${files[@]}" | xargs -P 2 -n 4 clang-tidy-14 --quiet --extra-arg-before=-xc++ 2> /dev/null -- -- -std=c++17 -I. -I"$out" \
+      -isystem "$base/external/boringssl/src/include" -isystem "$out/external/boringssl/prefix" -DBORINGSSL_PREFIX=twi_bssl -Wno-everything ;;
+  *) sed -n '2,3p' "$0" >&2; exit 2 ;;
+esac
