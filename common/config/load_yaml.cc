@@ -134,15 +134,16 @@ absl::Status LoadYamlFile(const std::string& path, google::protobuf::Message& me
 
 absl::Status ConfigError(absl::string_view name, absl::string_view field_path, absl::string_view expected) {
   const std::string what = absl::StrCat(field_path, ": expected ", expected);
-  // The field itself, or the nearest one around it that was written.
-  std::string path(field_path);
-  while (g_positions.name == name && !path.empty()) {
+  if (!name.empty() && g_positions.name != name) return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(name, ": ", what));
+  if (g_positions.name.empty()) return Deny(v1::DENY_REASON_CONFIG_INVALID, what);
+  // The field itself, or the nearest one around it that was written; the document's start when none was.
+  for (std::string path(field_path); !path.empty();) {
     const auto found = g_positions.fields.find(path);
-    if (found != g_positions.fields.end()) return ErrorAt(name, found->second, what);
+    if (found != g_positions.fields.end()) return ErrorAt(g_positions.name, found->second, what);
     const std::size_t cut = path.find_last_of(".[");
     path.resize(cut == std::string::npos ? 0 : cut);
   }
-  return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(name, name.empty() ? "" : ": ", what));
+  return ErrorAt(g_positions.name, Position{}, what);
 }
 
 }  // namespace twi::config

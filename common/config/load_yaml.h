@@ -19,8 +19,8 @@ absl::Status ParseYaml(absl::string_view text, absl::string_view name, google::p
 // The file's form of it: refuses a file that group or others may write to.
 absl::Status LoadYamlFile(const std::string& path, google::protobuf::Message& message);
 
-// "path: expected ..., got ..." for semantic checks after parsing: where in the file a field was set, as "name:line:column", when the message came from
-// ParseYaml on this thread most recently; the field path otherwise.
+// "name:line:column: path: expected ..." for semantic checks after parsing. An empty `name` means the document that was most recently parsed on this thread. Where the field was not
+// written: the place of the nearest one around it, or of the document's start.
 absl::Status ConfigError(absl::string_view name, absl::string_view field_path, absl::string_view expected);
 
 }  // namespace twi::config

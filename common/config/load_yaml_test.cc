@@ -197,7 +197,8 @@ TEST(ConfigErrorTest, SaysWhereTheFieldStood) {
   // Not written: the place of what is around it.
   EXPECT_EQ(ConfigError("s.yaml", "inners[0].count", "a count").message(),
             "s.yaml:3:5: inners[0].count: expected a count");
-  EXPECT_EQ(ConfigError("s.yaml", "timeout", "a timeout").message(), "s.yaml: timeout: expected a timeout");
+  EXPECT_EQ(ConfigError("s.yaml", "timeout", "a timeout").message(), "s.yaml:1:1: timeout: expected a timeout");
+  EXPECT_EQ(ConfigError("", "timeout", "a timeout").message(), "s.yaml:1:1: timeout: expected a timeout");
   EXPECT_EQ(ConfigError("other.yaml", "text", "a text").message(), "other.yaml: text: expected a text");
   EXPECT_EQ(DenyReasonOf(ConfigError("s.yaml", "text", "y")), v1::DENY_REASON_CONFIG_INVALID);
 }

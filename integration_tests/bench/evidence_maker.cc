@@ -64,7 +64,7 @@ SoftTpm SoftTpm::Generate() {
 std::string SoftTpm::PcrsYaml() const {
   std::string yaml;
   for (const auto& [index, value] : pcrs)
-    absl::StrAppend(&yaml, "      - {index: ", index, ", value: ", ToHex(value), "}\n");
+    absl::StrAppend(&yaml, "        - {index: ", index, ", value: \"", ToHex(value), "\"}\n");
   return yaml;
 }
 

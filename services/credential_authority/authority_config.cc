@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/spiffe/spiffe_id.h"
+#include "common/config/load_yaml.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 
@@ -15,7 +16,7 @@ namespace {
 using config::v1::CredentialAuthorityConfig;
 
 absl::Status Expect(bool holds, absl::string_view field, absl::string_view expected) {
-  return holds ? absl::OkStatus() : Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(field, ": expected ", expected));
+  return holds ? absl::OkStatus() : config::ConfigError("", field, expected);
 }
 
 absl::Duration DurationOr(bool set, const google::protobuf::Duration& duration, absl::Duration otherwise) {

@@ -35,7 +35,8 @@ class Daemon final : public server::Running {
  private:
   absl::Status Assemble(const CredentialAuthorityConfig& c) {
     TWI_ASSIGN_OR_RETURN(sealer_, storage::Sealer::FromConfig(c.storage()));
-    TWI_ASSIGN_OR_RETURN(database_, storage::Database::Open(c.storage().database_file(), {storage::kSigningKeysSchema, kAuthoritySchema, kIssuanceSchema}));
+    TWI_ASSIGN_OR_RETURN(database_, storage::Database::Open(c.storage().database_file(), {storage::kSigningKeysSchema, kAuthoritySchema, kIssuanceSchema},
+                                                                  /*durable=*/!c.storage().insecure_not_durable()));
     TWI_ASSIGN_OR_RETURN(X509Authority x509, LoadX509Authority(c, *database_, *sealer_, random_, clock_.Now()));
     x509_ = std::make_unique<X509Authority>(std::move(x509));
     // Published for a day after they stop signing: the longest life of a credential.

@@ -10,6 +10,7 @@
 #include "common/client/channel.h"
 #include "common/log/log.h"
 #include "common/spiffe/spiffe_id.h"
+#include "common/config/load_yaml.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "common/storage/database.h"
@@ -26,7 +27,7 @@ absl::Duration DurationOr(const google::protobuf::Duration& duration, bool set, 
 }
 
 absl::Status Expect(bool holds, absl::string_view field, absl::string_view expected) {
-  return holds ? absl::OkStatus() : Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(field, ": expected ", expected));
+  return holds ? absl::OkStatus() : config::ConfigError("", field, expected);
 }
 
 absl::Duration ResultsLifetime(const VerifierConfig& c) { return DurationOr(c.results_lifetime(), c.has_results_lifetime(), absl::Minutes(5)); }

@@ -37,7 +37,7 @@ TEST(SnpCertTable, ReadsEntries) {
 TEST(SnpCertTable, RefusesBadTables) {
   std::string many;
   for (int i = 0; i < 17; ++i) many += Entry("ffffffffffffffffffffffffffffffff", 17 * 24 + 24 + i, 1);
-  for (const std::string& bad : {std::string(), std::string("short"), Entry(kVcek, 48, 1), Entry(kVcek, 48, 5) + kEnd + "vcek", Entry(kVcek, 47, 2) + kEnd + "vcek",
+  for (const std::string& bad : {std::string("short"), Entry(kVcek, 48, 1), Entry(kVcek, 48, 5) + kEnd + "vcek", Entry(kVcek, 47, 2) + kEnd + "vcek",
                                  Entry(kVcek, 48, 0) + kEnd + "vcek", Entry(kVcek, 0xffffffff, 0xffffffff) + kEnd + "vcek", Entry(kVcek, 72, 4) + Entry(kAsk, 75, 2) + kEnd + "vcekask",
                                  Entry(kVcek, 72, 4) + Entry(kVcek, 76, 3) + kEnd + "vcekask", many + kEnd + std::string(17, 'x'), std::string(65 * 1024, '\0')}) {
     EXPECT_EQ(DenyReasonOf(ParseSnpCertTable(bad).status()), v1::DENY_REASON_ENDORSEMENT_MALFORMED) << bad.size();
