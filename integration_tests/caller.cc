@@ -34,8 +34,9 @@ std::shared_ptr<grpc::ChannelCredentials> TlsWithoutCertificate() {
 }
 
 template <typename Interface, typename Request, typename Response>
-absl::StatusOr<Response> Call(Interface& stub, grpc::Status (Interface::*method)(grpc::ClientContext*, const Request&, Response*), const Request& request,
-                              const char* what) {
+absl::StatusOr<Response> Call(Interface& stub,
+                              grpc::Status (Interface::*method)(grpc::ClientContext*, const Request&, Response*),
+                              const Request& request, const char* what) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kDeadline);
   Response response;
@@ -84,8 +85,10 @@ Caller::~Caller() = default;
 Caller::Caller(Caller&&) noexcept = default;
 
 Caller Caller::Workload(const Deployment& deployment) {
-  const std::shared_ptr<client::Identity> identity = client::Identity::AttestedKey(deployment.File("tls/ca.pem"), absl::Now()).value();
-  Caller caller(std::make_unique<Impl>(deployment, [identity](const config::v1::Peer& peer) { return client::MakeChannel(peer, *identity).value(); }));
+  const std::shared_ptr<client::Identity> identity =
+      client::Identity::AttestedKey(deployment.File("tls/ca.pem"), absl::Now()).value();
+  Caller caller(std::make_unique<Impl>(
+      deployment, [identity](const config::v1::Peer& peer) { return client::MakeChannel(peer, *identity).value(); }));
   caller.impl_->identity = identity;
   return caller;
 }
@@ -100,18 +103,22 @@ Caller Caller::Files(const Deployment& deployment, const std::string& certificat
   tls.set_key_file(key_file);
   tls.set_trust_bundle_file(deployment.File("tls/ca.pem"));
   const std::shared_ptr<client::Identity> identity = client::Identity::FromFiles(tls).value();
-  Caller caller(std::make_unique<Impl>(deployment, [identity](const config::v1::Peer& peer) { return client::MakeChannel(peer, *identity).value(); }));
+  Caller caller(std::make_unique<Impl>(
+      deployment, [identity](const config::v1::Peer& peer) { return client::MakeChannel(peer, *identity).value(); }));
   caller.impl_->identity = identity;
   return caller;
 }
 
 Caller Caller::WithoutCertificate(const Deployment& deployment) {
-  return Caller(std::make_unique<Impl>(deployment, [](const config::v1::Peer& peer) { return grpc::CreateChannel(peer.address(), TlsWithoutCertificate()); }));
+  return Caller(std::make_unique<Impl>(deployment, [](const config::v1::Peer& peer) {
+    return grpc::CreateChannel(peer.address(), TlsWithoutCertificate());
+  }));
 }
 
 Caller Caller::Plaintext(const Deployment& deployment) {
-  return Caller(
-      std::make_unique<Impl>(deployment, [](const config::v1::Peer& peer) { return grpc::CreateChannel(peer.address(), grpc::InsecureChannelCredentials()); }));
+  return Caller(std::make_unique<Impl>(deployment, [](const config::v1::Peer& peer) {
+    return grpc::CreateChannel(peer.address(), grpc::InsecureChannelCredentials());
+  }));
 }
 
 std::string Caller::key_sha256() const { return impl_->identity == nullptr ? "" : impl_->identity->key_sha256(); }
@@ -121,17 +128,26 @@ std::string Caller::key_sha256() const { return impl_->identity == nullptr ? "" 
   auto service = impl_->stub();                  \
   return Call(service, &v1::Service::Stub::Method, request, #Method)
 
-absl::StatusOr<v1::NewChallengeResponse> Caller::VerifierChallenge() { TWI_CALL(Verifier, Verifier, NewChallenge, v1::NewChallengeRequest()); }
-absl::StatusOr<v1::AppraiseResponse> Caller::Appraise(const v1::AppraiseRequest& request) { TWI_CALL(Verifier, Verifier, Appraise, request); }
-absl::StatusOr<v1::AppraiseResponse> Caller::AppraiseForRelyingParty(const v1::AppraiseForRelyingPartyRequest& request) {
+absl::StatusOr<v1::NewChallengeResponse> Caller::VerifierChallenge() {
+  TWI_CALL(Verifier, Verifier, NewChallenge, v1::NewChallengeRequest());
+}
+absl::StatusOr<v1::AppraiseResponse> Caller::Appraise(const v1::AppraiseRequest& request) {
+  TWI_CALL(Verifier, Verifier, Appraise, request);
+}
+absl::StatusOr<v1::AppraiseResponse> Caller::AppraiseForRelyingParty(
+    const v1::AppraiseForRelyingPartyRequest& request) {
   TWI_CALL(Verifier, Verifier, AppraiseForRelyingParty, request);
 }
 absl::StatusOr<v1::RequestCredentialResponse> Caller::RequestCredential(const v1::RequestCredentialRequest& request) {
   TWI_CALL(Verifier, Verifier, RequestCredential, request);
 }
-absl::StatusOr<v1::GetVerifierKeysResponse> Caller::GetVerifierKeys() { TWI_CALL(Verifier, Verifier, GetVerifierKeys, v1::GetVerifierKeysRequest()); }
+absl::StatusOr<v1::GetVerifierKeysResponse> Caller::GetVerifierKeys() {
+  TWI_CALL(Verifier, Verifier, GetVerifierKeys, v1::GetVerifierKeysRequest());
+}
 
-absl::StatusOr<v1::NewChallengeResponse> Caller::AuthorityChallenge() { TWI_CALL(Authority, CredentialAuthority, NewChallenge, v1::NewChallengeRequest()); }
+absl::StatusOr<v1::NewChallengeResponse> Caller::AuthorityChallenge() {
+  TWI_CALL(Authority, CredentialAuthority, NewChallenge, v1::NewChallengeRequest());
+}
 absl::StatusOr<v1::IssueResponse> Caller::IssueForVerifier(const v1::IssueForVerifierRequest& request) {
   TWI_CALL(Authority, CredentialAuthority, IssueForVerifier, request);
 }
@@ -141,16 +157,24 @@ absl::StatusOr<v1::IssueResponse> Caller::IssueFromResults(const v1::IssueFromRe
 absl::StatusOr<v1::IssueResponse> Caller::IssueFromEvidence(const v1::IssueFromEvidenceRequest& request) {
   TWI_CALL(Authority, CredentialAuthority, IssueFromEvidence, request);
 }
-absl::StatusOr<v1::IssueResponse> Caller::IssueForOwner(const v1::IssueForOwnerRequest& request) { TWI_CALL(Authority, CredentialAuthority, IssueForOwner, request); }
+absl::StatusOr<v1::IssueResponse> Caller::IssueForOwner(const v1::IssueForOwnerRequest& request) {
+  TWI_CALL(Authority, CredentialAuthority, IssueForOwner, request);
+}
 absl::StatusOr<v1::GetIssuanceResponse> Caller::GetIssuance(const std::string& serial) {
   v1::GetIssuanceRequest request;
   request.set_serial(serial);
   TWI_CALL(Authority, CredentialAuthority, GetIssuance, request);
 }
-absl::StatusOr<v1::GetTrustBundleResponse> Caller::GetTrustBundle() { TWI_CALL(Authority, CredentialAuthority, GetTrustBundle, v1::GetTrustBundleRequest()); }
+absl::StatusOr<v1::GetTrustBundleResponse> Caller::GetTrustBundle() {
+  TWI_CALL(Authority, CredentialAuthority, GetTrustBundle, v1::GetTrustBundleRequest());
+}
 
-absl::StatusOr<v1::MapClaimsResponse> Caller::MapClaims(const v1::MapClaimsRequest& request) { TWI_CALL(Mapper, ClaimsMapper, MapClaims, request); }
-absl::StatusOr<v1::PlanClaimsResponse> Caller::PlanClaims(const v1::PlanClaimsRequest& request) { TWI_CALL(Mapper, ClaimsMapper, PlanClaims, request); }
+absl::StatusOr<v1::MapClaimsResponse> Caller::MapClaims(const v1::MapClaimsRequest& request) {
+  TWI_CALL(Mapper, ClaimsMapper, MapClaims, request);
+}
+absl::StatusOr<v1::PlanClaimsResponse> Caller::PlanClaims(const v1::PlanClaimsRequest& request) {
+  TWI_CALL(Mapper, ClaimsMapper, PlanClaims, request);
+}
 absl::StatusOr<v1::PutPolicyResponse> Caller::PutPolicy(const std::string& signed_policy) {
   v1::PutPolicyRequest request;
   request.set_signed_policy(signed_policy);
@@ -161,12 +185,20 @@ absl::StatusOr<v1::GetPolicyVersionsResponse> Caller::GetPolicyVersions(const st
   request.add_names(name);
   TWI_CALL(Mapper, ClaimsMapper, GetPolicyVersions, request);
 }
-absl::StatusOr<v1::GetGrantKeysResponse> Caller::GetGrantKeys() { TWI_CALL(Mapper, ClaimsMapper, GetGrantKeys, v1::GetGrantKeysRequest()); }
+absl::StatusOr<v1::GetGrantKeysResponse> Caller::GetGrantKeys() {
+  TWI_CALL(Mapper, ClaimsMapper, GetGrantKeys, v1::GetGrantKeysRequest());
+}
 
-absl::StatusOr<v1::ProvisionKeyResponse> Caller::ProvisionKey(const v1::ProvisionKeyRequest& request) { TWI_CALL(Store, KeyStore, ProvisionKey, request); }
-absl::StatusOr<v1::ReleaseKeyResponse> Caller::ReleaseKey(const v1::ReleaseKeyRequest& request) { TWI_CALL(Store, KeyStore, ReleaseKey, request); }
+absl::StatusOr<v1::ProvisionKeyResponse> Caller::ProvisionKey(const v1::ProvisionKeyRequest& request) {
+  TWI_CALL(Store, KeyStore, ProvisionKey, request);
+}
+absl::StatusOr<v1::ReleaseKeyResponse> Caller::ReleaseKey(const v1::ReleaseKeyRequest& request) {
+  TWI_CALL(Store, KeyStore, ReleaseKey, request);
+}
 absl::StatusOr<v1::ListKeysResponse> Caller::ListKeys() { TWI_CALL(Store, KeyStore, ListKeys, v1::ListKeysRequest()); }
-absl::StatusOr<v1::GetKeyStoreKeysResponse> Caller::GetKeyStoreKeys() { TWI_CALL(Store, KeyStore, GetKeyStoreKeys, v1::GetKeyStoreKeysRequest()); }
+absl::StatusOr<v1::GetKeyStoreKeysResponse> Caller::GetKeyStoreKeys() {
+  TWI_CALL(Store, KeyStore, GetKeyStoreKeys, v1::GetKeyStoreKeysRequest());
+}
 
 #undef TWI_CALL
 

@@ -1,4 +1,5 @@
-// A client of the daemons that sends whatever a test wants: one method per RPC, no retries, no checks of what comes back.
+// A client of the daemons that sends whatever a test wants: one method per RPC, no retries, no checks of what comes
+// back.
 #ifndef TWI_INTEGRATION_TESTS_CALLER_H_
 #define TWI_INTEGRATION_TESTS_CALLER_H_
 
@@ -21,8 +22,9 @@ struct RawAnswer {
   std::string message;
 };
 
-// Refusals come back as Status with the reason that the ErrorInfo names (matchers: StatusIs); no answer as DEPENDENCY_UNAVAILABLE or DEADLINE_EXCEEDED. Thread-safe. Connections are made at
-// the first call to a daemon and kept.
+// Refusals come back as Status with the reason that the ErrorInfo names (matchers: StatusIs); no answer as
+// DEPENDENCY_UNAVAILABLE or DEADLINE_EXCEEDED. Thread-safe. Connections are made at the first call to a daemon and
+// kept.
 class Caller {
  public:
   // A workload: fresh self-signed TLS key.

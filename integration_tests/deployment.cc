@@ -79,12 +79,15 @@ int PortOf(const std::string& daemon) {
 
 const std::vector<std::string> kDaemons = {kVerifier, kClaimsMapper, kCredentialAuthority, kKeyStore};
 
-std::string Runfile(const std::string& path) { return std::filesystem::absolute(path).string(); }  // bazel runs tests in their runfiles
+std::string Runfile(const std::string& path) {
+  return std::filesystem::absolute(path).string();
+}  // bazel runs tests in their runfiles
 
 Deployment::Deployment(Tpm tpm) : dir_(temp_.File("twi")), host_(OwnLoopbackAddress()) {
   std::vector<std::string> environment;
   if (tpm == Tpm::kSoftware) StartTpm(environment);
-  const Finished made = Run({"/bin/bash", Runfile("deploy/dev_deployment.sh"), Runfile("services/twictl/twictl"), dir_, host_}, environment);
+  const Finished made = Run(
+      {"/bin/bash", Runfile("deploy/dev_deployment.sh"), Runfile("services/twictl/twictl"), dir_, host_}, environment);
   if (made.exit_code != 0) Die("dev_deployment.sh: " + made.out + made.err);
   chain_ = std::make_unique<DevSnpChain>(DevSnpChain::Read(File("dev-snp")).value());
 }
@@ -106,10 +109,12 @@ void Deployment::StartTpm(std::vector<std::string>& environment) {
 }
 
 void Deployment::Start(const std::string& daemon) {
-  const std::string port_file = File(absl::StrCat("run/", daemon, ".port")), output = File(absl::StrCat("log/", daemon, ".out"));
+  const std::string port_file = File(absl::StrCat("run/", daemon, ".port")),
+                    output = File(absl::StrCat("log/", daemon, ".out"));
   std::filesystem::remove(port_file);
-  daemons_[daemon] = Process::Start(
-      {Runfile(absl::StrCat("services/", daemon, "/", daemon)), "--config", File(absl::StrCat("config/", daemon, ".yaml")), "--port-file", port_file}, output, output);
+  daemons_[daemon] = Process::Start({Runfile(absl::StrCat("services/", daemon, "/", daemon)), "--config",
+                                     File(absl::StrCat("config/", daemon, ".yaml")), "--port-file", port_file},
+                                    output, output);
   WaitForPort(daemon);
 }
 
@@ -119,7 +124,8 @@ void Deployment::WaitForPort(const std::string& daemon) {
   const bool listening = WaitUntil(
       [&] {
         if (daemons_[daemon].Ended(absl::ZeroDuration(), &exit_code)) {
-          Die(absl::StrCat(daemon, " ended with ", exit_code, ": ", Read(absl::StrCat("log/", daemon, ".out")), Read(absl::StrCat("log/", daemon, ".log"))));
+          Die(absl::StrCat(daemon, " ended with ", exit_code, ": ", Read(absl::StrCat("log/", daemon, ".out")),
+                           Read(absl::StrCat("log/", daemon, ".log"))));
         }
         return std::filesystem::exists(port_file);
       },
@@ -143,7 +149,9 @@ int Deployment::Stop(const std::string& daemon) {
 bool Deployment::Reload(const std::string& daemon) {
   const std::size_t good = LogLines(daemon, "reloaded").size(), bad = LogLines(daemon, "reload_refused").size();
   daemons_[daemon].Signal(SIGHUP);
-  const auto answered = [&] { return LogLines(daemon, "reloaded").size() + LogLines(daemon, "reload_refused").size() > good + bad; };
+  const auto answered = [&] {
+    return LogLines(daemon, "reloaded").size() + LogLines(daemon, "reload_refused").size() > good + bad;
+  };
   if (!WaitUntil(answered)) Die(daemon + " does not answer SIGHUP");
   return LogLines(daemon, "reloaded").size() > good;
 }
@@ -157,7 +165,8 @@ void Deployment::Write(const std::string& name, const std::string& content) cons
 void Deployment::Edit(const std::string& name, const std::string& from, const std::string& to) const {
   std::string content = Read(name);
   const std::size_t at = content.find(from);
-  if (at == std::string::npos || content.find(from, at + 1) != std::string::npos) Die(absl::StrCat(name, " does not have \"", from, "\" exactly once"));
+  if (at == std::string::npos || content.find(from, at + 1) != std::string::npos)
+    Die(absl::StrCat(name, " does not have \"", from, "\" exactly once"));
   Write(name, content.replace(at, from.size(), to));
 }
 
@@ -192,7 +201,8 @@ Finished Deployment::RunAgent(const std::string& name) {
     if (fetched.exit_code != 0) Die("twictl trust-bundle: " + fetched.err);
     ::chmod(File("run/credential-bundle.pem").c_str(), 0600);
   }
-  return Run({Runfile("services/workload_agent/workload_agent"), "--config", File(absl::StrCat("config/agent-", name, ".yaml")), "--once"});
+  return Run({Runfile("services/workload_agent/workload_agent"), "--config",
+              File(absl::StrCat("config/agent-", name, ".yaml")), "--once"});
 }
 
 }  // namespace twi::integration

@@ -1,5 +1,6 @@
-// A whole development deployment for a test: written by deploy/dev_deployment.sh, as the demo's is, with the daemons as real processes on a loopback address of its own and, when
-// asked for, a software TPM whose attestation key the Verifier endorses.
+// A whole development deployment for a test: written by deploy/dev_deployment.sh, as the demo's is, with the daemons as
+// real processes on a loopback address of its own and, when asked for, a software TPM whose attestation key the
+// Verifier endorses.
 #ifndef TWI_INTEGRATION_TESTS_DEPLOYMENT_H_
 #define TWI_INTEGRATION_TESTS_DEPLOYMENT_H_
 
@@ -43,15 +44,18 @@ class Deployment {
   ~Deployment();
   Deployment(const Deployment&) = delete;
 
-  bool has_tpm() const { return tpm_ != nullptr; }  // false also when kSoftware was asked for and swtpm is not installed
+  bool has_tpm() const {
+    return tpm_ != nullptr;
+  }  // false also when kSoftware was asked for and swtpm is not installed
   std::string tcti() const;
 
   // Daemons. Start returns when it listens.
   void Start(const std::string& daemon);
   void StartAll();
-  void Kill(const std::string& daemon);               // SIGKILL
-  int Stop(const std::string& daemon);                // SIGTERM; its exit code
-  [[nodiscard]] bool Reload(const std::string& daemon);  // SIGHUP; true when the daemon says that the new config is in force, false when it refused it
+  void Kill(const std::string& daemon);                  // SIGKILL
+  int Stop(const std::string& daemon);                   // SIGTERM; its exit code
+  [[nodiscard]] bool Reload(const std::string& daemon);  // SIGHUP; true when the daemon says that the new config is in
+                                                         // force, false when it refused it
 
   // Files of the deployment, by their path in it: "config/verifier.yaml".
   std::string File(const std::string& name) const { return dir_ + "/" + name; }

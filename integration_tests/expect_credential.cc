@@ -14,17 +14,20 @@
 namespace twi::integration {
 namespace {
 
-using ::testing::ElementsAre;
 using nlohmann::json;
+using ::testing::ElementsAre;
 
 // Published names (proto/twi/v1 and README say them): a relying party finds the claims by these.
 constexpr char kClaimsOid[] = "2.25.162328000178408956499269435400966874004";
 constexpr char kClaimsClaim[] = "urn:uuid:7a1f3c52-9d84-4e6b-8c0d-5b2e61f7a394";
 constexpr std::uint16_t kDigitalSignatureOnly = 1;
 
-json ExpectedClaims(const std::string& software_version) { return {{"team", "payroll"}, {"software_version", software_version}}; }
+json ExpectedClaims(const std::string& software_version) {
+  return {{"team", "payroll"}, {"software_version", software_version}};
+}
 
-void ExpectX509(const v1::WorkloadCredential& credential, const crypto::PublicKey& key, const v1::GetTrustBundleResponse& bundle, const json& claims) {
+void ExpectX509(const v1::WorkloadCredential& credential, const crypto::PublicKey& key,
+                const v1::GetTrustBundleResponse& bundle, const json& claims) {
   ASSERT_GE(credential.x509_chain_size(), 1);
   std::vector<crypto::Certificate> chain, anchors;
   for (const std::string& der : credential.x509_chain()) {
@@ -55,7 +58,8 @@ void ExpectX509(const v1::WorkloadCredential& credential, const crypto::PublicKe
   EXPECT_EQ(json::parse(extension->value.substr(2), nullptr, false), claims);  // short form of the length
 }
 
-void ExpectWit(const v1::WorkloadCredential& credential, const crypto::PublicKey& key, const v1::GetTrustBundleResponse& bundle, const json& claims) {
+void ExpectWit(const v1::WorkloadCredential& credential, const crypto::PublicKey& key,
+               const v1::GetTrustBundleResponse& bundle, const json& claims) {
   const json published = json::parse(bundle.jwks(), nullptr, false);
   ASSERT_TRUE(published.is_object() && published.contains("keys")) << bundle.jwks();
   jose::JwkSet keys;
@@ -92,7 +96,8 @@ std::string SerialOf(const v1::WorkloadCredential& credential) {
   return leaf.ok() ? ToHex(leaf->serial) : "";
 }
 
-void ExpectGoodCredential(Caller& caller, const v1::WorkloadCredential& credential, const crypto::PublicKey& key, const std::string& software_version) {
+void ExpectGoodCredential(Caller& caller, const v1::WorkloadCredential& credential, const crypto::PublicKey& key,
+                          const std::string& software_version) {
   ASSERT_OK_AND_ASSIGN(const v1::GetTrustBundleResponse bundle, caller.GetTrustBundle());
   const json claims = ExpectedClaims(software_version);
   ExpectX509(credential, key, bundle, claims);
@@ -103,7 +108,8 @@ v1::WorkloadCredential ReadInstalled(const Deployment& deployment, const std::st
   const std::string directory = "out/" + name + "/";
   v1::WorkloadCredential credential;
   ExpectMode(deployment.File("out/" + name), 0700);
-  for (const char* file : {"key.pem", "chain.pem", "bundle.pem", "wit.jwt", "wit-bundle.json"}) ExpectMode(deployment.File(directory + file), 0600);
+  for (const char* file : {"key.pem", "chain.pem", "bundle.pem", "wit.jwt", "wit-bundle.json"})
+    ExpectMode(deployment.File(directory + file), 0600);
   const auto key = crypto::PrivateKey::FromPem(SecretBytes::CopyOf(deployment.Read(directory + "key.pem")));
   const auto chain = crypto::ParseCertificates(deployment.Read(directory + "chain.pem"));
   EXPECT_OK(key);
@@ -116,7 +122,8 @@ v1::WorkloadCredential ReadInstalled(const Deployment& deployment, const std::st
   return credential;
 }
 
-v1::GetIssuanceResponse ExpectIssuance(const Deployment& deployment, const std::string& serial, const std::string& mechanism, const crypto::PublicKey& key) {
+v1::GetIssuanceResponse ExpectIssuance(const Deployment& deployment, const std::string& serial,
+                                       const std::string& mechanism, const crypto::PublicKey& key) {
   auto record = Caller::Holder(deployment, "owners/payroll").GetIssuance(serial);
   EXPECT_OK(record);
   if (!record.ok()) return {};

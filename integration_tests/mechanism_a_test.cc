@@ -57,7 +57,8 @@ TEST_P(MechanismATest, StepByStep) {
   EXPECT_EQ(issued.back()["mechanism"], "A");
 
   // A9: Attestation Results that contain the credential, of an id of their own
-  ASSERT_OK_AND_ASSIGN(const AttestationResults results, ReadResults(workload, response.attestation_results(), kAuthorityRpId));
+  ASSERT_OK_AND_ASSIGN(const AttestationResults results,
+                       ReadResults(workload, response.attestation_results(), kAuthorityRpId));
   EXPECT_EQ(results.key_spki, key.public_key().spki());
   EXPECT_OK(MatchResultsToRequest(results, request.binding(), workload.key_sha256()));
   ASSERT_OK_AND_ASSIGN(const v1::WorkloadCredential credential, CredentialIn(results));
@@ -106,7 +107,8 @@ TEST_P(MechanismATest, RefusesARequestForTheKeyStore) {
   v1::RequestCredentialRequest request;
   *request.mutable_binding() = MakeBinding(challenge.nonce(), requester.csr, kKeyStoreRpId);
   *request.mutable_evidence() = Attest(*deployment_, GetParam(), request.binding());
-  EXPECT_THAT(workload.RequestCredential(request), StatusIs(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED)) << "the Claims Mapper makes no grants for a Key Store";
+  EXPECT_THAT(workload.RequestCredential(request), StatusIs(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED))
+      << "the Claims Mapper makes no grants for a Key Store";
 }
 
 TEST_P(MechanismATest, TheAgentTellsWhyAnUnauthorizedImageIsRefused) {

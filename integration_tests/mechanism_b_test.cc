@@ -38,14 +38,16 @@ TEST_P(MechanismBTest, StepByStep) {
   ASSERT_EQ(lines.size(), appraised_before + 1);
 
   // B5: Attestation Results with the attested key, the nonce, the binding as the Evidence reports it, and the channel
-  ASSERT_OK_AND_ASSIGN(const AttestationResults results, ReadResults(workload, appraised.attestation_results(), kAuthorityRpId));
+  ASSERT_OK_AND_ASSIGN(const AttestationResults results,
+                       ReadResults(workload, appraised.attestation_results(), kAuthorityRpId));
   EXPECT_EQ(lines.back()["results_id"], results.jti);
   EXPECT_EQ(results.key_spki, key.public_key().spki());
   EXPECT_EQ(results.nonce, challenge.nonce());
   EXPECT_EQ(results.status, EarStatus::kAffirming);
   EXPECT_EQ(results.software["name"], "payroll-worker");
   EXPECT_EQ(results.software["version"], software_version());
-  EXPECT_EQ(results.trustworthiness.at("hardware"), GetParam() == Tee::kSevSnp ? -2 : 2) << "a development chain is never plain genuine";
+  EXPECT_EQ(results.trustworthiness.at("hardware"), GetParam() == Tee::kSevSnp ? -2 : 2)
+      << "a development chain is never plain genuine";
   EXPECT_EQ(results.reported_binding.size(), GetParam() == Tee::kSevSnp ? 64u : 32u);
   EXPECT_EQ(results.channel_key_sha256, workload.key_sha256());
 
@@ -67,7 +69,8 @@ TEST_P(MechanismBTest, StepByStep) {
   EXPECT_EQ(mapped.back()["peer"], "spiffe://example.org/twi/credential-authority");
 
   // B10: signed, recorded
-  const v1::GetIssuanceResponse record = ExpectIssuance(*deployment_, issued.credential().serial(), "B", key.public_key());
+  const v1::GetIssuanceResponse record =
+      ExpectIssuance(*deployment_, issued.credential().serial(), "B", key.public_key());
   EXPECT_EQ(record.attestation_results_jti(), results.jti);
   EXPECT_EQ(record.attestation_results_sha256(), ToHex(crypto::Sha256(appraised.attestation_results())));
   EXPECT_EQ(record.evidence_sha256(), ToHex(crypto::Sha256(appraise.evidence().SerializeAsString())));
@@ -95,7 +98,8 @@ TEST_P(MechanismBTest, ByTheAgent) {
 TEST_P(MechanismBTest, TwictlTellsWhy) {
   Caller workload = Caller::Workload(*deployment_);
   const Requester requester;
-  ASSERT_OK_AND_ASSIGN(const v1::WorkloadCredential credential, AcquireByB(*deployment_, workload, requester, GetParam()));
+  ASSERT_OK_AND_ASSIGN(const v1::WorkloadCredential credential,
+                       AcquireByB(*deployment_, workload, requester, GetParam()));
   const Finished told = deployment_->Twictl({"issuance", "--serial", credential.serial()});
   EXPECT_EQ(told.exit_code, 0) << told.err;
   EXPECT_THAT(told.out, HasSubstr(kIdentifier));

@@ -34,7 +34,8 @@ TEST_P(MechanismCTest, StepByStep) {
   ASSERT_OK_AND_ASSIGN(const v1::GetVerifierKeysResponse verifier_keys, workload.GetVerifierKeys());
   *request.mutable_encrypted_evidence() = EncryptToVerifier(evidence, request.binding(), verifier_keys);
   const std::string clear = evidence.has_sev_snp() ? evidence.sev_snp().report() : evidence.tpm2().quote();
-  EXPECT_THAT(request.SerializeAsString(), Not(HasSubstr(clear))) << "the Credential Authority is a conduit that cannot read it";
+  EXPECT_THAT(request.SerializeAsString(), Not(HasSubstr(clear)))
+      << "the Credential Authority is a conduit that cannot read it";
 
   // C4: to the Credential Authority
   const std::size_t appraised_before = deployment_->LogLines(kVerifier, "appraised").size();
@@ -47,7 +48,8 @@ TEST_P(MechanismCTest, StepByStep) {
   ASSERT_GT(served.size(), served_before);
   bool asked = false;
   for (std::size_t i = served_before; i < served.size(); ++i) {
-    asked = asked || (served[i]["rpc"] == "AppraiseForRelyingParty" && served[i]["peer"] == "spiffe://example.org/twi/credential-authority");
+    asked = asked || (served[i]["rpc"] == "AppraiseForRelyingParty" &&
+                      served[i]["peer"] == "spiffe://example.org/twi/credential-authority");
   }
   EXPECT_TRUE(asked);
 
@@ -59,9 +61,11 @@ TEST_P(MechanismCTest, StepByStep) {
   ASSERT_EQ(deployment_->LogLines(kClaimsMapper, "mapped").size(), mapped_before + 1);
 
   // C10: signed, recorded
-  const v1::GetIssuanceResponse record = ExpectIssuance(*deployment_, issued.credential().serial(), "C", key.public_key());
+  const v1::GetIssuanceResponse record =
+      ExpectIssuance(*deployment_, issued.credential().serial(), "C", key.public_key());
   EXPECT_EQ(record.attestation_results_jti(), appraised.back()["results_id"]);
-  EXPECT_EQ(record.evidence_sha256(), ToHex(crypto::Sha256(evidence.SerializeAsString()))) << "the digest is of the Evidence, not of its encryption";
+  EXPECT_EQ(record.evidence_sha256(), ToHex(crypto::Sha256(evidence.SerializeAsString())))
+      << "the digest is of the Evidence, not of its encryption";
   EXPECT_EQ(record.requester(), "attested_key:" + ToHex(workload.key_sha256()));
 
   // C11: returned
@@ -91,7 +95,8 @@ class EncryptedEvidenceTest : public MechanismCTest {
     if (!keys.ok() || !challenge.ok()) return absl::UnknownError("the services do not answer");
     v1::IssueFromEvidenceRequest request;
     *request.mutable_binding() = MakeBinding(challenge->nonce(), requester.csr);
-    *request.mutable_encrypted_evidence() = EncryptToVerifier(Attest(*deployment_, GetParam(), request.binding()), request.binding(), *keys);
+    *request.mutable_encrypted_evidence() =
+        EncryptToVerifier(Attest(*deployment_, GetParam(), request.binding()), request.binding(), *keys);
     change(request);
     return workload.IssueFromEvidence(request).status();
   }
@@ -103,7 +108,8 @@ TEST_P(EncryptedEvidenceTest, RefusesWhatDoesNotOpen) {
   Caller workload = Caller::Workload(*deployment_);
   EXPECT_OK(Request(workload, [](v1::IssueFromEvidenceRequest&) {}));
   const auto refused = StatusIs(v1::DENY_REASON_EVIDENCE_DECRYPTION_FAILED);
-  EXPECT_THAT(Request(workload, [](auto& r) { (*r.mutable_encrypted_evidence()->mutable_ciphertext())[7] ^= 1; }), refused);
+  EXPECT_THAT(Request(workload, [](auto& r) { (*r.mutable_encrypted_evidence()->mutable_ciphertext())[7] ^= 1; }),
+              refused);
   EXPECT_THAT(Request(workload, [](auto& r) { (*r.mutable_encrypted_evidence()->mutable_enc())[7] ^= 1; }), refused);
   EXPECT_THAT(Request(workload, [](auto& r) { r.mutable_encrypted_evidence()->mutable_enc()->pop_back(); }), refused);
   EXPECT_THAT(Request(workload, [](auto& r) { r.mutable_encrypted_evidence()->set_kid("another"); }), refused);
@@ -114,8 +120,10 @@ TEST_P(EncryptedEvidenceTest, IsBoundToItsRequest) {
   Caller workload = Caller::Workload(*deployment_);
   const Requester other;
   const auto refused = StatusIs(v1::DENY_REASON_EVIDENCE_DECRYPTION_FAILED);
-  EXPECT_THAT(Request(workload, [&](auto& r) { r.mutable_binding()->set_subject(other.csr); }), refused) << "another CSR";
-  EXPECT_THAT(Request(workload, [](auto& r) { r.mutable_binding()->set_target("https://other.example.org"); }), refused) << "another target";
+  EXPECT_THAT(Request(workload, [&](auto& r) { r.mutable_binding()->set_subject(other.csr); }), refused)
+      << "another CSR";
+  EXPECT_THAT(Request(workload, [](auto& r) { r.mutable_binding()->set_target("https://other.example.org"); }), refused)
+      << "another target";
 }
 
 TEST_P(EncryptedEvidenceTest, ARelyingPartyIdOfTheRequestIsNotBelieved) {

@@ -85,7 +85,8 @@ TEST_P(MechanismDTest, StepByStep) {
   ASSERT_OK_AND_ASSIGN(const v1::AppraiseResponse appraised, workload.Appraise(appraise));
 
   // D4: Attestation Results that name the encryption key
-  ASSERT_OK_AND_ASSIGN(const AttestationResults results, ReadResults(workload, appraised.attestation_results(), kKeyStoreRpId));
+  ASSERT_OK_AND_ASSIGN(const AttestationResults results,
+                       ReadResults(workload, appraised.attestation_results(), kKeyStoreRpId));
   EXPECT_EQ(results.key_spki, encryption_key.spki());
 
   // D5: to the Key Store
@@ -109,7 +110,8 @@ TEST_P(MechanismDTest, StepByStep) {
   context.nonce = challenge.nonce();
   context.key_id = provisioned.key_id();
   context.results_sha256 = crypto::Sha256(appraised.attestation_results());
-  ASSERT_OK_AND_ASSIGN(const SecretBytes pkcs8, OpenSealedKey(released.sealed_key(), key_store_keys, kKeyStoreId, context, encryption_key));
+  ASSERT_OK_AND_ASSIGN(const SecretBytes pkcs8,
+                       OpenSealedKey(released.sealed_key(), key_store_keys, kKeyStoreId, context, encryption_key));
 
   // D8: the key of the credential
   ASSERT_OK_AND_ASSIGN(const crypto::PrivateKey credential_key, crypto::PrivateKey::FromPkcs8(pkcs8));
@@ -124,8 +126,10 @@ class MechanismDByToolsTest : public MechanismDTest {
   // Once for the suite: `twictl provision`, and its key id in the agents' configs.
   void Provision() {
     if (deployment_->Read("run/provisioned/key-id") != "") return;
-    const Finished provision = deployment_->Twictl({"provision", "--anticipated", deployment_->File("config/anticipated_results.json"), "--release-policy",
-                                                    deployment_->File("config/release_policy.yaml"), "--target", kTarget, "--out", deployment_->File("run/provisioned")});
+    const Finished provision =
+        deployment_->Twictl({"provision", "--anticipated", deployment_->File("config/anticipated_results.json"),
+                             "--release-policy", deployment_->File("config/release_policy.yaml"), "--target", kTarget,
+                             "--out", deployment_->File("run/provisioned")});
     ASSERT_EQ(provision.exit_code, 0) << provision.err;
     EXPECT_THAT(provision.out, HasSubstr(kIdentifier));
     const std::string key_id = deployment_->Read("run/provisioned/key-id").substr(0, 32);
@@ -162,8 +166,10 @@ TEST_P(MechanismDByToolsTest, TheAgentTellsWhyAnUnauthorizedImageGetsNoKey) {
 TEST_P(MechanismDByToolsTest, RefusesAReleasePolicyThatTheAnticipatedResultsDoNotMeet) {
   deployment_->Write("config/other_release_policy.yaml",
                      "conditions:\n  - {name: software, expression: 'results.software.name == \"ledger\"'}\n");
-  const Finished refused = deployment_->Twictl({"provision", "--anticipated", deployment_->File("config/anticipated_results.json"), "--release-policy",
-                                                deployment_->File("config/other_release_policy.yaml"), "--target", kTarget, "--out", deployment_->File("run/never")});
+  const Finished refused =
+      deployment_->Twictl({"provision", "--anticipated", deployment_->File("config/anticipated_results.json"),
+                           "--release-policy", deployment_->File("config/other_release_policy.yaml"), "--target",
+                           kTarget, "--out", deployment_->File("run/never")});
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.err, HasSubstr("RELEASE_POLICY_REFUSED"));
 }

@@ -1,4 +1,5 @@
-// What the tests of the four mechanisms share: one deployment with a software TPM per suite, each test once per kind of Evidence.
+// What the tests of the four mechanisms share: one deployment with a software TPM per suite, each test once per kind of
+// Evidence.
 #ifndef TWI_INTEGRATION_TESTS_MECHANISM_FIXTURE_H_
 #define TWI_INTEGRATION_TESTS_MECHANISM_FIXTURE_H_
 
@@ -25,7 +26,9 @@ class MechanismTest : public ::testing::TestWithParam<Tee> {
   // The version of the reference value that this Evidence meets.
   std::string software_version() const { return GetParam() == Tee::kSevSnp ? "1.2.0" : "1.2.0-tpm"; }
   // The agent config of this mechanism and Evidence: "A-snp".
-  std::string Agent(const std::string& mechanism) const { return mechanism + (GetParam() == Tee::kSevSnp ? "-snp" : "-tpm"); }
+  std::string Agent(const std::string& mechanism) const {
+    return mechanism + (GetParam() == Tee::kSevSnp ? "-snp" : "-tpm");
+  }
 
   inline static std::unique_ptr<Deployment> deployment_;
 };

@@ -43,7 +43,8 @@ bool WaitUntil(const std::function<bool()>& holds, absl::Duration limit) {
   return holds();
 }
 
-Process Process::Start(const std::vector<std::string>& argv, const std::string& out_file, const std::string& err_file, const std::vector<std::string>& environment) {
+Process Process::Start(const std::vector<std::string>& argv, const std::string& out_file, const std::string& err_file,
+                       const std::vector<std::string>& environment) {
   // The kernel kills it when we die in whatever way: a test that is killed leaves no daemon behind.
   std::vector<std::string> words = {kSetpriv, "--pdeathsig", "KILL", "--"};
   words.insert(words.end(), argv.begin(), argv.end());
@@ -61,7 +62,8 @@ Process Process::Start(const std::vector<std::string>& argv, const std::string& 
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   posix_spawnattr_setpgroup(&attributes, 0);
   Process process;
-  const int failed = ::posix_spawn(&process.pid_, kSetpriv, &files, &attributes, Pointers(words).data(), Pointers(variables).data());
+  const int failed =
+      ::posix_spawn(&process.pid_, kSetpriv, &files, &attributes, Pointers(words).data(), Pointers(variables).data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&files);
   if (failed != 0) Die(argv[0].c_str(), std::strerror(failed));

@@ -12,15 +12,19 @@
 
 namespace twi::integration {
 
-// True as soon as `holds` does; false when it has not within `limit`. For what another process does and nobody announces.
+// True as soon as `holds` does; false when it has not within `limit`. For what another process does and nobody
+// announces.
 [[nodiscard]] bool WaitUntil(const std::function<bool()>& holds, absl::Duration limit = absl::Seconds(20));
 
-// A child in a process group of its own, killed with everything in that group at the latest when this object dies, and by the kernel when the thread that started it ends: start
-// processes on the test's main thread. A failure to start ends the test program.
+// A child in a process group of its own, killed with everything in that group at the latest when this object dies, and
+// by the kernel when the thread that started it ends: start processes on the test's main thread. A failure to start
+// ends the test program.
 class Process {
  public:
-  // argv[0]: absolute path. Standard output and error go to the files named (appended). `environment`: "NAME=VALUE", besides PATH.
-  static Process Start(const std::vector<std::string>& argv, const std::string& out_file, const std::string& err_file, const std::vector<std::string>& environment = {});
+  // argv[0]: absolute path. Standard output and error go to the files named (appended). `environment`: "NAME=VALUE",
+  // besides PATH.
+  static Process Start(const std::vector<std::string>& argv, const std::string& out_file, const std::string& err_file,
+                       const std::vector<std::string>& environment = {});
   Process() = default;
   ~Process();
   Process(Process&& other) noexcept;
@@ -43,7 +47,8 @@ struct Finished {
 };
 
 // Runs a program to its end; one that takes longer than `limit` is killed (exit_code -9).
-Finished Run(const std::vector<std::string>& argv, const std::vector<std::string>& environment = {}, absl::Duration limit = absl::Seconds(120));
+Finished Run(const std::vector<std::string>& argv, const std::vector<std::string>& environment = {},
+             absl::Duration limit = absl::Seconds(120));
 
 }  // namespace twi::integration
 

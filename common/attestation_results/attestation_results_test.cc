@@ -16,7 +16,9 @@ const absl::Time kNow = absl::FromUnixSeconds(1'800'000'000);
 
 class AttestationResultsTest : public testing::Test {
  protected:
-  AttestationResultsTest() : key_(*crypto::PrivateKey::Generate(crypto::KeyType::kP256)), subject_(*crypto::PrivateKey::Generate(crypto::KeyType::kP256)) {
+  AttestationResultsTest()
+      : key_(*crypto::PrivateKey::Generate(crypto::KeyType::kP256)),
+        subject_(*crypto::PrivateKey::Generate(crypto::KeyType::kP256)) {
     keys_.keys.push_back({"kid-1", "ES256", "sig", key_.public_key()});
     binding_.set_profile(v1::BINDING_PROFILE_TACRA_2);
     binding_.set_nonce(std::string(56, 'n'));
@@ -54,7 +56,8 @@ class AttestationResultsTest : public testing::Test {
   DenyReason ReasonAfter(const std::function<void(nlohmann::json&)>& change) {
     nlohmann::json claims = ToEarClaims(Valid());
     change(claims);
-    return DenyReasonOf(ValidateResults(*jose::SignJws(key_, "kid-1", kEarTyp, claims.dump()), keys_, expectation_).status());
+    return DenyReasonOf(
+        ValidateResults(*jose::SignJws(key_, "kid-1", kEarTyp, claims.dump()), keys_, expectation_).status());
   }
 
   crypto::PrivateKey key_, subject_;
@@ -90,12 +93,15 @@ TEST_F(AttestationResultsTest, RefusesEveryBitFlipped) {
 
 TEST_F(AttestationResultsTest, RefusesUnknownAndStaleKeys) {
   const crypto::PrivateKey other = *crypto::PrivateKey::Generate(crypto::KeyType::kP256);
-  EXPECT_EQ(DenyReasonOf(ValidateResults(*SignResults(Valid(), other, "kid-2"), keys_, expectation_).status()), v1::DENY_REASON_RESULTS_KEY_UNKNOWN);
-  EXPECT_EQ(DenyReasonOf(ValidateResults(*SignResults(Valid(), other, "kid-1"), keys_, expectation_).status()), v1::DENY_REASON_RESULTS_SIGNATURE_INVALID);
+  EXPECT_EQ(DenyReasonOf(ValidateResults(*SignResults(Valid(), other, "kid-2"), keys_, expectation_).status()),
+            v1::DENY_REASON_RESULTS_KEY_UNKNOWN);
+  EXPECT_EQ(DenyReasonOf(ValidateResults(*SignResults(Valid(), other, "kid-1"), keys_, expectation_).status()),
+            v1::DENY_REASON_RESULTS_SIGNATURE_INVALID);
 }
 
 TEST_F(AttestationResultsTest, RefusesOtherIssuerAndAudience) {
-  EXPECT_EQ(ReasonAfter([](nlohmann::json& c) { c["aud"] = "https://ca2.example"; }), v1::DENY_REASON_RESULTS_WRONG_AUDIENCE);
+  EXPECT_EQ(ReasonAfter([](nlohmann::json& c) { c["aud"] = "https://ca2.example"; }),
+            v1::DENY_REASON_RESULTS_WRONG_AUDIENCE);
   EXPECT_EQ(ReasonAfter([](nlohmann::json& c) {
               c["iss"] = "spiffe://example.org/twi/other";
               c["ear_verifier_id"]["developer"] = "spiffe://example.org/twi/other";
@@ -120,12 +126,14 @@ TEST_F(AttestationResultsTest, RefusesWhatIsNotAffirming) {
   for (EarStatus status : {EarStatus::kNone, EarStatus::kWarning, EarStatus::kContraindicated}) {
     AttestationResults r = Valid();
     r.status = status;
-    EXPECT_EQ(DenyReasonOf(ValidateResults(Sign(r), keys_, expectation_).status()), v1::DENY_REASON_RESULTS_NOT_AFFIRMING);
+    EXPECT_EQ(DenyReasonOf(ValidateResults(Sign(r), keys_, expectation_).status()),
+              v1::DENY_REASON_RESULTS_NOT_AFFIRMING);
   }
 }
 
 TEST_F(AttestationResultsTest, RefusesStatusAboveItsVector) {
-  EXPECT_EQ(ReasonAfter([](nlohmann::json& c) { c["submods"]["workload"]["ear_trustworthiness_vector"]["executables"] = 33; }),
+  EXPECT_EQ(ReasonAfter(
+                [](nlohmann::json& c) { c["submods"]["workload"]["ear_trustworthiness_vector"]["executables"] = 33; }),
             v1::DENY_REASON_RESULTS_MALFORMED);
   AttestationResults r = Valid();
   r.trustworthiness["executables"] = 33;
@@ -134,7 +142,9 @@ TEST_F(AttestationResultsTest, RefusesStatusAboveItsVector) {
 
 TEST_F(AttestationResultsTest, RefusesTwoKeysThatDiffer) {
   const std::string other = crypto::PrivateKey::Generate(crypto::KeyType::kP256)->public_key().spki();
-  EXPECT_EQ(ReasonAfter([&](nlohmann::json& c) { c["submods"]["workload"]["ear_veraison_key_attestation"]["akpub"] = ToBase64Url(other); }),
+  EXPECT_EQ(ReasonAfter([&](nlohmann::json& c) {
+              c["submods"]["workload"]["ear_veraison_key_attestation"]["akpub"] = ToBase64Url(other);
+            }),
             v1::DENY_REASON_RESULTS_KEY_MISMATCH);
 }
 
@@ -145,20 +155,26 @@ TEST_F(AttestationResultsTest, RefusesEachClaimThatIsMissing) {
   }
   for (const auto& [name, value] : valid["submods"]["workload"].items()) {
     if (name == "ear_verifier_claims") continue;  // optional
-    EXPECT_EQ(ReasonAfter([&](nlohmann::json& c) { c["submods"]["workload"].erase(name); }), v1::DENY_REASON_RESULTS_MALFORMED) << name;
+    EXPECT_EQ(ReasonAfter([&](nlohmann::json& c) { c["submods"]["workload"].erase(name); }),
+              v1::DENY_REASON_RESULTS_MALFORMED)
+        << name;
   }
 }
 
 TEST_F(AttestationResultsTest, RefusesUnknownClaimsAndWrongTypes) {
   EXPECT_EQ(ReasonAfter([](nlohmann::json& c) { c["extra"] = 1; }), v1::DENY_REASON_RESULTS_MALFORMED);
-  EXPECT_EQ(ReasonAfter([](nlohmann::json& c) { c["submods"]["workload"]["extra"] = 1; }), v1::DENY_REASON_RESULTS_MALFORMED);
-  EXPECT_EQ(ReasonAfter([](nlohmann::json& c) { c["submods"]["second"] = c["submods"]["workload"]; }), v1::DENY_REASON_RESULTS_MALFORMED);
-  EXPECT_EQ(ReasonAfter([](nlohmann::json& c) { c["eat_profile"] = "tag:ietf.org,2026:rats/ear#03"; }), v1::DENY_REASON_RESULTS_MALFORMED);
+  EXPECT_EQ(ReasonAfter([](nlohmann::json& c) { c["submods"]["workload"]["extra"] = 1; }),
+            v1::DENY_REASON_RESULTS_MALFORMED);
+  EXPECT_EQ(ReasonAfter([](nlohmann::json& c) { c["submods"]["second"] = c["submods"]["workload"]; }),
+            v1::DENY_REASON_RESULTS_MALFORMED);
+  EXPECT_EQ(ReasonAfter([](nlohmann::json& c) { c["eat_profile"] = "tag:ietf.org,2026:rats/ear#03"; }),
+            v1::DENY_REASON_RESULTS_MALFORMED);
   for (const char* name : {"iss", "aud", "jti", "iat", "exp", "submods", "ear_verifier_id", "ear_input_digest"}) {
     EXPECT_EQ(ReasonAfter([&](nlohmann::json& c) { c[name] = nullptr; }), v1::DENY_REASON_RESULTS_MALFORMED) << name;
   }
-  EXPECT_EQ(ReasonAfter([](nlohmann::json& c) { c["submods"]["workload"]["eat_nonce"] = ToBase64Url(std::string(48, 'x')); }),
-            v1::DENY_REASON_RESULTS_MALFORMED);
+  EXPECT_EQ(
+      ReasonAfter([](nlohmann::json& c) { c["submods"]["workload"]["eat_nonce"] = ToBase64Url(std::string(48, 'x')); }),
+      v1::DENY_REASON_RESULTS_MALFORMED);
 }
 
 TEST_F(AttestationResultsTest, MatchRefusesAnyOtherRequest) {
@@ -176,7 +192,8 @@ TEST_F(AttestationResultsTest, MatchRefusesAnyOtherRequest) {
   b = binding_;
   b.set_nonce(std::string(56, 'm'));
   EXPECT_EQ(DenyReasonOf(MatchResultsToRequest(r, b, channel)), v1::DENY_REASON_BINDING_MISMATCH);
-  EXPECT_EQ(DenyReasonOf(MatchResultsToRequest(r, binding_, std::string(32, 'd'))), v1::DENY_REASON_RESULTS_WRONG_CHANNEL);
+  EXPECT_EQ(DenyReasonOf(MatchResultsToRequest(r, binding_, std::string(32, 'd'))),
+            v1::DENY_REASON_RESULTS_WRONG_CHANNEL);
 }
 
 }  // namespace

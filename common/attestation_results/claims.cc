@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::size_t kX25519SpkiSize = 44;
 
-// none is below affirming, yet it is not a warning: it says that nothing was found out. For "no higher trust than" it counts as the least trusted but contraindicated.
+// none is below affirming, yet it is not a warning: it says that nothing was found out. For "no higher trust than" it
+// counts as the least trusted but contraindicated.
 int Rank(EarStatus status) {
   switch (status) {
     case EarStatus::kAffirming:
@@ -79,8 +80,9 @@ std::optional<EarStatus> WorstTier(const std::map<std::string, int>& vector) {
 }
 
 bool IsTrustworthinessLabel(absl::string_view label) {
-  static constexpr std::array<absl::string_view, 8> kLabels = {"instance-identity", "configuration",  "executables",    "file-system",
-                                                               "hardware",          "runtime-opaque", "storage-opaque", "sourced-data"};
+  static constexpr std::array<absl::string_view, 8> kLabels = {"instance-identity", "configuration", "executables",
+                                                               "file-system",       "hardware",      "runtime-opaque",
+                                                               "storage-opaque",    "sourced-data"};
   for (absl::string_view known : kLabels) {
     if (label == known) return true;
   }

@@ -50,7 +50,8 @@ nlohmann::json ToEarClaims(const AttestationResults& r) {
         {"target", r.target},
         {"channel_key_sha256", ToBase64Url(r.channel_key_sha256)}}},
   };
-  if (const absl::StatusOr<nlohmann::json> jwk = ear::AttestedKeyJwk(r.key_spki); jwk.ok()) submod["cnf"] = {{"jwk", *jwk}};
+  if (const absl::StatusOr<nlohmann::json> jwk = ear::AttestedKeyJwk(r.key_spki); jwk.ok())
+    submod["cnf"] = {{"jwk", *jwk}};
   if (r.software.is_object()) submod["ear_verifier_claims"] = {{"software", r.software}};
   nlohmann::json claims = {
       {"eat_profile", kEarProfile},
@@ -67,11 +68,13 @@ nlohmann::json ToEarClaims(const AttestationResults& r) {
   return claims;
 }
 
-absl::StatusOr<std::string> SignResults(const AttestationResults& results, const crypto::PrivateKey& key, absl::string_view kid) {
+absl::StatusOr<std::string> SignResults(const AttestationResults& results, const crypto::PrivateKey& key,
+                                        absl::string_view kid) {
   TWI_RETURN_IF_ERROR(Complete(results));
   TWI_RETURN_IF_ERROR(ear::AttestedKeyJwk(results.key_spki).status());
   // Replace, do not throw, on bytes that are no UTF-8: attester claims come from Evidence.
-  return jose::SignJws(key, kid, kEarTyp, ToEarClaims(results).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  return jose::SignJws(key, kid, kEarTyp,
+                       ToEarClaims(results).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 }  // namespace twi

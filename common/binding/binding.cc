@@ -27,7 +27,8 @@ void AppendLen32(std::string& out, absl::string_view part) {
 absl::Status ValidateUri(absl::string_view name, absl::string_view uri) {
   if (uri.empty()) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, absl::StrCat("binding.", name, " is empty"));
   if (uri.size() > kMaxUri) {
-    return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, absl::StrCat("binding.", name, " has ", uri.size(), " bytes, at most ", kMaxUri));
+    return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE,
+                absl::StrCat("binding.", name, " has ", uri.size(), " bytes, at most ", kMaxUri));
   }
   const std::size_t colon = uri.find(':');
   bool ok = colon != absl::string_view::npos && colon > 0 && colon + 1 < uri.size() && absl::ascii_isalpha(uri[0]);
@@ -43,24 +44,28 @@ absl::Status ValidateUri(absl::string_view name, absl::string_view uri) {
 
 absl::Status ValidateBinding(const v1::Binding& binding) {
   if (binding.profile() != v1::BINDING_PROFILE_TACRA_2) {
-    return Deny(v1::DENY_REASON_BINDING_PROFILE_NOT_ALLOWED, absl::StrCat("binding.profile is ", binding.profile(), ", only TACRA_2 is served"));
+    return Deny(v1::DENY_REASON_BINDING_PROFILE_NOT_ALLOWED,
+                absl::StrCat("binding.profile is ", binding.profile(), ", only TACRA_2 is served"));
   }
   if (binding.nonce().empty()) return Deny(v1::DENY_REASON_CHALLENGE_MISSING, "binding.nonce is empty");
   if (binding.nonce().size() < kMinNonce || binding.nonce().size() > kMaxNonce) {
-    return Deny(v1::DENY_REASON_REQUEST_MALFORMED, absl::StrCat("binding.nonce has ", binding.nonce().size(), " bytes, 8..128 are allowed"));
+    return Deny(v1::DENY_REASON_REQUEST_MALFORMED,
+                absl::StrCat("binding.nonce has ", binding.nonce().size(), " bytes, 8..128 are allowed"));
   }
   TWI_RETURN_IF_ERROR(ValidateUri("target", binding.target()));
   TWI_RETURN_IF_ERROR(ValidateUri("rp_id", binding.rp_id()));
   if (binding.subject().empty()) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "binding.subject is empty");
   if (binding.subject().size() > kMaxSubject) {
-    return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, absl::StrCat("binding.subject has ", binding.subject().size(), " bytes, at most ", kMaxSubject));
+    return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE,
+                absl::StrCat("binding.subject has ", binding.subject().size(), " bytes, at most ", kMaxSubject));
   }
   return absl::OkStatus();
 }
 
 std::string BindingInput(const v1::Binding& binding) {
   std::string input;
-  input.reserve(16 + binding.nonce().size() + binding.target().size() + binding.rp_id().size() + binding.subject().size());
+  input.reserve(16 + binding.nonce().size() + binding.target().size() + binding.rp_id().size() +
+                binding.subject().size());
   AppendLen32(input, binding.nonce());
   AppendLen32(input, binding.target());
   AppendLen32(input, binding.rp_id());
@@ -75,8 +80,9 @@ std::string BindingValue32(const v1::Binding& binding) { return crypto::Sha256(B
 absl::Status MatchBinding(const v1::Binding& binding, absl::string_view freshness) {
   const std::string expected = freshness.size() == 32 ? BindingValue32(binding) : BindingValue64(binding);
   if (!ConstantTimeEqual(expected, freshness)) {
-    return Deny(v1::DENY_REASON_BINDING_MISMATCH, absl::StrCat("the freshness field (", freshness.size(),
-                                                              " bytes) is not the binding of this nonce, target, rp_id and subject"));
+    return Deny(v1::DENY_REASON_BINDING_MISMATCH,
+                absl::StrCat("the freshness field (", freshness.size(),
+                             " bytes) is not the binding of this nonce, target, rp_id and subject"));
   }
   return absl::OkStatus();
 }

@@ -16,19 +16,24 @@ v1::Binding RealVector() {
   binding.set_nonce(*FromBase64Url("-BcOZDhynh497WDHyLIgcWtxOPmn5iUMVp8VSHkO4l8"));
   binding.set_target("https://db.tacra.example");
   binding.set_rp_id("https://ca1.tacra.example");
-  binding.set_subject(*FromHex(
-      "3081dc3081830201003021311f301d06035504030c16776f726b6c6f61642e74616372612e6578616d706c653059301306072a8648ce3d020106082a8648ce"
-      "3d0301070342000458f74deb3089c1ba23a2a630a94812f503377fa33d252cd5b2a287fefa40bca353ff2671caa8565de5cc5d221d2a61e5610f9748224dd4"
-      "a210c82bdfa329d7c2a000300a06082a8648ce3d0403020348003045022100a214dc7a98c6dd8c702a38cc2acabbf0fc7391491a546720f69bf29fdbe70562"
-      "02205708ed7cf3fc25d8f2501639a589a69be2aa8468f97ff4008d3ea124147a0347"));
+  binding.set_subject(
+      *FromHex("3081dc3081830201003021311f301d06035504030c16776f726b6c6f61642e74616372612e6578616d706c653059301306072a8"
+               "648ce3d020106082a8648ce"
+               "3d0301070342000458f74deb3089c1ba23a2a630a94812f503377fa33d252cd5b2a287fefa40bca353ff2671caa8565de5cc5d2"
+               "21d2a61e5610f9748224dd4"
+               "a210c82bdfa329d7c2a000300a06082a8648ce3d0403020348003045022100a214dc7a98c6dd8c702a38cc2acabbf0fc7391491"
+               "a546720f69bf29fdbe70562"
+               "02205708ed7cf3fc25d8f2501639a589a69be2aa8468f97ff4008d3ea124147a0347"));
   return binding;
 }
 
 constexpr char kRealReportData[] =
-    "c5d8f3e4a93130e864df61ef1bf940223d8d891fa668d21aceffb34f20473065c3cf80a64ccd0c8c5a60717a5d25cb8b2131bf2e51be88f7beadba6bb181d4ca";
+    "c5d8f3e4a93130e864df61ef1bf940223d8d891fa668d21aceffb34f20473065c3cf80a64ccd0c8c5a60717a5d25cb8b2131bf2e51be88f7be"
+    "adba6bb181d4ca";
 // The same values with rp_id before target, the order before 30 September 2026.
 constexpr char kOldOrder[] =
-    "05c2b861dc97aed982ede3ded616a970829755311a192aa86e8736e5d41c6603e2f2fc30e22c46bee1751894f7efff2a423d6d56bca73418d63bfbf821961e33";
+    "05c2b861dc97aed982ede3ded616a970829755311a192aa86e8736e5d41c6603e2f2fc30e22c46bee1751894f7efff2a423d6d56bca73418d6"
+    "3bfbf821961e33";
 
 TEST(BindingTest, GivesTheReportDataOfTheRealReport) {
   EXPECT_EQ(ToHex(BindingValue64(RealVector())), kRealReportData);
@@ -47,7 +52,8 @@ TEST(BindingTest, MatchesTheShortFormOfATpm) {
 TEST(BindingTest, RefusesOtherSizes) {
   const std::string value = BindingValue64(RealVector());
   for (std::size_t size : {0, 1, 31, 33, 48, 63}) {
-    EXPECT_EQ(DenyReasonOf(MatchBinding(RealVector(), value.substr(0, size))), v1::DENY_REASON_BINDING_MISMATCH) << size;
+    EXPECT_EQ(DenyReasonOf(MatchBinding(RealVector(), value.substr(0, size))), v1::DENY_REASON_BINDING_MISMATCH)
+        << size;
   }
   EXPECT_EQ(DenyReasonOf(MatchBinding(RealVector(), value + "x")), v1::DENY_REASON_BINDING_MISMATCH);
 }

@@ -22,7 +22,8 @@ constexpr std::size_t kNonceSize = kHeadSize + 2 * kTagSize;
 
 std::string EncodeMillis(std::int64_t millis) {
   std::string out;
-  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>((static_cast<std::uint64_t>(millis) >> shift) & 0xff));
+  for (int shift = 56; shift >= 0; shift -= 8)
+    out.push_back(static_cast<char>((static_cast<std::uint64_t>(millis) >> shift) & 0xff));
   return out;
 }
 
@@ -42,7 +43,7 @@ struct Challenges::State {
   explicit State(SecretBytes k) : key(std::move(k)) {}
   const SecretBytes key;
   std::mutex mutex;
-  absl::flat_hash_set<std::string> used;                   // the random parts
+  absl::flat_hash_set<std::string> used;                    // the random parts
   std::multimap<std::int64_t, std::string> used_by_expiry;  // to forget them in order
 };
 
@@ -52,14 +53,17 @@ Challenges::Challenges(const Options& options, crypto::Random& random)
 Challenges::~Challenges() = default;
 
 std::string Challenges::Issue(absl::string_view channel_key_sha256, absl::Time now) {
-  const std::string head = absl::StrCat(random_.Bytes(kRandomSize), EncodeMillis(absl::ToUnixMillis(now + options_.lifetime)));
-  return absl::StrCat(head, Tag(state_->key, "issued", head, ""), Tag(state_->key, "channel", head, channel_key_sha256));
+  const std::string head =
+      absl::StrCat(random_.Bytes(kRandomSize), EncodeMillis(absl::ToUnixMillis(now + options_.lifetime)));
+  return absl::StrCat(head, Tag(state_->key, "issued", head, ""),
+                      Tag(state_->key, "channel", head, channel_key_sha256));
 }
 
 absl::Status Challenges::Redeem(absl::string_view nonce, absl::string_view channel_key_sha256, absl::Time now) {
   if (nonce.empty()) return Deny(v1::DENY_REASON_CHALLENGE_MISSING, "no challenge in the request");
   if (nonce.size() != kNonceSize) {
-    return Deny(v1::DENY_REASON_CHALLENGE_UNKNOWN, absl::StrCat("a challenge has ", kNonceSize, " bytes, this one ", nonce.size()));
+    return Deny(v1::DENY_REASON_CHALLENGE_UNKNOWN,
+                absl::StrCat("a challenge has ", kNonceSize, " bytes, this one ", nonce.size()));
   }
   const absl::string_view head = nonce.substr(0, kHeadSize);
   if (!ConstantTimeEqual(nonce.substr(kHeadSize, kTagSize), Tag(state_->key, "issued", head, ""))) {
@@ -82,7 +86,8 @@ absl::Status Challenges::Redeem(absl::string_view nonce, absl::string_view chann
   std::string random(head.substr(0, kRandomSize));
   if (state_->used.contains(random)) return Deny(v1::DENY_REASON_CHALLENGE_REPLAYED, "used before");
   if (state_->used.size() >= options_.max_used) {
-    return Deny(v1::DENY_REASON_OVERLOADED, absl::StrCat(options_.max_used, " used challenges are remembered, no more fit"));
+    return Deny(v1::DENY_REASON_OVERLOADED,
+                absl::StrCat(options_.max_used, " used challenges are remembered, no more fit"));
   }
   state_->used.insert(random);
   state_->used_by_expiry.emplace(expiry, std::move(random));

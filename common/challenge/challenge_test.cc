@@ -24,10 +24,14 @@ class ChallengeTest : public testing::Test {
 };
 
 TEST_F(ChallengeTest, IsGoodOnceOnItsChannelInTime) {
-  EXPECT_TRUE(challenges_.Redeem(challenges_.Issue(channel_, kNow), channel_, kNow + absl::Minutes(2) - absl::Milliseconds(1)).ok());
+  EXPECT_TRUE(
+      challenges_.Redeem(challenges_.Issue(channel_, kNow), channel_, kNow + absl::Minutes(2) - absl::Milliseconds(1))
+          .ok());
 }
 
-TEST_F(ChallengeTest, TwoAreNeverEqual) { EXPECT_NE(challenges_.Issue(channel_, kNow), challenges_.Issue(channel_, kNow)); }
+TEST_F(ChallengeTest, TwoAreNeverEqual) {
+  EXPECT_NE(challenges_.Issue(channel_, kNow), challenges_.Issue(channel_, kNow));
+}
 
 TEST_F(ChallengeTest, RefusesMissing) { EXPECT_EQ(Redeem("", channel_, kNow), v1::DENY_REASON_CHALLENGE_MISSING); }
 

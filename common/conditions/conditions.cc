@@ -28,7 +28,8 @@ cel::Value JsonToCel(const json& value) {
       return cel::Value::Int(value.get<std::int64_t>());
     case json::value_t::number_unsigned: {
       const auto number = value.get<std::uint64_t>();
-      if (number <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return cel::Value::Int(static_cast<std::int64_t>(number));
+      if (number <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+        return cel::Value::Int(static_cast<std::int64_t>(number));
       return cel::Value::Uint(number);
     }
     case json::value_t::number_float:
@@ -52,10 +53,13 @@ cel::Value JsonToCel(const json& value) {
 }
 
 cel::Type SoftwareType() {
-  return cel::Type::Object({{"name", cel::Type::String()}, {"version", cel::Type::String()}, {"vendor", cel::Type::String()}});
+  return cel::Type::Object(
+      {{"name", cel::Type::String()}, {"version", cel::Type::String()}, {"vendor", cel::Type::String()}});
 }
 
-cel::Type EvidenceType() { return cel::Type::OpenObject({{"format", cel::Type::String()}, {"insecure", cel::Type::Bool()}}); }
+cel::Type EvidenceType() {
+  return cel::Type::OpenObject({{"format", cel::Type::String()}, {"insecure", cel::Type::Bool()}});
+}
 
 cel::Type ResultsType() {
   return cel::Type::Object({{"status", cel::Type::String()},
@@ -76,7 +80,9 @@ std::string FailedCondition::ToString() const {
 
 absl::StatusOr<Conditions> Conditions::Compile(const std::vector<std::pair<std::string, std::string>>& named,
                                                const std::map<std::string, cel::Type>& variables) {
-  if (named.size() > kMaxConditions) return Deny(v1::DENY_REASON_EXPRESSION_INVALID, absl::StrCat(named.size(), " conditions, at most ", kMaxConditions));
+  if (named.size() > kMaxConditions)
+    return Deny(v1::DENY_REASON_EXPRESSION_INVALID,
+                absl::StrCat(named.size(), " conditions, at most ", kMaxConditions));
   cel::Declarations declarations;
   declarations.variables = variables;
   declarations.result = cel::Type::Bool();

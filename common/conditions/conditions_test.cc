@@ -17,7 +17,8 @@ cel::Activation Results() {
 
 TEST(ConditionsTest, HoldWhenAllAreTrue) {
   const absl::StatusOr<Conditions> conditions = Conditions::Compile(
-      {{"software", "results.software.name == 'payroll' && results.software.version in ['1.2.0', '1.3.0']"}, {"vmpl", "results.attester.vmpl == 0"}},
+      {{"software", "results.software.name == 'payroll' && results.software.version in ['1.2.0', '1.3.0']"},
+       {"vmpl", "results.attester.vmpl == 0"}},
       {{"results", ResultsType()}});
   ASSERT_TRUE(conditions.ok()) << conditions.status();
   EXPECT_TRUE(conditions->Failed(Results()).empty());
@@ -25,9 +26,10 @@ TEST(ConditionsTest, HoldWhenAllAreTrue) {
 }
 
 TEST(ConditionsTest, NamesEveryConditionThatFailed) {
-  const absl::StatusOr<Conditions> conditions =
-      Conditions::Compile({{"software", "results.software.name == 'ledger'"}, {"region", "results.attester.region == 'eu'"}, {"ok", "true"}},
-                          {{"results", ResultsType()}});
+  const absl::StatusOr<Conditions> conditions = Conditions::Compile({{"software", "results.software.name == 'ledger'"},
+                                                                     {"region", "results.attester.region == 'eu'"},
+                                                                     {"ok", "true"}},
+                                                                    {{"results", ResultsType()}});
   ASSERT_TRUE(conditions.ok()) << conditions.status();
   const std::vector<FailedCondition> failed = conditions->Failed(Results());
   ASSERT_EQ(failed.size(), 2u);
@@ -40,7 +42,8 @@ TEST(ConditionsTest, NamesEveryConditionThatFailed) {
 
 TEST(ConditionsTest, RefusesWhatDoesNotCompile) {
   const auto refuses = [](const std::string& expression) {
-    return DenyReasonOf(Conditions::Compile({{"c", expression}}, {{"results", ResultsType()}}).status()) == v1::DENY_REASON_EXPRESSION_INVALID;
+    return DenyReasonOf(Conditions::Compile({{"c", expression}}, {{"results", ResultsType()}}).status()) ==
+           v1::DENY_REASON_EXPRESSION_INVALID;
   };
   EXPECT_TRUE(refuses("results.no_such_field == 1"));
   EXPECT_TRUE(refuses("evidence.vmpl == 0"));

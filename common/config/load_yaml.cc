@@ -134,7 +134,8 @@ absl::Status LoadYamlFile(const std::string& path, google::protobuf::Message& me
 
 absl::Status ConfigError(absl::string_view name, absl::string_view field_path, absl::string_view expected) {
   const std::string what = absl::StrCat(field_path, ": expected ", expected);
-  if (!name.empty() && g_positions.name != name) return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(name, ": ", what));
+  if (!name.empty() && g_positions.name != name)
+    return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(name, ": ", what));
   if (g_positions.name.empty()) return Deny(v1::DENY_REASON_CONFIG_INVALID, what);
   // The field itself, or the nearest one around it that was written; the document's start when none was.
   for (std::string path(field_path); !path.empty();) {

@@ -10,17 +10,19 @@
 
 namespace twi::config {
 
-// Fills `message` from YAML `text`; `name` is what errors call it ("verifier.yaml:12:3: ..."). Checks: at most 1 MiB, one document, no anchors or aliases,
-// no duplicate and no unknown keys, right types (strings from scalars, numbers in range, bool true/false only, enums by full or short name, Duration "250ms", "90s", "5m", "24h",
-// Timestamp "2026-11-21T00:00:00Z", bytes as hex),
-// maps and lists where the proto has them, oneof set at most once, depth at most 32. CONFIG_INVALID with file:line:column and what was expected.
+// Fills `message` from YAML `text`; `name` is what errors call it ("verifier.yaml:12:3: ..."). Checks: at most 1 MiB,
+// one document, no anchors or aliases, no duplicate and no unknown keys, right types (strings from scalars, numbers in
+// range, bool true/false only, enums by full or short name, Duration "250ms", "90s", "5m", "24h", Timestamp
+// "2026-11-21T00:00:00Z", bytes as hex), maps and lists where the proto has them, oneof set at most once, depth at
+// most 32. CONFIG_INVALID with file:line:column and what was expected.
 absl::Status ParseYaml(absl::string_view text, absl::string_view name, google::protobuf::Message& message);
 
 // The file's form of it: refuses a file that group or others may write to.
 absl::Status LoadYamlFile(const std::string& path, google::protobuf::Message& message);
 
-// "name:line:column: path: expected ..." for semantic checks after parsing. An empty `name` means the document that was most recently parsed on this thread. Where the field was not
-// written: the place of the nearest one around it, or of the document's start.
+// "name:line:column: path: expected ..." for semantic checks after parsing. An empty `name` means the document that was
+// most recently parsed on this thread. Where the field was not written: the place of the nearest one around it, or of
+// the document's start.
 absl::Status ConfigError(absl::string_view name, absl::string_view field_path, absl::string_view expected);
 
 }  // namespace twi::config

@@ -1,4 +1,5 @@
-// AES-256-GCM with a random 96-bit nonce in front: nonce(12) || ciphertext || tag(16). For sealing at rest (common/storage/sealed).
+// AES-256-GCM with a random 96-bit nonce in front: nonce(12) || ciphertext || tag(16). For sealing at rest
+// (common/storage/sealed).
 #ifndef TWI_COMMON_CRYPTO_AEAD_H_
 #define TWI_COMMON_CRYPTO_AEAD_H_
 
@@ -12,7 +13,8 @@
 namespace twi::crypto {
 
 // `key`: 32 bytes.
-absl::StatusOr<std::string> AeadSeal(const SecretBytes& key, absl::string_view aad, absl::string_view plaintext, Random& random);
+absl::StatusOr<std::string> AeadSeal(const SecretBytes& key, absl::string_view aad, absl::string_view plaintext,
+                                     Random& random);
 // DENY_REASON_DECRYPTION_FAILED when key, aad or bytes differ, or the input is shorter than 28 bytes.
 absl::StatusOr<SecretBytes> AeadOpen(const SecretBytes& key, absl::string_view aad, absl::string_view sealed);
 

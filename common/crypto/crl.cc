@@ -18,7 +18,9 @@ constexpr unsigned kExtensionsTag = CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRU
 
 absl::Status Malformed(absl::string_view detail) { return Deny(v1::DENY_REASON_ENDORSEMENT_MALFORMED, detail); }
 
-bool IsTime(const CBS& in) { return CBS_peek_asn1_tag(&in, CBS_ASN1_UTCTIME) || CBS_peek_asn1_tag(&in, CBS_ASN1_GENERALIZEDTIME); }
+bool IsTime(const CBS& in) {
+  return CBS_peek_asn1_tag(&in, CBS_ASN1_UTCTIME) || CBS_peek_asn1_tag(&in, CBS_ASN1_GENERALIZEDTIME);
+}
 
 // Critical ones would change what the list means (delta, indirect, partial: RFC 5280 5.2, 5.3); none is implemented.
 bool ExtensionsFine(const CBS& content) {
@@ -49,7 +51,8 @@ absl::Status ParseTbs(CBS tbs, absl::string_view outer_algorithm, Crl* crl) {
   CBS algorithm, issuer, list, wrapper, extensions;
   int present = 0;
   std::string common_name;
-  if (CBS_peek_asn1_tag(&tbs, CBS_ASN1_INTEGER) && (!CBS_get_asn1_uint64(&tbs, &version) || version != 1)) return Malformed("CRL version");
+  if (CBS_peek_asn1_tag(&tbs, CBS_ASN1_INTEGER) && (!CBS_get_asn1_uint64(&tbs, &version) || version != 1))
+    return Malformed("CRL version");
   if (!CBS_get_asn1_element(&tbs, &algorithm, CBS_ASN1_SEQUENCE) || View(algorithm) != outer_algorithm) {
     return Malformed("CRL signature algorithms inside and outside differ");
   }
@@ -66,8 +69,10 @@ absl::Status ParseTbs(CBS tbs, absl::string_view outer_algorithm, Crl* crl) {
       crl->revoked_serials.push_back(std::move(serial));
     }
   }
-  if (!CBS_get_optional_asn1(&tbs, &wrapper, &present, kExtensionsTag) || CBS_len(&tbs) != 0) return Malformed("bytes behind the CRL's last field");
-  if (present && (version != 1 || !CBS_get_asn1(&wrapper, &extensions, CBS_ASN1_SEQUENCE) || CBS_len(&wrapper) != 0 || !ExtensionsFine(extensions))) {
+  if (!CBS_get_optional_asn1(&tbs, &wrapper, &present, kExtensionsTag) || CBS_len(&tbs) != 0)
+    return Malformed("bytes behind the CRL's last field");
+  if (present && (version != 1 || !CBS_get_asn1(&wrapper, &extensions, CBS_ASN1_SEQUENCE) || CBS_len(&wrapper) != 0 ||
+                  !ExtensionsFine(extensions))) {
     return Malformed("CRL extensions do not parse, or one is critical (delta and partial CRLs are not supported)");
   }
   return absl::OkStatus();
@@ -76,8 +81,9 @@ absl::Status ParseTbs(CBS tbs, absl::string_view outer_algorithm, Crl* crl) {
 absl::StatusOr<Crl> ParseDer(absl::string_view der) {
   std::optional<CBS> outer = WholeElement(der, CBS_ASN1_SEQUENCE);
   CBS tbs, algorithm, signature, content;
-  if (!outer || !CBS_get_asn1_element(&*outer, &tbs, CBS_ASN1_SEQUENCE) || !CBS_get_asn1_element(&*outer, &algorithm, CBS_ASN1_SEQUENCE) ||
-      !GetBitString(&*outer, &signature) || CBS_len(&*outer) != 0) {
+  if (!outer || !CBS_get_asn1_element(&*outer, &tbs, CBS_ASN1_SEQUENCE) ||
+      !CBS_get_asn1_element(&*outer, &algorithm, CBS_ASN1_SEQUENCE) || !GetBitString(&*outer, &signature) ||
+      CBS_len(&*outer) != 0) {
     return Malformed("not one whole DER CRL");
   }
   CBS tbs_in = tbs;
@@ -108,7 +114,8 @@ absl::StatusOr<Crl> ParseCrl(absl::string_view bytes) {
 absl::Status VerifyCrlSignature(const Crl& crl, const PublicKey& issuer_key) {
   const std::optional<SignatureScheme> scheme = ParseSignatureScheme(crl.signature_algorithm_der);
   if (scheme && VerifyWithScheme(issuer_key.impl(), *scheme, crl.tbs, crl.signature)) return absl::OkStatus();
-  return Deny(v1::DENY_REASON_CERTIFICATE_SIGNATURE_INVALID, "CRL is not signed by the issuer's key, or by an algorithm that is not accepted");
+  return Deny(v1::DENY_REASON_CERTIFICATE_SIGNATURE_INVALID,
+              "CRL is not signed by the issuer's key, or by an algorithm that is not accepted");
 }
 
 }  // namespace twi::crypto

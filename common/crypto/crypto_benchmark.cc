@@ -39,13 +39,15 @@ BENCHMARK(BM_P256Sign);
 void BM_P256Verify(benchmark::State& state) {
   const PrivateKey key = *PrivateKey::Generate(KeyType::kP256);
   const std::string signature = *key.Sign(SignatureAlgorithm::kEcdsaP256Sha256, "message");
-  for (auto _ : state) benchmark::DoNotOptimize(key.public_key().Verify(SignatureAlgorithm::kEcdsaP256Sha256, "message", signature).ok());
+  for (auto _ : state)
+    benchmark::DoNotOptimize(key.public_key().Verify(SignatureAlgorithm::kEcdsaP256Sha256, "message", signature).ok());
 }
 BENCHMARK(BM_P256Verify);
 
 void BM_HpkeSealOpen(benchmark::State& state) {
   const HpkePrivateKey key = *HpkePrivateKey::Generate();
-  for (auto _ : state) benchmark::DoNotOptimize(key.Open(*HpkeSeal(key.spki(), "info", "aad", "0123456789abcdef"), "info", "aad").ok());
+  for (auto _ : state)
+    benchmark::DoNotOptimize(key.Open(*HpkeSeal(key.spki(), "info", "aad", "0123456789abcdef"), "info", "aad").ok());
 }
 BENCHMARK(BM_HpkeSealOpen);
 

@@ -17,8 +17,9 @@ absl::Status Malformed(absl::string_view detail) { return Deny(v1::DENY_REASON_C
 bool AttributesParse(CBS attributes) {
   while (CBS_len(&attributes) > 0) {
     CBS attribute, type, values;
-    if (!CBS_get_asn1(&attributes, &attribute, CBS_ASN1_SEQUENCE) || !CBS_get_asn1(&attribute, &type, CBS_ASN1_OBJECT) ||
-        !CBS_get_asn1(&attribute, &values, CBS_ASN1_SET) || CBS_len(&attribute) != 0) {
+    if (!CBS_get_asn1(&attributes, &attribute, CBS_ASN1_SEQUENCE) ||
+        !CBS_get_asn1(&attribute, &type, CBS_ASN1_OBJECT) || !CBS_get_asn1(&attribute, &values, CBS_ASN1_SET) ||
+        CBS_len(&attribute) != 0) {
       return false;
     }
     while (CBS_len(&values) > 0) {
@@ -51,16 +52,17 @@ bool SchemeFits(KeyType type, const SignatureScheme& scheme) {
 absl::StatusOr<std::string> MakeCsr(const PrivateKey& key) {
   bssl::ScopedCBB tbs_cbb, csr_cbb;
   CBB tbs, name, attributes, csr, bits;
-  if (!CBB_init(tbs_cbb.get(), 512) || !CBB_add_asn1(tbs_cbb.get(), &tbs, CBS_ASN1_SEQUENCE) || !CBB_add_asn1_uint64(&tbs, 0) ||
-      !CBB_add_asn1(&tbs, &name, CBS_ASN1_SEQUENCE) || !AddBytes(&tbs, key.public_key().spki()) || !CBB_add_asn1(&tbs, &attributes, kAttributesTag)) {
+  if (!CBB_init(tbs_cbb.get(), 512) || !CBB_add_asn1(tbs_cbb.get(), &tbs, CBS_ASN1_SEQUENCE) ||
+      !CBB_add_asn1_uint64(&tbs, 0) || !CBB_add_asn1(&tbs, &name, CBS_ASN1_SEQUENCE) ||
+      !AddBytes(&tbs, key.public_key().spki()) || !CBB_add_asn1(&tbs, &attributes, kAttributesTag)) {
     return absl::InternalError("CBB");
   }
   const std::optional<std::string> info = Bytes(tbs_cbb.get());
   if (!info) return absl::InternalError("CBB");
   TWI_ASSIGN_OR_RETURN(const std::string signature, key.Sign(key.default_algorithm(), *info));
-  if (!CBB_init(csr_cbb.get(), 1024) || !CBB_add_asn1(csr_cbb.get(), &csr, CBS_ASN1_SEQUENCE) || !AddBytes(&csr, *info) ||
-      !AddBytes(&csr, AlgorithmIdentifierFor(key.default_algorithm())) || !CBB_add_asn1(&csr, &bits, CBS_ASN1_BITSTRING) ||
-      !CBB_add_u8(&bits, 0) || !AddBytes(&bits, signature)) {
+  if (!CBB_init(csr_cbb.get(), 1024) || !CBB_add_asn1(csr_cbb.get(), &csr, CBS_ASN1_SEQUENCE) ||
+      !AddBytes(&csr, *info) || !AddBytes(&csr, AlgorithmIdentifierFor(key.default_algorithm())) ||
+      !CBB_add_asn1(&csr, &bits, CBS_ASN1_BITSTRING) || !CBB_add_u8(&bits, 0) || !AddBytes(&bits, signature)) {
     return absl::InternalError("CBB");
   }
   std::optional<std::string> der = Bytes(csr_cbb.get());
@@ -81,8 +83,9 @@ absl::StatusOr<ParsedCsr> Parse(absl::string_view der) {
   if (der.size() > kMaxCsr) return Malformed("CSR over 4 KiB");
   std::optional<CBS> outer = WholeElement(der, CBS_ASN1_SEQUENCE);
   CBS info_element, algorithm, signature, info, subject, spki, attributes;
-  if (!outer || !CBS_get_asn1_element(&*outer, &info_element, CBS_ASN1_SEQUENCE) || !CBS_get_asn1_element(&*outer, &algorithm, CBS_ASN1_SEQUENCE) ||
-      !GetBitString(&*outer, &signature) || CBS_len(&*outer) != 0) {
+  if (!outer || !CBS_get_asn1_element(&*outer, &info_element, CBS_ASN1_SEQUENCE) ||
+      !CBS_get_asn1_element(&*outer, &algorithm, CBS_ASN1_SEQUENCE) || !GetBitString(&*outer, &signature) ||
+      CBS_len(&*outer) != 0) {
     return Malformed("not one whole DER CertificationRequest");
   }
   CBS info_in = info_element;
@@ -98,7 +101,8 @@ absl::StatusOr<ParsedCsr> Parse(absl::string_view der) {
   }
   absl::StatusOr<PublicKey> key = PublicKey::FromSpki(View(spki));
   if (!key.ok()) return Deny(v1::DENY_REASON_CSR_KEY_NOT_ALLOWED, key.status().message());
-  if (key->type() == KeyType::kRsaOther) return Deny(v1::DENY_REASON_CSR_KEY_NOT_ALLOWED, "RSA Credential Keys must have 3072 bits");
+  if (key->type() == KeyType::kRsaOther)
+    return Deny(v1::DENY_REASON_CSR_KEY_NOT_ALLOWED, "RSA Credential Keys must have 3072 bits");
   const std::optional<SignatureScheme> scheme = ParseSignatureScheme(View(algorithm));
   if (!scheme || !SchemeFits(key->type(), *scheme)) {
     return Deny(v1::DENY_REASON_CSR_SIGNATURE_INVALID, "signature algorithm is not known or does not fit the key");

@@ -31,7 +31,8 @@ struct Parts {
   std::string attributes = Tlv('\xa0', "");
   std::string algorithm = *FromHex("300a06082a8648ce3d040302");
   std::string Make(const PrivateKey& key) const {
-    const std::string info = Tlv(0x30, absl::StrCat(version, subject, spki.empty() ? key.public_key().spki() : spki, attributes));
+    const std::string info =
+        Tlv(0x30, absl::StrCat(version, subject, spki.empty() ? key.public_key().spki() : spki, attributes));
     return Tlv(0x30, absl::StrCat(info, algorithm, Tlv(0x03, '\0' + *key.Sign(key.default_algorithm(), info))));
   }
 };
@@ -57,7 +58,8 @@ TEST(CsrTest, RefusesEveryCutAndTrailingBytes) {
     EXPECT_THAT(ParseAndVerifyCsr(der.substr(0, size)), StatusIs(v1::DENY_REASON_CSR_MALFORMED)) << size;
   }
   EXPECT_THAT(ParseAndVerifyCsr(der + '\0'), StatusIs(v1::DENY_REASON_CSR_MALFORMED));
-  EXPECT_THAT(ParseAndVerifyCsr(std::string(5000, '\x30')), StatusIs(v1::DENY_REASON_CSR_MALFORMED, ::testing::HasSubstr("4 KiB")));
+  EXPECT_THAT(ParseAndVerifyCsr(std::string(5000, '\x30')),
+              StatusIs(v1::DENY_REASON_CSR_MALFORMED, ::testing::HasSubstr("4 KiB")));
 }
 
 TEST(CsrTest, RefusesEveryTurnedBit) {
@@ -105,7 +107,8 @@ TEST(CsrTest, RefusesKeysThatMayNotBecomeCredentialKeys) {
   parts.spki = Key().public_key().spki();
   parts.spki[60] = static_cast<char>(parts.spki[60] ^ 1);  // off the curve
   EXPECT_THAT(ParseAndVerifyCsr(parts.Make(Key())), refused);
-  parts.spki = *FromHex("302a300506032b656e0321000000000000000000000000000000000000000000000000000000000000000001");  // X25519
+  parts.spki =
+      *FromHex("302a300506032b656e0321000000000000000000000000000000000000000000000000000000000000000001");  // X25519
   EXPECT_THAT(ParseAndVerifyCsr(parts.Make(Key())), refused);
 }
 

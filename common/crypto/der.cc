@@ -8,7 +8,8 @@ namespace {
 constexpr char kOidCommonName[] = "\x55\x04\x03";  // 2.5.4.3
 
 bool IsPlainText(unsigned tag) {
-  return tag == CBS_ASN1_UTF8STRING || tag == CBS_ASN1_PRINTABLESTRING || tag == CBS_ASN1_IA5STRING || tag == CBS_ASN1_T61STRING;
+  return tag == CBS_ASN1_UTF8STRING || tag == CBS_ASN1_PRINTABLESTRING || tag == CBS_ASN1_IA5STRING ||
+         tag == CBS_ASN1_T61STRING;
 }
 
 }  // namespace

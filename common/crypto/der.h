@@ -44,8 +44,9 @@ std::optional<CBS> WholeElement(absl::string_view der, unsigned tag);
 // BIT STRING without unused bits: its bytes.
 bool GetBitString(CBS* in, CBS* out);
 
-// A Name (RFC 5280 4.1.2.4): checks the structure; `element` gets the whole of it, `common_name` the last CN in a string type whose bytes are text as they
-// are (UTF8String, PrintableString, IA5String, TeletexString), else stays empty. False also for a CN with a NUL byte.
+// A Name (RFC 5280 4.1.2.4): checks the structure; `element` gets the whole of it, `common_name` the last CN in a
+// string type whose bytes are text as they are (UTF8String, PrintableString, IA5String, TeletexString), else stays
+// empty. False also for a CN with a NUL byte.
 bool GetName(CBS* in, CBS* element, std::string* common_name);
 
 }  // namespace twi::crypto

@@ -10,7 +10,12 @@
 
 namespace twi::crypto {
 
-enum class HashAlgorithm { kSha1, kSha256, kSha384, kSha512 };  // kSha1 only to replay a TPM's SHA-1 bank; never for a signature.
+enum class HashAlgorithm {
+  kSha1,
+  kSha256,
+  kSha384,
+  kSha512
+};  // kSha1 only to replay a TPM's SHA-1 bank; never for a signature.
 
 std::string Sha256(absl::string_view data);
 std::string Sha384(absl::string_view data);

@@ -10,13 +10,15 @@ namespace {
 TEST(HashTest, KnownAnswers) {  // FIPS 180-4 examples, "abc"
   EXPECT_EQ(ToHex(Hash(HashAlgorithm::kSha1, "abc")), "a9993e364706816aba3e25717850c26c9cd0d89d");
   EXPECT_EQ(ToHex(Sha256("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(ToHex(Sha384("abc")), "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7");
+  EXPECT_EQ(ToHex(Sha384("abc")),
+            "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7");
   EXPECT_EQ(ToHex(Sha512("abc")).substr(0, 32), "ddaf35a193617abacc417349ae204131");
   EXPECT_EQ(ToHex(Sha256("")), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
 TEST(HashTest, SizesMatchTheDigests) {
-  for (HashAlgorithm a : {HashAlgorithm::kSha1, HashAlgorithm::kSha256, HashAlgorithm::kSha384, HashAlgorithm::kSha512}) {
+  for (HashAlgorithm a :
+       {HashAlgorithm::kSha1, HashAlgorithm::kSha256, HashAlgorithm::kSha384, HashAlgorithm::kSha512}) {
     EXPECT_EQ(Hash(a, "x").size(), HashSize(a));
   }
   EXPECT_EQ(Hash(HashAlgorithm::kSha384, "x"), Sha384("x"));

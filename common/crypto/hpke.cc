@@ -45,16 +45,16 @@ absl::StatusOr<HpkeSealed> HpkeSeal(absl::string_view recipient_spki, absl::stri
   HpkeSealed sealed;
   sealed.enc.resize(kKeySize);
   std::size_t enc_size = 0;
-  if (!EVP_HPKE_CTX_setup_sender(ctx.get(), reinterpret_cast<std::uint8_t*>(&sealed.enc[0]), &enc_size, sealed.enc.size(),
-                                 EVP_hpke_x25519_hkdf_sha256(), EVP_hpke_hkdf_sha256(), EVP_hpke_aes_256_gcm(), Data(recipient), recipient.size(),
-                                 Data(info), info.size()) ||
+  if (!EVP_HPKE_CTX_setup_sender(ctx.get(), reinterpret_cast<std::uint8_t*>(&sealed.enc[0]), &enc_size,
+                                 sealed.enc.size(), EVP_hpke_x25519_hkdf_sha256(), EVP_hpke_hkdf_sha256(),
+                                 EVP_hpke_aes_256_gcm(), Data(recipient), recipient.size(), Data(info), info.size()) ||
       enc_size != kKeySize) {
     return Refuse(v1::DENY_REASON_KEY_MALFORMED, "X25519 public key of small order");
   }
   sealed.ciphertext.resize(plaintext.size() + kTagSize);
   std::size_t size = 0;
-  if (!EVP_HPKE_CTX_seal(ctx.get(), reinterpret_cast<std::uint8_t*>(&sealed.ciphertext[0]), &size, sealed.ciphertext.size(), Data(plaintext),
-                         plaintext.size(), Data(aad), aad.size()) ||
+  if (!EVP_HPKE_CTX_seal(ctx.get(), reinterpret_cast<std::uint8_t*>(&sealed.ciphertext[0]), &size,
+                         sealed.ciphertext.size(), Data(plaintext), plaintext.size(), Data(aad), aad.size()) ||
       size != sealed.ciphertext.size()) {
     ERR_clear_error();
     return absl::InternalError("EVP_HPKE_CTX_seal");
@@ -76,22 +76,23 @@ absl::StatusOr<HpkePrivateKey> HpkePrivateKey::FromRaw(const SecretBytes& raw32)
   return HpkePrivateKey(raw32.Clone(), SpkiOf(public_key));
 }
 
-absl::StatusOr<SecretBytes> HpkePrivateKey::Open(const HpkeSealed& sealed, absl::string_view info, absl::string_view aad) const {
+absl::StatusOr<SecretBytes> HpkePrivateKey::Open(const HpkeSealed& sealed, absl::string_view info,
+                                                 absl::string_view aad) const {
   if (sealed.enc.size() != kKeySize || sealed.ciphertext.size() < kTagSize) {
     return Deny(v1::DENY_REASON_DECRYPTION_FAILED, "enc is not 32 bytes, or the ciphertext is shorter than a tag");
   }
   bssl::ScopedEVP_HPKE_KEY key;
   bssl::ScopedEVP_HPKE_CTX ctx;
   if (!EVP_HPKE_KEY_init(key.get(), EVP_hpke_x25519_hkdf_sha256(), Data(raw_.reveal()), raw_.size()) ||
-      !EVP_HPKE_CTX_setup_recipient(ctx.get(), key.get(), EVP_hpke_hkdf_sha256(), EVP_hpke_aes_256_gcm(), Data(sealed.enc), sealed.enc.size(),
-                                    Data(info), info.size())) {
+      !EVP_HPKE_CTX_setup_recipient(ctx.get(), key.get(), EVP_hpke_hkdf_sha256(), EVP_hpke_aes_256_gcm(),
+                                    Data(sealed.enc), sealed.enc.size(), Data(info), info.size())) {
     return Refuse(v1::DENY_REASON_DECRYPTION_FAILED, "enc is not usable");
   }
   // Room for in_len bytes is needed, the tag included.
   SecretBytes opened(sealed.ciphertext.size());
   std::size_t size = 0;
-  if (!EVP_HPKE_CTX_open(ctx.get(), opened.mutable_data(), &size, opened.size(), Data(sealed.ciphertext), sealed.ciphertext.size(), Data(aad),
-                         aad.size())) {
+  if (!EVP_HPKE_CTX_open(ctx.get(), opened.mutable_data(), &size, opened.size(), Data(sealed.ciphertext),
+                         sealed.ciphertext.size(), Data(aad), aad.size())) {
     return Refuse(v1::DENY_REASON_DECRYPTION_FAILED, "key, info, aad or ciphertext differ");
   }
   return SecretBytes::CopyOf(opened.reveal().substr(0, size));

@@ -1,4 +1,5 @@
-// HPKE (RFC 9180), one suite: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM; base mode (the sender signs the container, architecture D7).
+// HPKE (RFC 9180), one suite: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM; base mode (the sender signs the
+// container, architecture D7).
 #ifndef TWI_COMMON_CRYPTO_HPKE_H_
 #define TWI_COMMON_CRYPTO_HPKE_H_
 
@@ -16,7 +17,8 @@ struct HpkeSealed {
   std::string ciphertext;  // plaintext + 16 bytes tag
 };
 
-// `recipient_spki`: DER SubjectPublicKeyInfo of an X25519 key (RFC 8410, 44 bytes). DENY_REASON_KEY_MALFORMED for anything else.
+// `recipient_spki`: DER SubjectPublicKeyInfo of an X25519 key (RFC 8410, 44 bytes). DENY_REASON_KEY_MALFORMED for
+// anything else.
 absl::StatusOr<HpkeSealed> HpkeSeal(absl::string_view recipient_spki, absl::string_view info, absl::string_view aad,
                                     absl::string_view plaintext);
 

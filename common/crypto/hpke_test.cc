@@ -40,7 +40,8 @@ TEST(HpkeTest, RefusesWhateverDiffers) {
     turned.ciphertext[i] = static_cast<char>(turned.ciphertext[i] ^ 1);
     EXPECT_THAT(key.Open(turned, "info", "aad"), refused);
   }
-  for (const std::string& enc : {std::string(), sealed.enc + "x", sealed.enc.substr(1), std::string(32, '\0'), std::string(32, '\xff')}) {
+  for (const std::string& enc :
+       {std::string(), sealed.enc + "x", sealed.enc.substr(1), std::string(32, '\0'), std::string(32, '\xff')}) {
     EXPECT_THAT(key.Open({enc, sealed.ciphertext}, "info", "aad"), refused);
   }
   for (std::size_t size = 0; size < sealed.ciphertext.size(); ++size) {
@@ -62,8 +63,8 @@ TEST(HpkeTest, RefusesOtherPublicKeys) {
   EXPECT_THAT(HpkePrivateKey::FromRaw(SecretBytes(33)), refused);
 }
 
-// RFC 9180 vectors in BoringSSL's text form: entries of "name = hex" lines, then per encryption aad, ct, pt. Ours are base mode (0) with AES-256-GCM (2);
-// only the first encryption, since our contexts seal once.
+// RFC 9180 vectors in BoringSSL's text form: entries of "name = hex" lines, then per encryption aad, ct, pt. Ours are
+// base mode (0) with AES-256-GCM (2); only the first encryption, since our contexts seal once.
 TEST(HpkeTest, OpensRfc9180Vectors) {
   if (!testing::HaveVectors()) GTEST_SKIP() << testing::kNoVectors;
   const std::string text = testing::ReadVector("hpke/rfc9180-x25519-boringssl.txt");
@@ -72,10 +73,14 @@ TEST(HpkeTest, OpensRfc9180Vectors) {
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     const std::pair<std::string, std::string> field = absl::StrSplit(line, absl::MaxSplits(" = ", 1));
     if (field.first == "mode") entry.clear();
-    if (!field.second.empty() || line.find(" = ") != absl::string_view::npos) entry.emplace(field.first, field.second);  // the first of each name stays
-    if (field.first != "pt" || entry["mode"] != "0" || entry["kdf_id"] != "1" || entry["aead_id"] != "2" || entry.count("done") != 0) continue;
+    if (!field.second.empty() || line.find(" = ") != absl::string_view::npos)
+      entry.emplace(field.first, field.second);  // the first of each name stays
+    if (field.first != "pt" || entry["mode"] != "0" || entry["kdf_id"] != "1" || entry["aead_id"] != "2" ||
+        entry.count("done") != 0)
+      continue;
     entry["done"] = "yes";
-    ASSERT_OK_AND_ASSIGN(const HpkePrivateKey key, HpkePrivateKey::FromRaw(SecretBytes::CopyOf(*FromHex(entry["skRm"]))));
+    ASSERT_OK_AND_ASSIGN(const HpkePrivateKey key,
+                         HpkePrivateKey::FromRaw(SecretBytes::CopyOf(*FromHex(entry["skRm"]))));
     EXPECT_EQ(ToHex(key.spki().substr(12)), entry["pkRm"]);
     const HpkeSealed sealed{*FromHex(entry["pkEm"]), *FromHex(entry["ct"])};
     ASSERT_OK_AND_ASSIGN(const SecretBytes plain, key.Open(sealed, *FromHex(entry["info"]), *FromHex(entry["aad"])));

@@ -1,4 +1,5 @@
-// SubjectPublicKeyInfo, PKCS#8 and PEM private keys: what parses is canonical, and a private key that parses signs for its public half.
+// SubjectPublicKeyInfo, PKCS#8 and PEM private keys: what parses is canonical, and a private key that parses signs for
+// its public half.
 #include <cstdint>
 #include <cstdlib>
 

@@ -14,15 +14,17 @@ namespace {
 using testing::StatusIs;
 
 const std::vector<SignatureAlgorithm> kAll = {
-    SignatureAlgorithm::kEcdsaP256Sha256, SignatureAlgorithm::kEcdsaP256Sha256Raw, SignatureAlgorithm::kEcdsaP384Sha384,
-    SignatureAlgorithm::kEcdsaP384Sha384Raw, SignatureAlgorithm::kEd25519, SignatureAlgorithm::kRsaPkcs1Sha256,
-    SignatureAlgorithm::kRsaPkcs1Sha384, SignatureAlgorithm::kRsaPssSha256, SignatureAlgorithm::kRsaPssSha384};
+    SignatureAlgorithm::kEcdsaP256Sha256, SignatureAlgorithm::kEcdsaP256Sha256Raw,
+    SignatureAlgorithm::kEcdsaP384Sha384, SignatureAlgorithm::kEcdsaP384Sha384Raw,
+    SignatureAlgorithm::kEd25519,         SignatureAlgorithm::kRsaPkcs1Sha256,
+    SignatureAlgorithm::kRsaPkcs1Sha384,  SignatureAlgorithm::kRsaPssSha256,
+    SignatureAlgorithm::kRsaPssSha384};
 
 // One key of each type for all tests: RSA-3072 takes its time.
 const PrivateKey& KeyOf(KeyType type) {
-  static const auto* const keys = new std::vector<PrivateKey>{
-      *PrivateKey::Generate(KeyType::kP256), *PrivateKey::Generate(KeyType::kP384), *PrivateKey::Generate(KeyType::kEd25519),
-      *PrivateKey::Generate(KeyType::kRsa3072)};
+  static const auto* const keys =
+      new std::vector<PrivateKey>{*PrivateKey::Generate(KeyType::kP256), *PrivateKey::Generate(KeyType::kP384),
+                                  *PrivateKey::Generate(KeyType::kEd25519), *PrivateKey::Generate(KeyType::kRsa3072)};
   return (*keys)[static_cast<std::size_t>(type)];
 }
 
@@ -40,7 +42,8 @@ bool Fits(KeyType type, SignatureAlgorithm a) {
 }
 
 class EveryKeyTypeTest : public ::testing::TestWithParam<KeyType> {};
-INSTANTIATE_TEST_SUITE_P(Types, EveryKeyTypeTest, ::testing::Values(KeyType::kP256, KeyType::kP384, KeyType::kEd25519, KeyType::kRsa3072));
+INSTANTIATE_TEST_SUITE_P(Types, EveryKeyTypeTest,
+                         ::testing::Values(KeyType::kP256, KeyType::kP384, KeyType::kEd25519, KeyType::kRsa3072));
 
 TEST_P(EveryKeyTypeTest, SignsAndVerifiesOnlyWithAlgorithmsThatFit) {
   const PrivateKey& key = KeyOf(GetParam());
@@ -51,7 +54,8 @@ TEST_P(EveryKeyTypeTest, SignsAndVerifiesOnlyWithAlgorithmsThatFit) {
     ASSERT_EQ(signature.ok(), Fits(GetParam(), a)) << static_cast<int>(a);
     if (!signature.ok()) {
       EXPECT_EQ(signature.status().code(), absl::StatusCode::kInvalidArgument);
-      EXPECT_THAT(key.public_key().Verify(a, "message", std::string(64, 'x')), StatusIs(v1::DENY_REASON_SIGNATURE_INVALID));
+      EXPECT_THAT(key.public_key().Verify(a, "message", std::string(64, 'x')),
+                  StatusIs(v1::DENY_REASON_SIGNATURE_INVALID));
       continue;
     }
     EXPECT_OK(key.public_key().Verify(a, "message", *signature));
@@ -73,8 +77,9 @@ TEST_P(EveryKeyTypeTest, RefusesChangedSignatureMessageAndKey) {
       turned[i] = static_cast<char>(turned[i] ^ (1 << (i % 8)));
       EXPECT_THAT(pub.Verify(a, "message", turned), StatusIs(v1::DENY_REASON_SIGNATURE_INVALID));
     }
-    for (const std::string& bad : {std::string(), signature.substr(1), signature.substr(0, signature.size() - 1), signature + '\0',
-                                   '\0' + signature, std::string(signature.size(), '\0'), std::string(signature.size(), '\xff')}) {
+    for (const std::string& bad :
+         {std::string(), signature.substr(1), signature.substr(0, signature.size() - 1), signature + '\0',
+          '\0' + signature, std::string(signature.size(), '\0'), std::string(signature.size(), '\xff')}) {
       EXPECT_THAT(pub.Verify(a, "message", bad), StatusIs(v1::DENY_REASON_SIGNATURE_INVALID));
     }
     EXPECT_THAT(pub.Verify(a, "massage", signature), StatusIs(v1::DENY_REASON_SIGNATURE_INVALID));
@@ -98,7 +103,9 @@ TEST_P(EveryKeyTypeTest, RoundTripsThroughPkcs8AndPem) {
 TEST_P(EveryKeyTypeTest, RefusesCutAndLongerPkcs8) {
   const std::string der = std::string(KeyOf(GetParam()).ToPkcs8().reveal());
   for (std::size_t size = 0; size < der.size(); size += 1 + der.size() / 50) {
-    EXPECT_THAT(PrivateKey::FromPkcs8(SecretBytes::CopyOf(der.substr(0, size))), StatusIs(v1::DENY_REASON_KEY_MALFORMED)) << size;
+    EXPECT_THAT(PrivateKey::FromPkcs8(SecretBytes::CopyOf(der.substr(0, size))),
+                StatusIs(v1::DENY_REASON_KEY_MALFORMED))
+        << size;
   }
   EXPECT_THAT(PrivateKey::FromPkcs8(SecretBytes::CopyOf(der + '\0')), StatusIs(v1::DENY_REASON_KEY_MALFORMED));
   EXPECT_THAT(PrivateKey::FromPkcs8(SecretBytes(9000)), StatusIs(v1::DENY_REASON_KEY_MALFORMED));
@@ -141,11 +148,16 @@ TEST(PublicKeyTest, RefusesPointsOffTheCurve) {
   std::string y = p256.ec_y();
   y[31] = static_cast<char>(y[31] ^ 1);
   EXPECT_THAT(PublicKey::FromEcPoint(KeyType::kP256, p256.ec_x(), y), StatusIs(v1::DENY_REASON_KEY_MALFORMED));
-  EXPECT_THAT(PublicKey::FromEcPoint(KeyType::kP256, std::string(32, '\0'), std::string(32, '\0')), StatusIs(v1::DENY_REASON_KEY_MALFORMED));
-  EXPECT_THAT(PublicKey::FromEcPoint(KeyType::kP256, std::string(32, '\xff'), p256.ec_y()), StatusIs(v1::DENY_REASON_KEY_MALFORMED));
-  EXPECT_THAT(PublicKey::FromEcPoint(KeyType::kP384, p256.ec_x(), p256.ec_y()), StatusIs(v1::DENY_REASON_KEY_MALFORMED));
-  EXPECT_THAT(PublicKey::FromEcPoint(KeyType::kP256, p256.ec_x() + "x", p256.ec_y()), StatusIs(v1::DENY_REASON_KEY_MALFORMED));
-  EXPECT_THAT(PublicKey::FromEcPoint(KeyType::kEd25519, p256.ec_x(), p256.ec_y()), StatusIs(v1::DENY_REASON_KEY_MALFORMED));
+  EXPECT_THAT(PublicKey::FromEcPoint(KeyType::kP256, std::string(32, '\0'), std::string(32, '\0')),
+              StatusIs(v1::DENY_REASON_KEY_MALFORMED));
+  EXPECT_THAT(PublicKey::FromEcPoint(KeyType::kP256, std::string(32, '\xff'), p256.ec_y()),
+              StatusIs(v1::DENY_REASON_KEY_MALFORMED));
+  EXPECT_THAT(PublicKey::FromEcPoint(KeyType::kP384, p256.ec_x(), p256.ec_y()),
+              StatusIs(v1::DENY_REASON_KEY_MALFORMED));
+  EXPECT_THAT(PublicKey::FromEcPoint(KeyType::kP256, p256.ec_x() + "x", p256.ec_y()),
+              StatusIs(v1::DENY_REASON_KEY_MALFORMED));
+  EXPECT_THAT(PublicKey::FromEcPoint(KeyType::kEd25519, p256.ec_x(), p256.ec_y()),
+              StatusIs(v1::DENY_REASON_KEY_MALFORMED));
   EXPECT_THAT(PublicKey::FromEd25519("short"), StatusIs(v1::DENY_REASON_KEY_MALFORMED));
 }
 
@@ -153,7 +165,8 @@ TEST(PublicKeyTest, RefusesCompressedPoints) {
   const PublicKey key = KeyOf(KeyType::kP256).public_key();
   const std::string algorithm = key.spki().substr(2, 21);
   const std::string point = absl::StrCat((key.ec_y()[31] & 1) ? "\x03" : "\x02", key.ec_x());
-  const std::string spki = absl::StrCat(absl::string_view("\x30\x39", 2), algorithm, absl::string_view("\x03\x22\x00", 3), point);
+  const std::string spki =
+      absl::StrCat(absl::string_view("\x30\x39", 2), algorithm, absl::string_view("\x03\x22\x00", 3), point);
   EXPECT_THAT(PublicKey::FromSpki(spki), StatusIs(v1::DENY_REASON_KEY_MALFORMED, ::testing::HasSubstr("uncompressed")));
 }
 
@@ -162,7 +175,7 @@ TEST(PublicKeyTest, RefusesRsaOutsideTheLimits) {
   EXPECT_EQ(PublicKey::FromRsa(modulus, "\x03")->type(), KeyType::kRsaOther);
   EXPECT_EQ(PublicKey::FromRsa(std::string(512, '\xff'), "\x03")->bits(), 4096);
   const auto refused = StatusIs(v1::DENY_REASON_KEY_MALFORMED);
-  EXPECT_THAT(PublicKey::FromRsa(std::string(255, '\xff'), "\x03"), refused);   // 2040 bits
+  EXPECT_THAT(PublicKey::FromRsa(std::string(255, '\xff'), "\x03"), refused);    // 2040 bits
   EXPECT_THAT(PublicKey::FromRsa("\x7f" + modulus.substr(1), "\x03"), refused);  // 2047 bits
   EXPECT_THAT(PublicKey::FromRsa(std::string(513, '\xff'), "\x03"), refused);
   EXPECT_THAT(PublicKey::FromRsa(std::string(5000, '\xff'), "\x03"), refused);
@@ -204,9 +217,10 @@ TEST(PrivateKeyTest, ReadsEcPrivateKeyPemOfOpenSsl) {
 TEST(PrivateKeyTest, RefusesWhatIsNotPem) {
   const std::string pem = std::string(KeyOf(KeyType::kP256).ToPem().reveal());
   const auto refused = StatusIs(v1::DENY_REASON_KEY_MALFORMED);
-  for (const std::string& bad : {std::string(), std::string("no pem"), pem.substr(0, pem.size() / 2), pem.substr(20),
-                                 std::string("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n"),
-                                 std::string("-----BEGIN PRIVATE KEY-----\n!!!!\n-----END PRIVATE KEY-----\n"), std::string(20000, 'x')}) {
+  for (const std::string& bad :
+       {std::string(), std::string("no pem"), pem.substr(0, pem.size() / 2), pem.substr(20),
+        std::string("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n"),
+        std::string("-----BEGIN PRIVATE KEY-----\n!!!!\n-----END PRIVATE KEY-----\n"), std::string(20000, 'x')}) {
     EXPECT_THAT(PrivateKey::FromPem(SecretBytes::CopyOf(bad)), refused) << bad.substr(0, 40);
   }
 }

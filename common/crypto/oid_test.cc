@@ -10,17 +10,20 @@ TEST(OidTest, KnownEncodings) {
   EXPECT_EQ(ToHex(*EncodeOid("1.2.840.113549.1.1.11")), "2a864886f70d01010b");
   EXPECT_EQ(ToHex(*EncodeOid("2.5.29.17")), "551d11");
   // ITU-T X.667 section 8's UUID f81d4fae-7dec-11d0-a765-00a0c91e6bf6.
-  EXPECT_EQ(ToHex(*EncodeOid("2.25.329800735698586629295641978511506172918")), "6983f09da7ebcfdee0c7a1a7b2c0948cc8f9d776");
+  EXPECT_EQ(ToHex(*EncodeOid("2.25.329800735698586629295641978511506172918")),
+            "6983f09da7ebcfdee0c7a1a7b2c0948cc8f9d776");
 }
 
 TEST(OidTest, TripsBothWays) {
-  for (const char* oid : {"0.0", "1.39", "2.40", "2.999.3", "1.3.6.1.4.1.3704.1.3.8", "2.25.340282366920938463463374607431768211455"}) {
+  for (const char* oid :
+       {"0.0", "1.39", "2.40", "2.999.3", "1.3.6.1.4.1.3704.1.3.8", "2.25.340282366920938463463374607431768211455"}) {
     EXPECT_EQ(DecodeOid(*EncodeOid(oid)), oid);
   }
 }
 
 TEST(OidTest, RefusesWhatIsNone) {
-  for (const char* oid : {"", "1", "1.", ".1", "3.1", "1.40", "1.02", "1.2.x", "1.2.-1", "2.25.340282366920938463463374607431768211456"}) {
+  for (const char* oid : {"", "1", "1.", ".1", "3.1", "1.40", "1.02", "1.2.x", "1.2.-1",
+                          "2.25.340282366920938463463374607431768211456"}) {
     EXPECT_FALSE(EncodeOid(oid).has_value()) << oid;
   }
   EXPECT_EQ(DecodeOid(""), "");

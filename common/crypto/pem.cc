@@ -9,7 +9,8 @@
 
 namespace twi::crypto {
 
-std::optional<absl::string_view> NextPemBody(absl::string_view text, absl::string_view label, std::size_t* pos, bool* malformed) {
+std::optional<absl::string_view> NextPemBody(absl::string_view text, absl::string_view label, std::size_t* pos,
+                                             bool* malformed) {
   *malformed = false;
   const std::string begin = absl::StrCat("-----BEGIN ", label, "-----");
   const std::string end = absl::StrCat("-----END ", label, "-----");
@@ -27,7 +28,8 @@ std::optional<SecretBytes> DecodePemBody(absl::string_view body) {
   SecretBytes packed(body.size());
   std::size_t packed_size = 0;
   for (const char c : body) {
-    if (c != '\n' && c != '\r' && c != ' ' && c != '\t') packed.mutable_data()[packed_size++] = static_cast<std::uint8_t>(c);
+    if (c != '\n' && c != '\r' && c != ' ' && c != '\t')
+      packed.mutable_data()[packed_size++] = static_cast<std::uint8_t>(c);
   }
   std::size_t max = 0;
   if (packed_size == 0 || !EVP_DecodedLength(&max, packed_size)) return std::nullopt;

@@ -36,7 +36,8 @@ absl::Status CryptoFailed(absl::string_view what) {
 // SubjectPublicKeyInfo of the public half.
 absl::StatusOr<PublicKey> PublicHalf(const EVP_PKEY* pkey) {
   bssl::ScopedCBB cbb;
-  if (!CBB_init(cbb.get(), 128) || !EVP_marshal_public_key(cbb.get(), pkey)) return CryptoFailed("EVP_marshal_public_key");
+  if (!CBB_init(cbb.get(), 128) || !EVP_marshal_public_key(cbb.get(), pkey))
+    return CryptoFailed("EVP_marshal_public_key");
   const std::optional<std::string> spki = Bytes(cbb.get());
   if (!spki) return CryptoFailed("CBB");
   return PublicKey::FromSpki(*spki);
@@ -52,7 +53,8 @@ absl::StatusOr<PrivateKey> FromPkey(const EVP_PKEY* pkey) {
   switch (public_key.type()) {
     case KeyType::kP256:
     case KeyType::kP384:
-      if (ec == nullptr || EC_KEY_get0_private_key(ec.get()) == nullptr || !EC_KEY_check_key(ec.get())) return Malformed("EC private key");
+      if (ec == nullptr || EC_KEY_get0_private_key(ec.get()) == nullptr || !EC_KEY_check_key(ec.get()))
+        return Malformed("EC private key");
       break;
     case KeyType::kRsa3072:
       if (rsa == nullptr || !RSA_check_key(rsa.get())) return Malformed("RSA private key");
@@ -60,7 +62,8 @@ absl::StatusOr<PrivateKey> FromPkey(const EVP_PKEY* pkey) {
     case KeyType::kEd25519: {
       SecretBytes seed(kEd25519SeedSize);
       std::size_t size = seed.size();
-      if (!EVP_PKEY_get_raw_private_key(pkey, seed.mutable_data(), &size) || size != kEd25519SeedSize) return Malformed("Ed25519 private key");
+      if (!EVP_PKEY_get_raw_private_key(pkey, seed.mutable_data(), &size) || size != kEd25519SeedSize)
+        return Malformed("Ed25519 private key");
       ed25519 = SecretBytes(ED25519_PRIVATE_KEY_LEN);
       std::uint8_t public_half[ED25519_PUBLIC_KEY_LEN];
       ED25519_keypair_from_seed(public_half, ed25519.mutable_data(), seed.mutable_data());
@@ -77,8 +80,8 @@ bool GenerateInto(EVP_PKEY* pkey, KeyType type) {
   if (type == KeyType::kRsa3072) {
     bssl::UniquePtr<RSA> rsa(RSA_new());
     bssl::UniquePtr<BIGNUM> e(BN_new());
-    return rsa != nullptr && e != nullptr && BN_set_word(e.get(), RSA_F4) && RSA_generate_key_ex(rsa.get(), 3072, e.get(), nullptr) &&
-           EVP_PKEY_set1_RSA(pkey, rsa.get());
+    return rsa != nullptr && e != nullptr && BN_set_word(e.get(), RSA_F4) &&
+           RSA_generate_key_ex(rsa.get(), 3072, e.get(), nullptr) && EVP_PKEY_set1_RSA(pkey, rsa.get());
   }
   bssl::UniquePtr<EC_KEY> ec(EC_KEY_new_by_curve_name(type == KeyType::kP256 ? NID_X9_62_prime256v1 : NID_secp384r1));
   return ec != nullptr && EC_KEY_generate_key(ec.get()) && EVP_PKEY_set1_EC_KEY(pkey, ec.get());
@@ -91,7 +94,8 @@ bssl::UniquePtr<EVP_PKEY> ToPkey(const PrivateKey::Impl& key) {
   }
   bssl::UniquePtr<EVP_PKEY> pkey(EVP_PKEY_new());
   if (pkey == nullptr) return nullptr;
-  const bool set = key.ec != nullptr ? EVP_PKEY_set1_EC_KEY(pkey.get(), key.ec.get()) : EVP_PKEY_set1_RSA(pkey.get(), key.rsa.get());
+  const bool set =
+      key.ec != nullptr ? EVP_PKEY_set1_EC_KEY(pkey.get(), key.ec.get()) : EVP_PKEY_set1_RSA(pkey.get(), key.rsa.get());
   return set ? std::move(pkey) : nullptr;
 }
 
@@ -102,7 +106,8 @@ absl::StatusOr<std::string> SignEc(EC_KEY* ec, HashAlgorithm hash, absl::string_
   if (!raw) {
     std::string signature(ECDSA_size(ec), '\0');
     unsigned size = 0;
-    if (!ECDSA_sign(0, Data(digest), digest.size(), reinterpret_cast<std::uint8_t*>(&signature[0]), &size, ec)) return CryptoFailed("ECDSA_sign");
+    if (!ECDSA_sign(0, Data(digest), digest.size(), reinterpret_cast<std::uint8_t*>(&signature[0]), &size, ec))
+      return CryptoFailed("ECDSA_sign");
     signature.resize(size);
     return signature;
   }
@@ -133,7 +138,8 @@ absl::StatusOr<std::string> SignRsa(RSA* rsa, HashAlgorithm hash, absl::string_v
 
 absl::StatusOr<std::string> SignEd25519(const SecretBytes& key, absl::string_view message) {
   std::string signature(ED25519_SIGNATURE_LEN, '\0');
-  if (!ED25519_sign(reinterpret_cast<std::uint8_t*>(&signature[0]), Data(message), message.size(), Data(key.reveal()))) {
+  if (!ED25519_sign(reinterpret_cast<std::uint8_t*>(&signature[0]), Data(message), message.size(),
+                    Data(key.reveal()))) {
     return CryptoFailed("ED25519_sign");
   }
   return signature;
@@ -146,11 +152,12 @@ absl::StatusOr<PrivateKey> PrivateKey::Generate(KeyType type) {
     std::uint8_t public_half[ED25519_PUBLIC_KEY_LEN];
     SecretBytes key(ED25519_PRIVATE_KEY_LEN);
     ED25519_keypair(public_half, key.mutable_data());
-    TWI_ASSIGN_OR_RETURN(PublicKey public_key,
-                         PublicKey::FromEd25519(absl::string_view(reinterpret_cast<const char*>(public_half), sizeof(public_half))));
+    TWI_ASSIGN_OR_RETURN(PublicKey public_key, PublicKey::FromEd25519(absl::string_view(
+                                                   reinterpret_cast<const char*>(public_half), sizeof(public_half))));
     return PrivateKey(std::make_shared<Impl>(Impl{std::move(public_key), nullptr, nullptr, std::move(key)}));
   }
-  if (type == KeyType::kRsaOther) return absl::InvalidArgumentError("only P-256, P-384, Ed25519 and RSA-3072 keys are generated");
+  if (type == KeyType::kRsaOther)
+    return absl::InvalidArgumentError("only P-256, P-384, Ed25519 and RSA-3072 keys are generated");
   bssl::UniquePtr<EVP_PKEY> pkey(EVP_PKEY_new());
   if (pkey == nullptr || !GenerateInto(pkey.get(), type)) return CryptoFailed("key generation");
   return FromPkey(pkey.get());
@@ -210,11 +217,13 @@ absl::StatusOr<std::string> PrivateKey::Sign(SignatureAlgorithm algorithm, absl:
     case SignatureAlgorithm::kEcdsaP256Sha256:
     case SignatureAlgorithm::kEcdsaP256Sha256Raw:
       if (type() != KeyType::kP256) return Mismatch();
-      return SignEc(key.ec.get(), HashAlgorithm::kSha256, message, algorithm == SignatureAlgorithm::kEcdsaP256Sha256Raw);
+      return SignEc(key.ec.get(), HashAlgorithm::kSha256, message,
+                    algorithm == SignatureAlgorithm::kEcdsaP256Sha256Raw);
     case SignatureAlgorithm::kEcdsaP384Sha384:
     case SignatureAlgorithm::kEcdsaP384Sha384Raw:
       if (type() != KeyType::kP384) return Mismatch();
-      return SignEc(key.ec.get(), HashAlgorithm::kSha384, message, algorithm == SignatureAlgorithm::kEcdsaP384Sha384Raw);
+      return SignEc(key.ec.get(), HashAlgorithm::kSha384, message,
+                    algorithm == SignatureAlgorithm::kEcdsaP384Sha384Raw);
     case SignatureAlgorithm::kEd25519:
       if (type() != KeyType::kEd25519) return Mismatch();
       return SignEd25519(key.ed25519, message);
@@ -237,8 +246,11 @@ absl::StatusOr<std::string> PrivateKey::Sign(SignatureAlgorithm algorithm, absl:
 SecretBytes PrivateKey::ToPkcs8() const {
   bssl::ScopedCBB cbb;
   const bssl::UniquePtr<EVP_PKEY> pkey = ToPkey(*impl_);
-  // Only memory can run out here: the key was whole when it was made. BoringSSL wipes the CBB's buffer when it frees it.
-  if (pkey == nullptr || !CBB_init(cbb.get(), 256) || !EVP_marshal_private_key(cbb.get(), pkey.get()) || !CBB_flush(cbb.get())) std::abort();
+  // Only memory can run out here: the key was whole when it was made. BoringSSL wipes the CBB's buffer when it frees
+  // it.
+  if (pkey == nullptr || !CBB_init(cbb.get(), 256) || !EVP_marshal_private_key(cbb.get(), pkey.get()) ||
+      !CBB_flush(cbb.get()))
+    std::abort();
   return SecretBytes::CopyOf(absl::string_view(reinterpret_cast<const char*>(CBB_data(cbb.get())), CBB_len(cbb.get())));
 }
 

@@ -11,7 +11,8 @@ namespace {
 
 using Kind = SignatureScheme::Kind;
 
-// Whole AlgorithmIdentifiers (RFC 5758 3.2, RFC 8410 3, RFC 8017 A.2.4). RSA PKCS#1 takes NULL parameters, the others none.
+// Whole AlgorithmIdentifiers (RFC 5758 3.2, RFC 8410 3, RFC 8017 A.2.4). RSA PKCS#1 takes NULL parameters, the others
+// none.
 const absl::string_view kEcdsaSha256 = TWI_DER("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02");
 const absl::string_view kEcdsaSha384 = TWI_DER("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03");
 const absl::string_view kEd25519 = TWI_DER("\x30\x05\x06\x03\x2b\x65\x70");
@@ -20,12 +21,16 @@ const absl::string_view kRsaSha384 = TWI_DER("\x30\x0d\x06\x09\x2a\x86\x48\x86\x
 const absl::string_view kRsaSha512 = TWI_DER("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d\x05\x00");
 // RSASSA-PSS as we write it: SHA-256 salt 32, SHA-384 salt 48 (RFC 4055 3.1, without the default trailerField).
 const absl::string_view kPssSha256 = TWI_DER(
-    "\x30\x41\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a\x30\x34\xa0\x0f\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00"
-    "\xa1\x1c\x30\x1a\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\xa2\x03\x02"
+    "\x30\x41\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a\x30\x34\xa0\x0f\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04"
+    "\x02\x01\x05\x00"
+    "\xa1\x1c\x30\x1a\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01"
+    "\x05\x00\xa2\x03\x02"
     "\x01\x20");
 const absl::string_view kPssSha384 = TWI_DER(
-    "\x30\x41\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a\x30\x34\xa0\x0f\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00"
-    "\xa1\x1c\x30\x1a\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\xa2\x03\x02"
+    "\x30\x41\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a\x30\x34\xa0\x0f\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04"
+    "\x02\x02\x05\x00"
+    "\xa1\x1c\x30\x1a\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02"
+    "\x05\x00\xa2\x03\x02"
     "\x01\x30");
 
 const absl::string_view kOidPss = TWI_DER("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a");
@@ -36,8 +41,10 @@ const absl::string_view kOidSha384 = TWI_DER("\x60\x86\x48\x01\x65\x03\x04\x02\x
 // AlgorithmIdentifier of a hash; RFC 4055 2.1 wants both NULL and absent parameters accepted.
 std::optional<HashAlgorithm> GetHash(CBS* in) {
   CBS algorithm, oid, null;
-  if (!CBS_get_asn1(in, &algorithm, CBS_ASN1_SEQUENCE) || !CBS_get_asn1(&algorithm, &oid, CBS_ASN1_OBJECT)) return std::nullopt;
-  if (CBS_len(&algorithm) != 0 && (!CBS_get_asn1(&algorithm, &null, CBS_ASN1_NULL) || CBS_len(&null) != 0 || CBS_len(&algorithm) != 0)) {
+  if (!CBS_get_asn1(in, &algorithm, CBS_ASN1_SEQUENCE) || !CBS_get_asn1(&algorithm, &oid, CBS_ASN1_OBJECT))
+    return std::nullopt;
+  if (CBS_len(&algorithm) != 0 &&
+      (!CBS_get_asn1(&algorithm, &null, CBS_ASN1_NULL) || CBS_len(&null) != 0 || CBS_len(&algorithm) != 0)) {
     return std::nullopt;
   }
   if (View(oid) == kOidSha256) return HashAlgorithm::kSha256;
@@ -45,7 +52,8 @@ std::optional<HashAlgorithm> GetHash(CBS* in) {
   return std::nullopt;
 }
 
-// RSASSA-PSS-params with every field that we accept given: the defaults are SHA-1. trailerField may be written out (AMD does, though it is the default).
+// RSASSA-PSS-params with every field that we accept given: the defaults are SHA-1. trailerField may be written out (AMD
+// does, though it is the default).
 std::optional<SignatureScheme> ParsePss(absl::string_view der) {
   constexpr unsigned kTag = CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED;
   std::optional<CBS> algorithm = WholeElement(der, CBS_ASN1_SEQUENCE);
@@ -58,12 +66,15 @@ std::optional<SignatureScheme> ParsePss(absl::string_view der) {
   if (!CBS_get_asn1(&params, &field, kTag | 0)) return std::nullopt;
   const std::optional<HashAlgorithm> hash = GetHash(&field);
   if (!hash || CBS_len(&field) != 0) return std::nullopt;
-  if (!CBS_get_asn1(&params, &field, kTag | 1) || !CBS_get_asn1(&field, &mgf, CBS_ASN1_SEQUENCE) || CBS_len(&field) != 0 ||
-      !CBS_get_asn1(&mgf, &mgf_oid, CBS_ASN1_OBJECT) || View(mgf_oid) != kOidMgf1 || GetHash(&mgf) != hash || CBS_len(&mgf) != 0) {
+  if (!CBS_get_asn1(&params, &field, kTag | 1) || !CBS_get_asn1(&field, &mgf, CBS_ASN1_SEQUENCE) ||
+      CBS_len(&field) != 0 || !CBS_get_asn1(&mgf, &mgf_oid, CBS_ASN1_OBJECT) || View(mgf_oid) != kOidMgf1 ||
+      GetHash(&mgf) != hash || CBS_len(&mgf) != 0) {
     return std::nullopt;
   }
-  if (!CBS_get_asn1(&params, &field, kTag | 2) || !CBS_get_asn1_uint64(&field, &salt) || CBS_len(&field) != 0) return std::nullopt;
-  if (CBS_len(&params) != 0 && (!CBS_get_asn1(&params, &field, kTag | 3) || !CBS_get_asn1_uint64(&field, &trailer) || CBS_len(&field) != 0)) {
+  if (!CBS_get_asn1(&params, &field, kTag | 2) || !CBS_get_asn1_uint64(&field, &salt) || CBS_len(&field) != 0)
+    return std::nullopt;
+  if (CBS_len(&params) != 0 &&
+      (!CBS_get_asn1(&params, &field, kTag | 3) || !CBS_get_asn1_uint64(&field, &trailer) || CBS_len(&field) != 0)) {
     return std::nullopt;
   }
   if (CBS_len(&params) != 0 || trailer != 1 || salt != HashSize(*hash)) return std::nullopt;
@@ -84,23 +95,27 @@ const EVP_MD* Md(HashAlgorithm hash) {
   return nullptr;
 }
 
-bool VerifyAny(const PublicKey::Impl& key, const SignatureScheme& scheme, absl::string_view message, absl::string_view signature) {
+bool VerifyAny(const PublicKey::Impl& key, const SignatureScheme& scheme, absl::string_view message,
+               absl::string_view signature) {
   if (scheme.kind == Kind::kEd25519) {
     return key.type == KeyType::kEd25519 && signature.size() == ED25519_SIGNATURE_LEN &&
-           ED25519_verify(Data(message), message.size(), Data(signature), Data(key.spki) + key.spki.size() - ED25519_PUBLIC_KEY_LEN) == 1;
+           ED25519_verify(Data(message), message.size(), Data(signature),
+                          Data(key.spki) + key.spki.size() - ED25519_PUBLIC_KEY_LEN) == 1;
   }
   const EVP_MD* md = Md(scheme.hash);
   if (md == nullptr) return false;
   const std::string digest = Hash(scheme.hash, message);
   switch (scheme.kind) {
     case Kind::kEcdsa:  // ECDSA_verify takes strict DER only
-      return key.ec != nullptr && ECDSA_verify(0, Data(digest), digest.size(), Data(signature), signature.size(), key.ec.get()) == 1;
+      return key.ec != nullptr &&
+             ECDSA_verify(0, Data(digest), digest.size(), Data(signature), signature.size(), key.ec.get()) == 1;
     case Kind::kRsaPkcs1:
-      return key.rsa != nullptr &&
-             RSA_verify(EVP_MD_type(md), Data(digest), digest.size(), Data(signature), signature.size(), key.rsa.get()) == 1;
+      return key.rsa != nullptr && RSA_verify(EVP_MD_type(md), Data(digest), digest.size(), Data(signature),
+                                              signature.size(), key.rsa.get()) == 1;
     case Kind::kRsaPss:
-      return key.rsa != nullptr && RSA_verify_pss_mgf1(key.rsa.get(), Data(digest), digest.size(), md, md, static_cast<int>(digest.size()),
-                                                       Data(signature), signature.size()) == 1;
+      return key.rsa != nullptr &&
+             RSA_verify_pss_mgf1(key.rsa.get(), Data(digest), digest.size(), md, md, static_cast<int>(digest.size()),
+                                 Data(signature), signature.size()) == 1;
     case Kind::kEd25519:
       break;
   }
@@ -119,7 +134,8 @@ std::optional<SignatureScheme> ParseSignatureScheme(absl::string_view der) {
   return ParsePss(der);
 }
 
-bool VerifyWithScheme(const PublicKey::Impl& key, const SignatureScheme& scheme, absl::string_view message, absl::string_view signature) {
+bool VerifyWithScheme(const PublicKey::Impl& key, const SignatureScheme& scheme, absl::string_view message,
+                      absl::string_view signature) {
   const bool valid = VerifyAny(key, scheme, message, signature);
   if (!valid) ERR_clear_error();
   return valid;

@@ -1,5 +1,6 @@
-// Published test vectors, which are not part of the project: TWI_VECTORS names their folder, or it is ../shared/vectors beside the workspace.
-// A test that finds none says so: `if (!HaveVectors()) GTEST_SKIP() << kNoVectors;`. Its BUILD rule needs data = ["//common/crypto:test_vectors.h"].
+// Published test vectors, which are not part of the project: TWI_VECTORS names their folder, or it is ../shared/vectors
+// beside the workspace. A test that finds none says so: `if (!HaveVectors()) GTEST_SKIP() << kNoVectors;`. Its BUILD
+// rule needs data = ["//common/crypto:test_vectors.h"].
 #ifndef TWI_COMMON_CRYPTO_TEST_VECTORS_H_
 #define TWI_COMMON_CRYPTO_TEST_VECTORS_H_
 
@@ -17,7 +18,8 @@ constexpr char kNoVectors[] = "no test vectors: set TWI_VECTORS to their folder"
 inline std::filesystem::path VectorsDir() {
   if (const char* from_env = std::getenv("TWI_VECTORS")) return from_env;
   std::error_code error;
-  const std::filesystem::path here = std::filesystem::canonical("common/crypto/test_vectors.h", error);  // out of bazel's symbolic links
+  const std::filesystem::path here =
+      std::filesystem::canonical("common/crypto/test_vectors.h", error);  // out of bazel's symbolic links
   return error ? std::filesystem::path() : here.parent_path() / "../../../shared/vectors";
 }
 

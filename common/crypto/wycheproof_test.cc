@@ -1,4 +1,5 @@
-// Project Wycheproof's signature vectors through PublicKey: what it calls valid must verify, what it calls invalid must not.
+// Project Wycheproof's signature vectors through PublicKey: what it calls valid must verify, what it calls invalid must
+// not.
 #include <functional>
 #include <string>
 
@@ -21,7 +22,8 @@ void RunFile(const std::string& name, SignatureAlgorithm algorithm) {
     ASSERT_OK(key);
     for (const auto& test : group["tests"]) {
       const bool verifies =
-          key->Verify(algorithm, *FromHex(test["msg"].get<std::string>()), *FromHex(test["sig"].get<std::string>())).ok();
+          key->Verify(algorithm, *FromHex(test["msg"].get<std::string>()), *FromHex(test["sig"].get<std::string>()))
+              .ok();
       ASSERT_NE(test["result"], "acceptable");
       EXPECT_EQ(verifies, test["result"] == "valid") << name << " tcId " << test["tcId"] << ": " << test["comment"];
       ++(verifies ? valid : invalid);
@@ -31,10 +33,16 @@ void RunFile(const std::string& name, SignatureAlgorithm algorithm) {
   EXPECT_GT(invalid, 0);
 }
 
-TEST(WycheproofTest, EcdsaP256P1363) { RunFile("ecdsa_secp256r1_sha256_p1363_test.json", SignatureAlgorithm::kEcdsaP256Sha256Raw); }
-TEST(WycheproofTest, EcdsaP384Der) { RunFile("ecdsa_secp384r1_sha384_test.json", SignatureAlgorithm::kEcdsaP384Sha384); }
+TEST(WycheproofTest, EcdsaP256P1363) {
+  RunFile("ecdsa_secp256r1_sha256_p1363_test.json", SignatureAlgorithm::kEcdsaP256Sha256Raw);
+}
+TEST(WycheproofTest, EcdsaP384Der) {
+  RunFile("ecdsa_secp384r1_sha384_test.json", SignatureAlgorithm::kEcdsaP384Sha384);
+}
 TEST(WycheproofTest, Ed25519) { RunFile("ed25519_test.json", SignatureAlgorithm::kEd25519); }
-TEST(WycheproofTest, RsaPss2048Sha256) { RunFile("rsa_pss_2048_sha256_mgf1_32_test.json", SignatureAlgorithm::kRsaPssSha256); }
+TEST(WycheproofTest, RsaPss2048Sha256) {
+  RunFile("rsa_pss_2048_sha256_mgf1_32_test.json", SignatureAlgorithm::kRsaPssSha256);
+}
 
 }  // namespace
 }  // namespace twi::crypto

@@ -1,4 +1,5 @@
-// X.509 certificates (RFC 5280): parse, verify one signature, build a path to a pinned anchor. Issuing profiles are the Credential Authority's.
+// X.509 certificates (RFC 5280): parse, verify one signature, build a path to a pinned anchor. Issuing profiles are the
+// Credential Authority's.
 #ifndef TWI_COMMON_CRYPTO_X509_H_
 #define TWI_COMMON_CRYPTO_X509_H_
 
@@ -16,7 +17,7 @@
 namespace twi::crypto {
 
 struct Extension {
-  std::string oid;    // dotted
+  std::string oid;  // dotted
   bool critical = false;
   std::string value;  // the bytes inside the extnValue OCTET STRING
 };
@@ -24,9 +25,9 @@ struct Extension {
 // A parsed certificate: values, immutable. Parsing does not verify anything.
 struct Certificate {
   std::string der;
-  std::string tbs;                  // the signed range
-  std::string serial;               // INTEGER content octets, as in the DER
-  std::string issuer_der;           // Name, DER
+  std::string tbs;         // the signed range
+  std::string serial;      // INTEGER content octets, as in the DER
+  std::string issuer_der;  // Name, DER
   std::string subject_der;
   std::string subject_common_name;  // last CN, empty when there is none
   std::string issuer_common_name;
@@ -35,16 +36,16 @@ struct Certificate {
   PublicKey public_key;
   std::string signature_algorithm_der;  // AlgorithmIdentifier, DER; equal inside and outside (checked)
   std::string signature;
-  bool is_ca = false;                   // basicConstraints cA
+  bool is_ca = false;  // basicConstraints cA
   std::optional<int> path_len;
   std::optional<std::uint16_t> key_usage;  // bit 0 = digitalSignature ... as in RFC 5280 4.2.1.3; unset when absent
   std::vector<std::string> extended_key_usage;  // OIDs
   std::vector<std::string> uri_sans;
   std::vector<std::string> dns_sans;
   int other_sans = 0;
-  std::vector<Extension> extensions;    // all of them, in order; a duplicate OID is refused by the parser
+  std::vector<Extension> extensions;  // all of them, in order; a duplicate OID is refused by the parser
   const Extension* Find(absl::string_view oid) const;
-  std::string sha256() const;           // of der
+  std::string sha256() const;  // of der
 };
 
 // One whole DER certificate of at most 16 KiB, or CERTIFICATE_MALFORMED.
@@ -53,8 +54,8 @@ absl::StatusOr<Certificate> ParseCertificate(absl::string_view der);
 absl::StatusOr<std::vector<Certificate>> ParseCertificates(absl::string_view pem_or_der);
 std::string CertificateToPem(absl::string_view der);
 
-// OK when `issuer`'s key signed `cert`: ECDSA (SHA-256/384), RSA PKCS#1 (SHA-256/384/512), RSASSA-PSS (SHA-256/384, salt = hash size, explicit parameters),
-// Ed25519. SHA-1 is refused. CERTIFICATE_SIGNATURE_INVALID.
+// OK when `issuer`'s key signed `cert`: ECDSA (SHA-256/384), RSA PKCS#1 (SHA-256/384/512), RSASSA-PSS (SHA-256/384,
+// salt = hash size, explicit parameters), Ed25519. SHA-1 is refused. CERTIFICATE_SIGNATURE_INVALID.
 absl::Status VerifyCertificateSignature(const Certificate& cert, const PublicKey& issuer_key);
 
 struct PathOptions {
@@ -63,20 +64,22 @@ struct PathOptions {
   std::vector<std::string> handled_critical_oids;  // further critical extensions that the caller handles itself
 };
 
-// Builds leaf -> ... -> anchor from `intermediates` (any order), by issuer/subject name and signature, and checks at every step: validity at `now` (also the
-// anchor's), basicConstraints cA and pathLen, keyCertSign when keyUsage is present, no unknown critical extension, no duplicate in the path. Returns the path, leaf first,
-// anchor last. The path starts at a leaf that is itself an anchor (same DER) with
-// a path of one. An anchor need not be self-signed. Name constraints are not implemented: a certificate that has them is refused.
-// ENDORSEMENT_EXPIRED / ENDORSEMENT_CHAIN_INVALID / TRUST_ANCHOR_UNKNOWN.
-absl::StatusOr<std::vector<Certificate>> BuildPath(const Certificate& leaf, const std::vector<Certificate>& intermediates,
+// Builds leaf -> ... -> anchor from `intermediates` (any order), by issuer/subject name and signature, and checks at
+// every step: validity at `now` (also the anchor's), basicConstraints cA and pathLen, keyCertSign when keyUsage is
+// present, no unknown critical extension, no duplicate in the path. Returns the path, leaf first, anchor last. The path
+// starts at a leaf that is itself an anchor (same DER) with a path of one. An anchor need not be self-signed. Name
+// constraints are not implemented: a certificate that has them is refused. ENDORSEMENT_EXPIRED /
+// ENDORSEMENT_CHAIN_INVALID / TRUST_ANCHOR_UNKNOWN.
+absl::StatusOr<std::vector<Certificate>> BuildPath(const Certificate& leaf,
+                                                   const std::vector<Certificate>& intermediates,
                                                    const std::vector<Certificate>& anchors, const PathOptions& options);
 
-// CRL (RFC 5280 5): serials revoked by the issuer whose key verifies it. Complete CRLs only: one with an unknown critical extension (delta, indirect, partial)
-// is refused. ENDORSEMENT_MALFORMED.
+// CRL (RFC 5280 5): serials revoked by the issuer whose key verifies it. Complete CRLs only: one with an unknown
+// critical extension (delta, indirect, partial) is refused. ENDORSEMENT_MALFORMED.
 struct Crl {
   std::string issuer_der;
   absl::Time this_update;
-  absl::Time next_update;  // InfiniteFuture when absent
+  absl::Time next_update;                    // InfiniteFuture when absent
   std::vector<std::string> revoked_serials;  // content octets
   std::string tbs, signature_algorithm_der, signature;
 };

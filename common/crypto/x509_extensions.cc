@@ -14,7 +14,8 @@ constexpr unsigned kTagDns = CBS_ASN1_CONTEXT_SPECIFIC | 2;
 constexpr unsigned kTagUri = CBS_ASN1_CONTEXT_SPECIFIC | 6;
 constexpr unsigned kMaxGeneralNameTag = 8;
 
-// BasicConstraints ::= SEQUENCE { cA BOOLEAN DEFAULT FALSE, pathLenConstraint INTEGER (0..MAX) OPTIONAL }. A written-out FALSE is not DER but common.
+// BasicConstraints ::= SEQUENCE { cA BOOLEAN DEFAULT FALSE, pathLenConstraint INTEGER (0..MAX) OPTIONAL }. A
+// written-out FALSE is not DER but common.
 bool ReadBasicConstraints(absl::string_view value, Certificate* cert) {
   std::optional<CBS> in = WholeElement(value, CBS_ASN1_SEQUENCE);
   if (!in) return false;
@@ -67,7 +68,9 @@ bool ReadSubjectAltName(absl::string_view value, Certificate* cert) {
     CBS name;
     unsigned tag = 0;
     if (!CBS_get_any_asn1(&*in, &name, &tag)) return false;
-    if ((tag & CBS_ASN1_CLASS_MASK) != CBS_ASN1_CONTEXT_SPECIFIC || (tag & CBS_ASN1_TAG_NUMBER_MASK) > kMaxGeneralNameTag) return false;
+    if ((tag & CBS_ASN1_CLASS_MASK) != CBS_ASN1_CONTEXT_SPECIFIC ||
+        (tag & CBS_ASN1_TAG_NUMBER_MASK) > kMaxGeneralNameTag)
+      return false;
     if (tag == kTagDns || tag == kTagUri) {
       if (!IsPrintableAscii(View(name))) return false;
       (tag == kTagDns ? cert->dns_sans : cert->uri_sans).push_back(Str(name));
@@ -85,7 +88,8 @@ bool ParseExtensions(CBS in, std::vector<Extension>* out) {
   while (CBS_len(&in) > 0) {
     CBS extension, oid, value;
     int critical = 0;
-    if (!CBS_get_asn1(&in, &extension, CBS_ASN1_SEQUENCE) || !CBS_get_asn1(&extension, &oid, CBS_ASN1_OBJECT)) return false;
+    if (!CBS_get_asn1(&in, &extension, CBS_ASN1_SEQUENCE) || !CBS_get_asn1(&extension, &oid, CBS_ASN1_OBJECT))
+      return false;
     if (CBS_peek_asn1_tag(&extension, CBS_ASN1_BOOLEAN) && !CBS_get_asn1_bool(&extension, &critical)) return false;
     if (!CBS_get_asn1(&extension, &value, CBS_ASN1_OCTETSTRING) || CBS_len(&extension) != 0) return false;
     Extension parsed{OidText(oid), critical != 0, Str(value)};

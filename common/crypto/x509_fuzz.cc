@@ -1,4 +1,5 @@
-// Certificates, alone and in PEM lists, and CRLs: no crash, what is kept is a part of the input, and nothing verifies or chains by accident.
+// Certificates, alone and in PEM lists, and CRLs: no crash, what is kept is a part of the input, and nothing verifies
+// or chains by accident.
 #include <cstdint>
 #include <cstdlib>
 

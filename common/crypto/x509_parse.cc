@@ -25,7 +25,8 @@ constexpr unsigned kExtensionsTag = CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRU
 
 absl::Status Malformed(absl::string_view detail) { return Deny(v1::DENY_REASON_CERTIFICATE_MALFORMED, detail); }
 
-// Version ::= INTEGER { v1(0), v2(1), v3(2) } DEFAULT v1: 0 when absent; false for anything else, also for a written-out v1.
+// Version ::= INTEGER { v1(0), v2(1), v3(2) } DEFAULT v1: 0 when absent; false for anything else, also for a
+// written-out v1.
 bool GetVersion(CBS* tbs, std::uint64_t* version) {
   CBS wrapper;
   int present = 0;
@@ -39,7 +40,8 @@ bool GetVersion(CBS* tbs, std::uint64_t* version) {
 bool GetSerial(CBS* in, std::string* serial) {
   CBS content;
   int is_negative = 0;
-  if (!CBS_get_asn1(in, &content, CBS_ASN1_INTEGER) || !CBS_is_valid_asn1_integer(&content, &is_negative) || CBS_len(&content) > kMaxSerial) {
+  if (!CBS_get_asn1(in, &content, CBS_ASN1_INTEGER) || !CBS_is_valid_asn1_integer(&content, &is_negative) ||
+      CBS_len(&content) > kMaxSerial) {
     return false;
   }
   *serial = Str(content);
@@ -52,14 +54,17 @@ absl::Status GetTail(CBS* tbs, std::uint64_t version, Certificate* cert) {
     CBS uid;
     int present = 0;
     if (!CBS_get_optional_asn1(tbs, &uid, &present, tag)) return Malformed("unique identifier does not parse");
-    if (present && (version < 1 || !CBS_is_valid_asn1_bitstring(&uid))) return Malformed("unique identifier is not allowed or not a BIT STRING");
+    if (present && (version < 1 || !CBS_is_valid_asn1_bitstring(&uid)))
+      return Malformed("unique identifier is not allowed or not a BIT STRING");
   }
   CBS wrapper, extensions;
   int present = 0;
-  if (!CBS_get_optional_asn1(tbs, &wrapper, &present, kExtensionsTag) || CBS_len(tbs) != 0) return Malformed("bytes behind the last field");
+  if (!CBS_get_optional_asn1(tbs, &wrapper, &present, kExtensionsTag) || CBS_len(tbs) != 0)
+    return Malformed("bytes behind the last field");
   if (!present) return absl::OkStatus();
   if (version != 2) return Malformed("extensions in a certificate that is not version 3");
-  if (!CBS_get_asn1(&wrapper, &extensions, CBS_ASN1_SEQUENCE) || CBS_len(&wrapper) != 0 || !ParseExtensions(extensions, &cert->extensions)) {
+  if (!CBS_get_asn1(&wrapper, &extensions, CBS_ASN1_SEQUENCE) || CBS_len(&wrapper) != 0 ||
+      !ParseExtensions(extensions, &cert->extensions)) {
     return Malformed("extensions do not parse, or one is there twice");
   }
   return ReadKnownExtensions(cert);
@@ -73,8 +78,8 @@ absl::Status ParseTbs(CBS tbs, absl::string_view outer_algorithm, Certificate* c
   if (!CBS_get_asn1_element(&tbs, &algorithm, CBS_ASN1_SEQUENCE)) return Malformed("signature algorithm");
   if (View(algorithm) != outer_algorithm) return Malformed("signature algorithms inside and outside differ");
   if (!GetName(&tbs, &issuer, &cert->issuer_common_name)) return Malformed("issuer name");
-  if (!CBS_get_asn1(&tbs, &validity, CBS_ASN1_SEQUENCE) || !GetTime(&validity, &cert->not_before) || !GetTime(&validity, &cert->not_after) ||
-      CBS_len(&validity) != 0) {
+  if (!CBS_get_asn1(&tbs, &validity, CBS_ASN1_SEQUENCE) || !GetTime(&validity, &cert->not_before) ||
+      !GetTime(&validity, &cert->not_after) || CBS_len(&validity) != 0) {
     return Malformed("validity");
   }
   if (!GetName(&tbs, &subject, &cert->subject_common_name)) return Malformed("subject name");
@@ -102,13 +107,15 @@ absl::StatusOr<Certificate> ParseCertificate(absl::string_view der) {
   if (der.size() > kMaxCertificate) return Malformed("certificate over 16 KiB");
   std::optional<CBS> outer = WholeElement(der, CBS_ASN1_SEQUENCE);
   CBS tbs, algorithm, signature, content;
-  if (!outer || !CBS_get_asn1_element(&*outer, &tbs, CBS_ASN1_SEQUENCE) || !CBS_get_asn1_element(&*outer, &algorithm, CBS_ASN1_SEQUENCE) ||
-      !GetBitString(&*outer, &signature) || CBS_len(&*outer) != 0) {
+  if (!outer || !CBS_get_asn1_element(&*outer, &tbs, CBS_ASN1_SEQUENCE) ||
+      !CBS_get_asn1_element(&*outer, &algorithm, CBS_ASN1_SEQUENCE) || !GetBitString(&*outer, &signature) ||
+      CBS_len(&*outer) != 0) {
     return Malformed("not one whole DER certificate");
   }
   CBS tbs_in = tbs;
   if (!CBS_get_asn1(&tbs_in, &content, CBS_ASN1_SEQUENCE)) return Malformed("not one whole DER certificate");
-  Certificate cert{std::string(der), Str(tbs), "", "", "", "", "", {}, {}, PublicKey(nullptr)};  // the key is set by ParseTbs, or nothing is returned
+  Certificate cert{std::string(der),  Str(tbs), "", "", "", "", "", {}, {},
+                   PublicKey(nullptr)};  // the key is set by ParseTbs, or nothing is returned
   cert.signature_algorithm_der = Str(algorithm);
   cert.signature = Str(signature);
   TWI_RETURN_IF_ERROR(ParseTbs(content, View(algorithm), &cert));
@@ -118,7 +125,8 @@ absl::StatusOr<Certificate> ParseCertificate(absl::string_view der) {
 absl::StatusOr<std::vector<Certificate>> ParseCertificates(absl::string_view pem_or_der) {
   if (pem_or_der.size() > kMaxPem) return Malformed("certificates over 512 KiB");
   std::vector<Certificate> certificates;
-  if (!pem_or_der.empty() && pem_or_der[0] == 0x30) {  // SEQUENCE: PEM starts with '-' or text; '0' as text is refused as DER
+  if (!pem_or_der.empty() &&
+      pem_or_der[0] == 0x30) {  // SEQUENCE: PEM starts with '-' or text; '0' as text is refused as DER
     TWI_ASSIGN_OR_RETURN(Certificate cert, ParseCertificate(pem_or_der));
     certificates.push_back(std::move(cert));
     return certificates;
@@ -141,7 +149,8 @@ std::string CertificateToPem(absl::string_view der) { return std::string(EncodeP
 
 absl::Status VerifyCertificateSignature(const Certificate& cert, const PublicKey& issuer_key) {
   const std::optional<SignatureScheme> scheme = ParseSignatureScheme(cert.signature_algorithm_der);
-  if (!scheme) return Deny(v1::DENY_REASON_CERTIFICATE_SIGNATURE_INVALID, "signature algorithm is not known or too weak");
+  if (!scheme)
+    return Deny(v1::DENY_REASON_CERTIFICATE_SIGNATURE_INVALID, "signature algorithm is not known or too weak");
   if (VerifyWithScheme(issuer_key.impl(), *scheme, cert.tbs, cert.signature)) return absl::OkStatus();
   return Deny(v1::DENY_REASON_CERTIFICATE_SIGNATURE_INVALID,
               absl::StrCat("certificate \"", cert.subject_common_name, "\" is not signed by the issuer's key"));

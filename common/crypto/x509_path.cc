@@ -1,4 +1,5 @@
-// Path building (RFC 5280 6.1 without policies and name constraints): depth first from the leaf, with a bound on signature checks.
+// Path building (RFC 5280 6.1 without policies and name constraints): depth first from the leaf, with a bound on
+// signature checks.
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -14,7 +15,8 @@ constexpr std::uint16_t kKeyCertSign = 1 << 5;
 
 class PathBuilder {
  public:
-  PathBuilder(const std::vector<Certificate>& intermediates, const std::vector<Certificate>& anchors, const PathOptions& options)
+  PathBuilder(const std::vector<Certificate>& intermediates, const std::vector<Certificate>& anchors,
+              const PathOptions& options)
       : intermediates_(intermediates), anchors_(anchors), options_(options) {}
 
   absl::StatusOr<std::vector<Certificate>> Build(const Certificate& leaf) {
@@ -28,8 +30,8 @@ class PathBuilder {
     if (!found) {
       return !failure_.ok() ? failure_
                             : Deny(v1::DENY_REASON_TRUST_ANCHOR_UNKNOWN,
-                                   absl::StrCat("no path from \"", leaf.subject_common_name, "\" to a pinned anchor; issuer is \"",
-                                                leaf.issuer_common_name, "\""));
+                                   absl::StrCat("no path from \"", leaf.subject_common_name,
+                                                "\" to a pinned anchor; issuer is \"", leaf.issuer_common_name, "\""));
     }
     std::vector<Certificate> result;
     for (const Certificate* cert : path_) result.push_back(*cert);
@@ -71,8 +73,9 @@ class PathBuilder {
       status = Deny(v1::DENY_REASON_ENDORSEMENT_CHAIN_INVALID, "too many candidate issuers");
     }
     if (status.ok() && !VerifyCertificateSignature(cert, issuer.public_key).ok()) {
-      status = Deny(v1::DENY_REASON_ENDORSEMENT_CHAIN_INVALID,
-                    absl::StrCat("\"", cert.subject_common_name, "\" is not signed by \"", issuer.subject_common_name, "\""));
+      status = Deny(
+          v1::DENY_REASON_ENDORSEMENT_CHAIN_INVALID,
+          absl::StrCat("\"", cert.subject_common_name, "\" is not signed by \"", issuer.subject_common_name, "\""));
     }
     if (refused->ok()) *refused = status;
     return status.ok();
@@ -82,16 +85,19 @@ class PathBuilder {
   absl::Status CheckAny(const Certificate& cert) const {
     if (options_.now < cert.not_before || options_.now > cert.not_after) {
       return Deny(v1::DENY_REASON_ENDORSEMENT_EXPIRED,
-                  absl::StrCat("\"", cert.subject_common_name, "\" is valid from ", absl::FormatTime(cert.not_before, absl::UTCTimeZone()), " to ",
+                  absl::StrCat("\"", cert.subject_common_name, "\" is valid from ",
+                               absl::FormatTime(cert.not_before, absl::UTCTimeZone()), " to ",
                                absl::FormatTime(cert.not_after, absl::UTCTimeZone())));
     }
     for (const Extension& e : cert.extensions) {
       const bool handled_by_caller =
-          std::find(options_.handled_critical_oids.begin(), options_.handled_critical_oids.end(), e.oid) != options_.handled_critical_oids.end();
+          std::find(options_.handled_critical_oids.begin(), options_.handled_critical_oids.end(), e.oid) !=
+          options_.handled_critical_oids.end();
       // Name constraints are not implemented, so they are never ignored, not even when not marked critical.
       if (!handled_by_caller && (e.oid == kOidNameConstraints || (e.critical && !IsKnown(e.oid)))) {
-        return Deny(v1::DENY_REASON_ENDORSEMENT_CHAIN_INVALID,
-                    absl::StrCat("\"", cert.subject_common_name, "\" has the extension ", e.oid, ", which is not handled"));
+        return Deny(
+            v1::DENY_REASON_ENDORSEMENT_CHAIN_INVALID,
+            absl::StrCat("\"", cert.subject_common_name, "\" has the extension ", e.oid, ", which is not handled"));
       }
     }
     return absl::OkStatus();
@@ -99,11 +105,14 @@ class PathBuilder {
 
   absl::Status CheckIssuer(const Certificate& issuer) const {
     const auto refuse = [&](absl::string_view why) {
-      return Deny(v1::DENY_REASON_ENDORSEMENT_CHAIN_INVALID, absl::StrCat("issuer \"", issuer.subject_common_name, "\" ", why));
+      return Deny(v1::DENY_REASON_ENDORSEMENT_CHAIN_INVALID,
+                  absl::StrCat("issuer \"", issuer.subject_common_name, "\" ", why));
     };
     if (!issuer.is_ca) return refuse("is not a CA (basicConstraints)");
-    if (issuer.key_usage && (*issuer.key_usage & kKeyCertSign) == 0) return refuse("may not sign certificates (keyUsage)");
-    if (issuer.path_len && IntermediatesBelow() > *issuer.path_len) return refuse("has a pathLenConstraint that this path exceeds");
+    if (issuer.key_usage && (*issuer.key_usage & kKeyCertSign) == 0)
+      return refuse("may not sign certificates (keyUsage)");
+    if (issuer.path_len && IntermediatesBelow() > *issuer.path_len)
+      return refuse("has a pathLenConstraint that this path exceeds");
     return absl::OkStatus();
   }
 
@@ -114,20 +123,23 @@ class PathBuilder {
     return count;
   }
 
-  // Policies put no limit on a path unless the caller asks for some, which ours never do; so certificatePolicies counts as known.
+  // Policies put no limit on a path unless the caller asks for some, which ours never do; so certificatePolicies counts
+  // as known.
   static bool IsKnown(absl::string_view oid) {
-    return oid == kOidBasicConstraints || oid == kOidKeyUsage || oid == kOidExtendedKeyUsage || oid == kOidSubjectAltName ||
-           oid == kOidCertificatePolicies;
+    return oid == kOidBasicConstraints || oid == kOidKeyUsage || oid == kOidExtendedKeyUsage ||
+           oid == kOidSubjectAltName || oid == kOidCertificatePolicies;
   }
 
   bool IsAnchor(const Certificate& cert) const {
-    return std::any_of(anchors_.begin(), anchors_.end(), [&](const Certificate& anchor) { return anchor.der == cert.der; });
+    return std::any_of(anchors_.begin(), anchors_.end(),
+                       [&](const Certificate& anchor) { return anchor.der == cert.der; });
   }
 
   // The same certificate, or the same name and key (RFC 4158 2.4.2): a loop.
   bool InPath(const Certificate& cert) const {
     return std::any_of(path_.begin(), path_.end(), [&](const Certificate* c) {
-      return c == &cert || c->der == cert.der || (c->subject_der == cert.subject_der && c->public_key == cert.public_key);
+      return c == &cert || c->der == cert.der ||
+             (c->subject_der == cert.subject_der && c->public_key == cert.public_key);
     });
   }
 
@@ -146,8 +158,10 @@ class PathBuilder {
 
 }  // namespace
 
-absl::StatusOr<std::vector<Certificate>> BuildPath(const Certificate& leaf, const std::vector<Certificate>& intermediates,
-                                                   const std::vector<Certificate>& anchors, const PathOptions& options) {
+absl::StatusOr<std::vector<Certificate>> BuildPath(const Certificate& leaf,
+                                                   const std::vector<Certificate>& intermediates,
+                                                   const std::vector<Certificate>& anchors,
+                                                   const PathOptions& options) {
   return PathBuilder(intermediates, anchors, options).Build(leaf);
 }
 

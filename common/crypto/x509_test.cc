@@ -105,7 +105,8 @@ TEST(X509Test, EveryIssuerKeyTypeSigns) {
       if (!der.ok()) continue;
       const Certificate cert = *ParseCertificate(*der);
       EXPECT_OK(VerifyCertificateSignature(cert, key.public_key()));
-      EXPECT_THAT(VerifyCertificateSignature(cert, KeyNo(3).public_key()), StatusIs(v1::DENY_REASON_CERTIFICATE_SIGNATURE_INVALID));
+      EXPECT_THAT(VerifyCertificateSignature(cert, KeyNo(3).public_key()),
+                  StatusIs(v1::DENY_REASON_CERTIFICATE_SIGNATURE_INVALID));
     }
   }
 }
@@ -125,7 +126,9 @@ TEST(X509Test, TimesChangeFormIn2050) {
   const Certificate cert = Sign(t, KeyNo(1));
   EXPECT_EQ(cert.not_before, t.not_before);
   EXPECT_EQ(cert.not_after, t.not_after);
-  EXPECT_THAT(cert.tbs, HasSubstr(absl::string_view("\x17\x0d" "491231235959Z\x18\x0f" "99991231235959Z")));
+  EXPECT_THAT(cert.tbs, HasSubstr(absl::string_view("\x17\x0d"
+                                                    "491231235959Z\x18\x0f"
+                                                    "99991231235959Z")));
 }
 
 TEST(X509Test, BuilderRefusesUnusableTemplates) {
@@ -157,9 +160,11 @@ TEST(X509Test, BuilderRefusesUnusableTemplates) {
 TEST(X509ParseTest, RefusesEveryCutAndTrailingBytes) {
   const std::string der = Sign(LeafTemplate("issuer", KeyNo(2)), KeyNo(1)).der;
   const auto malformed = StatusIs(v1::DENY_REASON_CERTIFICATE_MALFORMED);
-  for (std::size_t size = 0; size < der.size(); ++size) EXPECT_THAT(ParseCertificate(der.substr(0, size)), malformed) << size;
+  for (std::size_t size = 0; size < der.size(); ++size)
+    EXPECT_THAT(ParseCertificate(der.substr(0, size)), malformed) << size;
   EXPECT_THAT(ParseCertificate(der + '\0'), malformed);
-  EXPECT_THAT(ParseCertificate(std::string(17 * 1024, '\x30')), StatusIs(v1::DENY_REASON_CERTIFICATE_MALFORMED, HasSubstr("16 KiB")));
+  EXPECT_THAT(ParseCertificate(std::string(17 * 1024, '\x30')),
+              StatusIs(v1::DENY_REASON_CERTIFICATE_MALFORMED, HasSubstr("16 KiB")));
 }
 
 TEST(X509ParseTest, ATurnedBitDoesNotParseOrDoesNotVerify) {
@@ -169,7 +174,9 @@ TEST(X509ParseTest, ATurnedBitDoesNotParseOrDoesNotVerify) {
     turned[i] = static_cast<char>(turned[i] ^ (1 << (i % 8)));
     const auto cert = ParseCertificate(turned);
     if (!cert.ok()) continue;
-    EXPECT_THAT(VerifyCertificateSignature(*cert, KeyNo(1).public_key()), StatusIs(v1::DENY_REASON_CERTIFICATE_SIGNATURE_INVALID)) << i;
+    EXPECT_THAT(VerifyCertificateSignature(*cert, KeyNo(1).public_key()),
+                StatusIs(v1::DENY_REASON_CERTIFICATE_SIGNATURE_INVALID))
+        << i;
   }
 }
 
@@ -187,11 +194,14 @@ TEST(X509ParseTest, RefusesWrongFields) {
   const auto malformed = StatusIs(v1::DENY_REASON_CERTIFICATE_MALFORMED);
   EXPECT_OK(ParseWith(t, "issuer", "Issuer"));
   EXPECT_THAT(ParseWith(t, "issuer", absl::string_view("iss\0er", 6)), malformed);
-  EXPECT_THAT(ParseWith(t, "\xa0\x03\x02\x01\x02", "\xa0\x03\x02\x01\x03"), malformed);                                      // version 4
-  EXPECT_THAT(ParseWith(t, "\xa0\x03\x02\x01\x02", absl::string_view("\xa0\x03\x02\x01\x00", 5)), malformed);                // v1, written out
-  EXPECT_THAT(ParseWith(t, "\xa0\x03\x02\x01\x02", "\xa0\x03\x02\x01\x01"), StatusIs(v1::DENY_REASON_CERTIFICATE_MALFORMED, HasSubstr("version 3")));
-  EXPECT_THAT(ParseWith(t, "\x02\x01\x01\x30", "\x03\x01\x01\x30"), malformed);                                              // serial not INTEGER
-  EXPECT_THAT(ParseWith(t, "\x04\x03\x02\x30", "\x04\x03\x03\x30"), StatusIs(v1::DENY_REASON_CERTIFICATE_MALFORMED, HasSubstr("differ")));
+  EXPECT_THAT(ParseWith(t, "\xa0\x03\x02\x01\x02", "\xa0\x03\x02\x01\x03"), malformed);  // version 4
+  EXPECT_THAT(ParseWith(t, "\xa0\x03\x02\x01\x02", absl::string_view("\xa0\x03\x02\x01\x00", 5)),
+              malformed);  // v1, written out
+  EXPECT_THAT(ParseWith(t, "\xa0\x03\x02\x01\x02", "\xa0\x03\x02\x01\x01"),
+              StatusIs(v1::DENY_REASON_CERTIFICATE_MALFORMED, HasSubstr("version 3")));
+  EXPECT_THAT(ParseWith(t, "\x02\x01\x01\x30", "\x03\x01\x01\x30"), malformed);  // serial not INTEGER
+  EXPECT_THAT(ParseWith(t, "\x04\x03\x02\x30", "\x04\x03\x03\x30"),
+              StatusIs(v1::DENY_REASON_CERTIFICATE_MALFORMED, HasSubstr("differ")));
   EXPECT_THAT(ParseWith(t, "\x86\x16spiffe://", "\x86\x16spiffe:/\n"), malformed);
   EXPECT_THAT(ParseWith(t, "\x86\x16spiffe://", "\x89\x16spiffe://"), malformed);  // GeneralName [9] does not exist
 }
@@ -201,8 +211,9 @@ TEST(X509ParseTest, RefusesTimesThatDoNotExist) {
   t.not_before = absl::FromCivil(absl::CivilSecond(2024, 2, 29, 1, 2, 3), absl::UTCTimeZone());
   const char* const from = "240229010203Z";
   EXPECT_OK(ParseWith(t, from, "240228010203Z"));
-  for (const char* bad : {"230229010203Z", "241301010203Z", "240229240203Z", "240229016003Z", "240229010260Z", "240200010203Z", "24022901020aZ",
-                          "240229010203+", "-40229010203Z", "2402290102030", " 40229010203Z"}) {
+  for (const char* bad :
+       {"230229010203Z", "241301010203Z", "240229240203Z", "240229016003Z", "240229010260Z", "240200010203Z",
+        "24022901020aZ", "240229010203+", "-40229010203Z", "2402290102030", " 40229010203Z"}) {
     EXPECT_THAT(ParseWith(t, from, bad), StatusIs(v1::DENY_REASON_CERTIFICATE_MALFORMED, "validity")) << bad;
   }
 }
@@ -210,7 +221,8 @@ TEST(X509ParseTest, RefusesTimesThatDoNotExist) {
 TEST(X509ParseTest, RefusesDuplicateExtensions) {
   CertificateTemplate t = LeafTemplate("issuer", KeyNo(2));
   t.extensions = {{"1.2.3.4", false, "a"}, {"1.2.3.4", false, "b"}};
-  EXPECT_THAT(ParseCertificate(*SignCertificate(t, KeyNo(1))), StatusIs(v1::DENY_REASON_CERTIFICATE_MALFORMED, HasSubstr("twice")));
+  EXPECT_THAT(ParseCertificate(*SignCertificate(t, KeyNo(1))),
+              StatusIs(v1::DENY_REASON_CERTIFICATE_MALFORMED, HasSubstr("twice")));
   t.extensions = {{"2.5.29.15", true, "\x03\x02\x07\x80"}};
   EXPECT_THAT(ParseCertificate(*SignCertificate(t, KeyNo(1))), StatusIs(v1::DENY_REASON_CERTIFICATE_MALFORMED));
 }
@@ -218,25 +230,37 @@ TEST(X509ParseTest, RefusesDuplicateExtensions) {
 TEST(X509ParseTest, RefusesKnownExtensionsThatDoNotParse) {
   CertificateTemplate t = LeafTemplate("issuer", KeyNo(2));
   t.uri_sans = t.dns_sans = t.extended_key_usage = {};
-  const std::vector<std::pair<std::string, std::string>> bad = {
-      {"2.5.29.17", ""}, {"2.5.29.17", "3000"}, {"2.5.29.17", "30020161"}, {"2.5.29.17", "3003860161" "00"}, {"2.5.29.17", "30028600"},
-      {"2.5.29.17", "300386010a"}, {"2.5.29.37", "3000"}, {"2.5.29.37", "3003020101"}};
+  const std::vector<std::pair<std::string, std::string>> bad = {{"2.5.29.17", ""},
+                                                                {"2.5.29.17", "3000"},
+                                                                {"2.5.29.17", "30020161"},
+                                                                {"2.5.29.17",
+                                                                 "3003860161"
+                                                                 "00"},
+                                                                {"2.5.29.17", "30028600"},
+                                                                {"2.5.29.17", "300386010a"},
+                                                                {"2.5.29.37", "3000"},
+                                                                {"2.5.29.37", "3003020101"}};
   for (const auto& [oid, value] : bad) {
     t.extensions = {{oid, false, *FromHex(value)}};
-    EXPECT_THAT(ParseCertificate(*SignCertificate(t, KeyNo(1))), StatusIs(v1::DENY_REASON_CERTIFICATE_MALFORMED)) << oid << " " << value;
+    EXPECT_THAT(ParseCertificate(*SignCertificate(t, KeyNo(1))), StatusIs(v1::DENY_REASON_CERTIFICATE_MALFORMED))
+        << oid << " " << value;
   }
 }
 
 TEST(X509ParseTest, CountsOtherSans) {
   CertificateTemplate t = LeafTemplate("issuer", KeyNo(2));
   t.uri_sans = t.dns_sans = {};
-  t.extensions = {{"2.5.29.17", true, *FromHex("300a" "87047f000001" "a4023000")}};
+  t.extensions = {{"2.5.29.17", true,
+                   *FromHex("300a"
+                            "87047f000001"
+                            "a4023000")}};
   const Certificate cert = Sign(t, KeyNo(1));
   EXPECT_EQ(cert.other_sans, 2);
 }
 
 TEST(X509ParseTest, PemListsKeepTheirOrder) {
-  const std::string a = Sign(CaTemplate("r", "a", KeyNo(0)), KeyNo(0)).der, b = Sign(CaTemplate("r", "b", KeyNo(0)), KeyNo(0)).der;
+  const std::string a = Sign(CaTemplate("r", "a", KeyNo(0)), KeyNo(0)).der,
+                    b = Sign(CaTemplate("r", "b", KeyNo(0)), KeyNo(0)).der;
   const std::string pem = absl::StrCat("a text\n", CertificateToPem(a), "between\n", CertificateToPem(b), "after");
   const auto both = ParseCertificates(pem);
   ASSERT_OK(both);
@@ -255,8 +279,9 @@ TEST(X509ParseTest, RefusesBadPemLists) {
   std::string many, broken = pem;
   for (int i = 0; i < 17; ++i) many += pem;
   broken[100] = '!';
-  for (const std::string& bad : {std::string(), std::string("text"), pem.substr(0, pem.size() - 20), pem + pem.substr(0, 60), many, broken,
-                                 std::string("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")}) {
+  for (const std::string& bad :
+       {std::string(), std::string("text"), pem.substr(0, pem.size() - 20), pem + pem.substr(0, 60), many, broken,
+        std::string("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")}) {
     EXPECT_THAT(ParseCertificates(bad), malformed);
   }
   EXPECT_THAT(ParseCertificates(std::string(600 * 1024, '-')), malformed);
@@ -269,7 +294,8 @@ TEST(X509PathTest, BuildsThroughIntermediatesInAnyOrder) {
   ASSERT_EQ(path->size(), 3u);
   EXPECT_EQ((*path)[0].subject_common_name, "leaf");
   EXPECT_EQ((*path)[2].subject_common_name, "root");
-  const std::vector<Certificate> pool = {Sign(CaTemplate("x", "y", KeyNo(3)), KeyNo(3)), Sign(CaTemplate("root", "middle", KeyNo(4)), KeyNo(0)),
+  const std::vector<Certificate> pool = {Sign(CaTemplate("x", "y", KeyNo(3)), KeyNo(3)),
+                                         Sign(CaTemplate("root", "middle", KeyNo(4)), KeyNo(0)),
                                          Sign(chain.middle, KeyNo(0))};
   EXPECT_OK(BuildPath(Sign(chain.leaf, KeyNo(1)), pool, {Sign(chain.root, KeyNo(0))}, chain.options));
 }
@@ -284,13 +310,16 @@ TEST(X509PathTest, TakesPinnedIntermediatesAndPinnedLeaves) {
 
 TEST(X509PathTest, RefusesUnknownAnchors) {
   Chain chain;
-  const Certificate leaf = Sign(chain.leaf, KeyNo(1)), middle = Sign(chain.middle, KeyNo(0)), root = Sign(chain.root, KeyNo(0));
+  const Certificate leaf = Sign(chain.leaf, KeyNo(1)), middle = Sign(chain.middle, KeyNo(0)),
+                    root = Sign(chain.root, KeyNo(0));
   const auto unknown = StatusIs(v1::DENY_REASON_TRUST_ANCHOR_UNKNOWN);
   EXPECT_THAT(BuildPath(leaf, {middle, root}, {}, chain.options), unknown);
   EXPECT_THAT(BuildPath(leaf, {}, {root}, chain.options), unknown);  // the intermediate is missing
-  EXPECT_THAT(BuildPath(leaf, {middle, root}, {Sign(CaTemplate("other", "other", KeyNo(5)), KeyNo(5))}, chain.options), unknown);
+  EXPECT_THAT(BuildPath(leaf, {middle, root}, {Sign(CaTemplate("other", "other", KeyNo(5)), KeyNo(5))}, chain.options),
+              unknown);
   // A foreign root with the name of ours, as an attacker's chain has.
-  EXPECT_THAT(BuildPath(leaf, {middle, root}, {Sign(CaTemplate("root", "root", KeyNo(5)), KeyNo(5))}, chain.options), unknown);
+  EXPECT_THAT(BuildPath(leaf, {middle, root}, {Sign(CaTemplate("root", "root", KeyNo(5)), KeyNo(5))}, chain.options),
+              unknown);
 }
 
 TEST(X509PathTest, RefusesExpiredAndFutureCertificatesAnywhere) {
@@ -360,14 +389,19 @@ TEST(X509PathTest, RefusesWrongSignatures) {
 TEST(X509PathTest, EndsOnLoopsAndManyCandidates) {
   Chain chain;
   // a -> b -> a: cross-signed, no anchor.
-  const Certificate ab = Sign(CaTemplate("b", "a", KeyNo(0)), KeyNo(1)), ba = Sign(CaTemplate("a", "b", KeyNo(1)), KeyNo(0));
-  EXPECT_FALSE(BuildPath(Sign(LeafTemplate("a", KeyNo(2)), KeyNo(0)), {ab, ba}, {Sign(chain.root, KeyNo(5))}, chain.options).ok());
+  const Certificate ab = Sign(CaTemplate("b", "a", KeyNo(0)), KeyNo(1)),
+                    ba = Sign(CaTemplate("a", "b", KeyNo(1)), KeyNo(0));
+  EXPECT_FALSE(
+      BuildPath(Sign(LeafTemplate("a", KeyNo(2)), KeyNo(0)), {ab, ba}, {Sign(chain.root, KeyNo(5))}, chain.options)
+          .ok());
   std::vector<Certificate> many;
   for (std::size_t i = 0; i < 20; ++i) {
     CertificateTemplate t = CaTemplate("same", "same", KeyNo(10 + i));
     many.push_back(Sign(t, KeyNo(10)));
   }
-  EXPECT_FALSE(BuildPath(Sign(LeafTemplate("same", KeyNo(2)), KeyNo(10)), many, {Sign(chain.root, KeyNo(5))}, chain.options).ok());
+  EXPECT_FALSE(
+      BuildPath(Sign(LeafTemplate("same", KeyNo(2)), KeyNo(10)), many, {Sign(chain.root, KeyNo(5))}, chain.options)
+          .ok());
 }
 
 }  // namespace

@@ -33,12 +33,13 @@ bool GetTime(CBS* in, absl::Time* out) {
   } else {
     return false;
   }
-  const int month = TwoDigits(text, 0), day = TwoDigits(text, 2), hour = TwoDigits(text, 4), minute = TwoDigits(text, 6), second = TwoDigits(text, 8);
+  const int month = TwoDigits(text, 0), day = TwoDigits(text, 2), hour = TwoDigits(text, 4),
+            minute = TwoDigits(text, 6), second = TwoDigits(text, 8);
   if (text[10] != 'Z') return false;
   const absl::CivilSecond civil(year, month, day, hour, minute, second);
   // CivilSecond moves 31 April to 1 May; such a date, and a field of -1, is refused.
-  if (civil.year() != year || civil.month() != month || civil.day() != day || civil.hour() != hour || civil.minute() != minute ||
-      civil.second() != second) {
+  if (civil.year() != year || civil.month() != month || civil.day() != day || civil.hour() != hour ||
+      civil.minute() != minute || civil.second() != second) {
     return false;
   }
   *out = absl::FromCivil(civil, absl::UTCTimeZone());
@@ -56,10 +57,12 @@ bool AddTime(CBB* cbb, absl::Time time) {
     text[size++] = static_cast<char>('0' + value % 10);
   };
   if (!utc) add_two(static_cast<int>(t.year() / 100));
-  for (const int value : {static_cast<int>(t.year() % 100), t.month(), t.day(), t.hour(), t.minute(), t.second()}) add_two(value);
+  for (const int value : {static_cast<int>(t.year() % 100), t.month(), t.day(), t.hour(), t.minute(), t.second()})
+    add_two(value);
   text[size++] = 'Z';
   CBB child;
-  return CBB_add_asn1(cbb, &child, utc ? CBS_ASN1_UTCTIME : CBS_ASN1_GENERALIZEDTIME) && AddBytes(&child, absl::string_view(text, size)) && CBB_flush(cbb);
+  return CBB_add_asn1(cbb, &child, utc ? CBS_ASN1_UTCTIME : CBS_ASN1_GENERALIZEDTIME) &&
+         AddBytes(&child, absl::string_view(text, size)) && CBB_flush(cbb);
 }
 
 }  // namespace twi::crypto

@@ -18,16 +18,22 @@ using testing::kNoVectors;
 using testing::ReadVector;
 using testing::StatusIs;
 
-absl::Time At(int year, int month = 6, int day = 1) { return absl::FromCivil(absl::CivilDay(year, month, day), absl::UTCTimeZone()); }
+absl::Time At(int year, int month = 6, int day = 1) {
+  return absl::FromCivil(absl::CivilDay(year, month, day), absl::UTCTimeZone());
+}
 
 TEST(X509VectorsTest, AmdChainsVerify) {
   if (!HaveVectors()) GTEST_SKIP() << kNoVectors;
   const std::vector<std::pair<std::string, std::string>> leaves = {
-      {"milan-v2.vcek.der", "ask-ark-milan.pem"},        {"milan-v2-debug.vcek.der", "ask-ark-milan.pem"}, {"genoa-v3.vcek.der", "ask-ark-genoa.pem"},
-      {"milan-v3-vlek-aws.vlek.der", "ask-ark-milan-vlek.pem"}, {"turin-v5.vcek.der", "ask-ark-turin.pem"}};
+      {"milan-v2.vcek.der", "ask-ark-milan.pem"},
+      {"milan-v2-debug.vcek.der", "ask-ark-milan.pem"},
+      {"genoa-v3.vcek.der", "ask-ark-genoa.pem"},
+      {"milan-v3-vlek-aws.vlek.der", "ask-ark-milan-vlek.pem"},
+      {"turin-v5.vcek.der", "ask-ark-turin.pem"}};
   for (const auto& [leaf_name, chain_name] : leaves) {
     ASSERT_OK_AND_ASSIGN(const Certificate leaf, ParseCertificate(ReadVector("snp/" + leaf_name)));
-    ASSERT_OK_AND_ASSIGN(const std::vector<Certificate> chain, ParseCertificates(ReadVector("snp/chains/" + chain_name)));
+    ASSERT_OK_AND_ASSIGN(const std::vector<Certificate> chain,
+                         ParseCertificates(ReadVector("snp/chains/" + chain_name)));
     ASSERT_EQ(chain.size(), 2u);
     EXPECT_OK(BuildPath(leaf, {chain[0]}, {chain[1]}, {At(2025, 8)})) << leaf_name;
     EXPECT_EQ(BuildPath(leaf, {}, {chain[0]}, {At(2025, 8)})->size(), 2u) << leaf_name;  // a pinned ASK
@@ -42,7 +48,8 @@ TEST(X509VectorsTest, AmdVcekWithBadSignatureIsRefused) {
     const auto leaf = ParseCertificate(ReadVector("snp/" + name));
     if (!leaf.ok()) continue;  // refused even earlier
     for (const std::string chain_name : {"ask-ark-milan.pem", "ask-ark-genoa.pem"}) {
-      ASSERT_OK_AND_ASSIGN(const std::vector<Certificate> chain, ParseCertificates(ReadVector("snp/chains/" + chain_name)));
+      ASSERT_OK_AND_ASSIGN(const std::vector<Certificate> chain,
+                           ParseCertificates(ReadVector("snp/chains/" + chain_name)));
       EXPECT_FALSE(BuildPath(*leaf, {chain[0]}, {chain[1]}, {At(2025)}).ok());
     }
   }
@@ -51,15 +58,18 @@ TEST(X509VectorsTest, AmdVcekWithBadSignatureIsRefused) {
 TEST(X509VectorsTest, SyntheticAmdChainDoesNotReachTheRealRoot) {
   if (!HaveVectors()) GTEST_SKIP() << kNoVectors;
   ASSERT_OK_AND_ASSIGN(const Certificate leaf, ParseCertificate(ReadVector("snp/synthetic/test-vcek.der")));
-  ASSERT_OK_AND_ASSIGN(const std::vector<Certificate> test, ParseCertificates(ReadVector("snp/synthetic/test-ask-ark.pem")));
-  ASSERT_OK_AND_ASSIGN(const std::vector<Certificate> real, ParseCertificates(ReadVector("snp/chains/ask-ark-milan.pem")));
+  ASSERT_OK_AND_ASSIGN(const std::vector<Certificate> test,
+                       ParseCertificates(ReadVector("snp/synthetic/test-ask-ark.pem")));
+  ASSERT_OK_AND_ASSIGN(const std::vector<Certificate> real,
+                       ParseCertificates(ReadVector("snp/chains/ask-ark-milan.pem")));
   EXPECT_OK(BuildPath(leaf, {test[0]}, {test[1]}, {At(2026)}));
   EXPECT_FALSE(BuildPath(leaf, {test[0], test[1], real[0]}, {real[1]}, {At(2026)}).ok());
 }
 
 TEST(X509VectorsTest, CrlsParseVerifyAndRevoke) {
   if (!HaveVectors()) GTEST_SKIP() << kNoVectors;
-  ASSERT_OK_AND_ASSIGN(const std::vector<Certificate> chain, ParseCertificates(ReadVector("snp/synthetic/test-ask-ark.pem")));
+  ASSERT_OK_AND_ASSIGN(const std::vector<Certificate> chain,
+                       ParseCertificates(ReadVector("snp/synthetic/test-ask-ark.pem")));
   ASSERT_OK_AND_ASSIGN(const Crl empty, ParseCrl(ReadVector("snp/synthetic/test-crl-empty.der")));
   EXPECT_TRUE(empty.revoked_serials.empty());
   EXPECT_OK(VerifyCrlSignature(empty, chain[1].public_key));
@@ -97,8 +107,10 @@ TEST(X509VectorsTest, TpmVendorCertificatesParse) {
     ++parsed;
   }
   EXPECT_GT(parsed, 5);
-  ASSERT_OK_AND_ASSIGN(const std::vector<Certificate> root, ParseCertificates(ReadVector("tpm/certs/gcp-ek-ak-ca-root.crt")));
-  ASSERT_OK_AND_ASSIGN(const std::vector<Certificate> middle, ParseCertificates(ReadVector("tpm/certs/gcp-ek-ak-ca-intermediate-v3.crt")));
+  ASSERT_OK_AND_ASSIGN(const std::vector<Certificate> root,
+                       ParseCertificates(ReadVector("tpm/certs/gcp-ek-ak-ca-root.crt")));
+  ASSERT_OK_AND_ASSIGN(const std::vector<Certificate> middle,
+                       ParseCertificates(ReadVector("tpm/certs/gcp-ek-ak-ca-intermediate-v3.crt")));
   EXPECT_OK(BuildPath(middle[0], {}, root, {At(2025)}));
   ASSERT_OK_AND_ASSIGN(const Certificate ak, ParseCertificate(ReadVector("tpm/gce-cos85-nonce9009/ak-cert.der")));
   EXPECT_EQ(ak.public_key.type(), KeyType::kRsaOther);
@@ -109,20 +121,25 @@ bool LimboOutOfScope(const std::string& id) {
   static const std::set<std::string>* const ids = new std::set<std::string>{
       // SUCCESS with name constraints, which we refuse.
       "rfc5280::nc::permitted-dns-match-more", "rfc5280::nc::permitted-ipv4-match", "rfc5280::nc::permitted-ipv6-match",
-      "rfc5280::nc::permitted-dn-match", "rfc5280::nc::permitted-self-issued", "rfc5280::nc::permitted-different-constraint-type",
+      "rfc5280::nc::permitted-dn-match", "rfc5280::nc::permitted-self-issued",
+      "rfc5280::nc::permitted-different-constraint-type",
       // SUCCESS because the suite does not count self-issued certificates; our max_depth counts all.
       "pathlen::max-chain-depth-1-self-issued",
       // FAILURE for the server profile (names, EKU, SAN form), which is the caller's.
-      "rfc5280::eku::ee-wrong-eku", "webpki::eku::ee-anyeku", "webpki::eku::ee-without-eku", "webpki::eku::root-has-eku",
-      "webpki::san::mismatch-domain-san", "webpki::san::mismatch-subdomain-san", "webpki::san::mismatch-apex-subdomain-san",
-      "webpki::san::public-suffix-wildcard-san", "webpki::san::wildcard-embedded-leftmost-san", "webpki::san::wildcard-not-in-leftmost-san",
-      "webpki::san::wildcard-embedded-ulabel-san", "webpki::san::san-critical-with-nonempty-subject", "webpki::ee-basicconstraints-ca",
-      "rfc5280::san::noncritical-with-empty-subject", "rfc5280::ee-empty-issuer", "rfc5280::leaf-ku-keycertsign",
+      "rfc5280::eku::ee-wrong-eku", "webpki::eku::ee-anyeku", "webpki::eku::ee-without-eku",
+      "webpki::eku::root-has-eku", "webpki::san::mismatch-domain-san", "webpki::san::mismatch-subdomain-san",
+      "webpki::san::mismatch-apex-subdomain-san", "webpki::san::public-suffix-wildcard-san",
+      "webpki::san::wildcard-embedded-leftmost-san", "webpki::san::wildcard-not-in-leftmost-san",
+      "webpki::san::wildcard-embedded-ulabel-san", "webpki::san::san-critical-with-nonempty-subject",
+      "webpki::ee-basicconstraints-ca", "rfc5280::san::noncritical-with-empty-subject", "rfc5280::ee-empty-issuer",
+      "rfc5280::leaf-ku-keycertsign",
       // FAILURE for certificate profile pedantry: key identifiers, criticality, serials.
-      "rfc5280::aki::leaf-missing-aki", "rfc5280::aki::intermediate-missing-aki", "rfc5280::aki::cross-signed-root-missing-aki",
-      "rfc5280::ski::intermediate-missing-ski", "rfc5280::root-non-critical-basic-constraints", "rfc5280::serial::too-long",
-      "rfc5280::serial::negative", "webpki::aki::root-with-aki-authoritycertissuer", "webpki::aki::root-with-aki-authoritycertserialnumber",
-      "webpki::aki::root-with-aki-ski-mismatch", "webpki::malformed-aia", "webpki::forbidden-signature-algorithm-in-root"};
+      "rfc5280::aki::leaf-missing-aki", "rfc5280::aki::intermediate-missing-aki",
+      "rfc5280::aki::cross-signed-root-missing-aki", "rfc5280::ski::intermediate-missing-ski",
+      "rfc5280::root-non-critical-basic-constraints", "rfc5280::serial::too-long", "rfc5280::serial::negative",
+      "webpki::aki::root-with-aki-authoritycertissuer", "webpki::aki::root-with-aki-authoritycertserialnumber",
+      "webpki::aki::root-with-aki-ski-mismatch", "webpki::malformed-aia",
+      "webpki::forbidden-signature-algorithm-in-root"};
   return ids->count(id) > 0;
 }
 
@@ -135,7 +152,8 @@ TEST(X509VectorsTest, Limbo) {
     const std::string id = test["id"];
     std::vector<Certificate> anchors, pool;
     bool parses = true;
-    for (const auto& [list, out] : {std::make_pair("trusted_certs", &anchors), std::make_pair("untrusted_intermediates", &pool)}) {
+    for (const auto& [list, out] :
+         {std::make_pair("trusted_certs", &anchors), std::make_pair("untrusted_intermediates", &pool)}) {
       for (const auto& pem : test[list]) {
         const auto certs = ParseCertificates(pem.get<std::string>());
         parses = parses && certs.ok();
@@ -146,38 +164,64 @@ TEST(X509VectorsTest, Limbo) {
     PathOptions options{At(2023, 12)};
     if (test["validation_time"].is_string()) {
       std::string error;
-      ASSERT_TRUE(absl::ParseTime(absl::RFC3339_full, test["validation_time"].get<std::string>(), &options.now, &error)) << error;
+      ASSERT_TRUE(absl::ParseTime(absl::RFC3339_full, test["validation_time"].get<std::string>(), &options.now, &error))
+          << error;
     }
-    if (test["max_chain_depth"].is_number()) options.max_depth = std::min<std::size_t>(6, test["max_chain_depth"].get<std::size_t>() + 2);
+    if (test["max_chain_depth"].is_number())
+      options.max_depth = std::min<std::size_t>(6, test["max_chain_depth"].get<std::size_t>() + 2);
     absl::Status status = leaf.status();
     if (leaf.ok()) status = BuildPath((*leaf)[0], pool, anchors, options).status();
     if (LimboOutOfScope(id)) continue;
-    EXPECT_EQ(status.ok(), test["expected_result"] == "SUCCESS") << id << ": " << status << (parses ? "" : " (a CA did not parse)");
+    EXPECT_EQ(status.ok(), test["expected_result"] == "SUCCESS")
+        << id << ": " << status << (parses ? "" : " (a CA did not parse)");
     ++run;
   }
   EXPECT_GT(run, 40);
 }
 
-// PKITS cases that only a CRL makes invalid: the caller checks CRLs (and then they are its business), BuildPath alone accepts them.
+// PKITS cases that only a CRL makes invalid: the caller checks CRLs (and then they are its business), BuildPath alone
+// accepts them.
 bool NeedsCrl(const std::string& name) {
-  static const std::set<std::string>* const names = new std::set<std::string>{
-      "BadCRLIssuerNameTest5", "BasicSelfIssuedCRLSigningKeyTest7", "BasicSelfIssuedOldWithNewTest2",
-      "IDPwithindirectCRLTest23", "LongSerialNumberTest18", "MissingCRLTest1", "NegativeSerialNumberTest15",
-      "RevokedCATest2", "RevokedEETest3", "SeparateCertificateandCRLKeysTest21", "UnknownCRLEntryExtensionTest8",
-      "UnknownCRLExtensionTest10", "WrongCRLTest6", "cRLIssuerTest27", "cRLIssuerTest32", "cRLIssuerTest34",
-      "deltaCRLIndicatorNoBaseTest1", "deltaCRLTest10", "deltaCRLTest4", "deltaCRLTest6", "distributionPointTest2",
-      "distributionPointTest3", "distributionPointTest8", "distributionPointTest9",
-      "keyUsageCriticalcRLSignFalseTest4", "keyUsageNotCriticalcRLSignFalseTest5", "onlyContainsCACertsTest12",
-      "onlyContainsUserCertsTest11", "onlySomeReasonsTest16", "onlySomeReasonsTest17", "onlySomeReasonsTest21",
-      "pre2000CRLnextUpdateTest12"};
+  static const std::set<std::string>* const names = new std::set<std::string>{"BadCRLIssuerNameTest5",
+                                                                              "BasicSelfIssuedCRLSigningKeyTest7",
+                                                                              "BasicSelfIssuedOldWithNewTest2",
+                                                                              "IDPwithindirectCRLTest23",
+                                                                              "LongSerialNumberTest18",
+                                                                              "MissingCRLTest1",
+                                                                              "NegativeSerialNumberTest15",
+                                                                              "RevokedCATest2",
+                                                                              "RevokedEETest3",
+                                                                              "SeparateCertificateandCRLKeysTest21",
+                                                                              "UnknownCRLEntryExtensionTest8",
+                                                                              "UnknownCRLExtensionTest10",
+                                                                              "WrongCRLTest6",
+                                                                              "cRLIssuerTest27",
+                                                                              "cRLIssuerTest32",
+                                                                              "cRLIssuerTest34",
+                                                                              "deltaCRLIndicatorNoBaseTest1",
+                                                                              "deltaCRLTest10",
+                                                                              "deltaCRLTest4",
+                                                                              "deltaCRLTest6",
+                                                                              "distributionPointTest2",
+                                                                              "distributionPointTest3",
+                                                                              "distributionPointTest8",
+                                                                              "distributionPointTest9",
+                                                                              "keyUsageCriticalcRLSignFalseTest4",
+                                                                              "keyUsageNotCriticalcRLSignFalseTest5",
+                                                                              "onlyContainsCACertsTest12",
+                                                                              "onlyContainsUserCertsTest11",
+                                                                              "onlySomeReasonsTest16",
+                                                                              "onlySomeReasonsTest17",
+                                                                              "onlySomeReasonsTest21",
+                                                                              "pre2000CRLnextUpdateTest12"};
   return names->count(name) > 0;
 }
 
-// PKITS cases that are valid, but only for who implements what we refuse: name constraints, policies (critical mappings and constraints), DSA, and names that
-// are equal only after normalisation (RFC 5280 7.1), where we compare bytes.
+// PKITS cases that are valid, but only for who implements what we refuse: name constraints, policies (critical mappings
+// and constraints), DSA, and names that are equal only after normalisation (RFC 5280 7.1), where we compare bytes.
 bool NeedsWhatWeRefuse(const std::string& name) {
-  for (const char* part : {"nameConstraints", "DSA", "NameChaining", "PrintableStringtoUTF8", "PolicyMapping", "inhibitAnyPolicy", "inhibitPolicyMapping",
-                           "ExplicitPolicy"}) {
+  for (const char* part : {"nameConstraints", "DSA", "NameChaining", "PrintableStringtoUTF8", "PolicyMapping",
+                           "inhibitAnyPolicy", "inhibitPolicyMapping", "ExplicitPolicy"}) {
     if (name.find(part) != std::string::npos) return true;
   }
   return false;
@@ -188,7 +232,8 @@ TEST(X509VectorsTest, Pkits) {
   if (!HaveVectors()) GTEST_SKIP() << kNoVectors;
   const nlohmann::json suite = nlohmann::json::parse(ReadVector("pkits/tests.json"), nullptr, false);
   ASSERT_TRUE(suite.is_object());
-  std::vector<Certificate> pool, anchors = {*ParseCertificate(ReadVector("pkits/certs/TrustAnchorRootCertificate.crt"))};
+  std::vector<Certificate> pool,
+      anchors = {*ParseCertificate(ReadVector("pkits/certs/TrustAnchorRootCertificate.crt"))};
   for (const auto& entry : std::filesystem::directory_iterator(testing::VectorsDir() / "pkits/certs")) {
     const auto cert = ParseCertificate(ReadVector("pkits/certs/" + entry.path().filename().string()));
     if (cert.ok() && cert->is_ca) pool.push_back(*cert);
@@ -218,8 +263,8 @@ TEST(X509VectorsTest, PkitsCrls) {
   if (!HaveVectors()) GTEST_SKIP() << kNoVectors;
   EXPECT_OK(ParseCrl(ReadVector("pkits/crls/TrustAnchorRootCRL.crl")));
   EXPECT_EQ(ParseCrl(ReadVector("pkits/crls/GoodCACRL.crl"))->revoked_serials.size(), 2u);
-  for (const std::string name : {"deltaCRLCA1deltaCRL", "UnknownCRLExtensionCACRL", "UnknownCRLEntryExtensionCACRL", "indirectCRLCA1CRL",
-                                 "onlyContainsUserCertsCACRL", "distributionPoint1CACRL"}) {
+  for (const std::string name : {"deltaCRLCA1deltaCRL", "UnknownCRLExtensionCACRL", "UnknownCRLEntryExtensionCACRL",
+                                 "indirectCRLCA1CRL", "onlyContainsUserCertsCACRL", "distributionPoint1CACRL"}) {
     const std::string bytes = ReadVector("pkits/crls/" + name + ".crl");
     ASSERT_FALSE(bytes.empty()) << name;
     EXPECT_THAT(ParseCrl(bytes), StatusIs(v1::DENY_REASON_ENDORSEMENT_MALFORMED)) << name;

@@ -46,7 +46,9 @@ absl::StatusOr<std::string> Decode(const std::array<std::int8_t, 256>& inverse, 
   int count = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const int value = inverse[static_cast<std::uint8_t>(text[i])];
-    if (value < 0) return Deny(v1::DENY_REASON_ENCODING_MALFORMED, absl::StrCat("base64: character at ", i, " is not of the alphabet"));
+    if (value < 0)
+      return Deny(v1::DENY_REASON_ENCODING_MALFORMED,
+                  absl::StrCat("base64: character at ", i, " is not of the alphabet"));
     bits = (bits << 6) | static_cast<std::uint32_t>(value);
     count += 6;
     if (count >= 8) {
@@ -55,7 +57,8 @@ absl::StatusOr<std::string> Decode(const std::array<std::int8_t, 256>& inverse, 
     }
   }
   // RFC 4648 3.5: unused bits must be zero, else two texts stand for the same bytes.
-  if ((bits & ((1u << count) - 1)) != 0) return Deny(v1::DENY_REASON_ENCODING_MALFORMED, "base64: unused bits are not zero");
+  if ((bits & ((1u << count) - 1)) != 0)
+    return Deny(v1::DENY_REASON_ENCODING_MALFORMED, "base64: unused bits are not zero");
   return out;
 }
 

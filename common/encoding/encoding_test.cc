@@ -27,8 +27,13 @@ TEST(HexTest, RefusesWhatIsNotHex) {
 }
 
 TEST(Base64Test, Rfc4648Vectors) {  // RFC 4648 10
-  const char* vectors[][2] = {{"", ""},         {"f", "Zg=="},     {"fo", "Zm8="},        {"foo", "Zm9v"},
-                              {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  const char* vectors[][2] = {{"", ""},
+                              {"f", "Zg=="},
+                              {"fo", "Zm8="},
+                              {"foo", "Zm9v"},
+                              {"foob", "Zm9vYg=="},
+                              {"fooba", "Zm9vYmE="},
+                              {"foobar", "Zm9vYmFy"}};
   for (const auto& v : vectors) {
     EXPECT_EQ(ToBase64(v[0]), v[1]);
     EXPECT_EQ(*FromBase64(v[1]), v[0]);
@@ -47,8 +52,10 @@ TEST(Base64Test, AlphabetsDiffer) {
 }
 
 TEST(Base64Test, RefusesWhatIsNotCanonical) {
-  for (const char* bad : {"Z", "Zg==", "Zg=", "Zh", "Zm9", "Zm8\n", " Zm8", "Zm8 ", "Zm9vY", "=", "Zm 9v"}) ExpectRefused(FromBase64Url(bad), bad);
-  for (const char* bad : {"Zg", "Zg=", "Zh==", "Zm9=", "====", "Zg==Zg==", "Z===", "Zm9v\n", "Zm9vYg=", "=Zm9"}) ExpectRefused(FromBase64(bad), bad);
+  for (const char* bad : {"Z", "Zg==", "Zg=", "Zh", "Zm9", "Zm8\n", " Zm8", "Zm8 ", "Zm9vY", "=", "Zm 9v"})
+    ExpectRefused(FromBase64Url(bad), bad);
+  for (const char* bad : {"Zg", "Zg=", "Zh==", "Zm9=", "====", "Zg==Zg==", "Z===", "Zm9v\n", "Zm9vYg=", "=Zm9"})
+    ExpectRefused(FromBase64(bad), bad);
 }
 
 TEST(Base64Test, RoundTripsEveryLength) {

@@ -1,5 +1,6 @@
-// A grant: the Claims Mapper's signed word that a key (or a Workload Owner) may receive an identity and claims (architecture section 2). JWS ES256, typ twi-grant+jwt.
-// Made by the Claims Mapper only; validated by the Credential Authority.
+// A grant: the Claims Mapper's signed word that a key (or a Workload Owner) may receive an identity and claims
+// (architecture section 2). JWS ES256, typ twi-grant+jwt. Made by the Claims Mapper only; validated by the Credential
+// Authority.
 #ifndef TWI_COMMON_GRANT_GRANT_H_
 #define TWI_COMMON_GRANT_GRANT_H_
 
@@ -18,22 +19,22 @@ namespace twi {
 constexpr char kGrantTyp[] = "twi-grant+jwt";
 
 struct Grant {
-  std::string issuer;               // `iss`: the Claims Mapper's SPIFFE ID
-  std::string audience;             // `aud`: rp_id of the Credential Authority
+  std::string issuer;    // `iss`: the Claims Mapper's SPIFFE ID
+  std::string audience;  // `aud`: rp_id of the Credential Authority
   std::string jti;
-  absl::Time issued_at, expires_at; // minutes apart
-  std::string workload_identifier;  // `sub`: SPIFFE ID with a path
-  nlohmann::json claims;            // object: business claims for the credential
-  absl::Duration max_lifetime;      // of the credential; already cut to the shortest volatile claim's life
+  absl::Time issued_at, expires_at;  // minutes apart
+  std::string workload_identifier;   // `sub`: SPIFFE ID with a path
+  nlohmann::json claims;             // object: business claims for the credential
+  absl::Duration max_lifetime;       // of the credential; already cut to the shortest volatile claim's life
   std::vector<std::string> dns_names;
   std::string policy_name;
   std::uint64_t policy_version = 0;
-  std::string policy_sha256;        // 32 bytes
-  std::string policy_owner;         // SPIFFE ID of the Workload Owner
+  std::string policy_sha256;  // 32 bytes
+  std::string policy_owner;   // SPIFFE ID of the Workload Owner
   // Exactly one of the two: the credential's public key (A, B, C), or the Workload Owner who provisions (D).
-  std::string key_sha256;           // SHA-256 of the SubjectPublicKeyInfo, 32 bytes
+  std::string key_sha256;  // SHA-256 of the SubjectPublicKeyInfo, 32 bytes
   std::string owner;
-  std::string results_sha256;       // SHA-256 of the Attestation Results JWS it was mapped from (A, B, C); empty for D
+  std::string results_sha256;  // SHA-256 of the Attestation Results JWS it was mapped from (A, B, C); empty for D
 };
 
 absl::StatusOr<std::string> SignGrant(const Grant& grant, const crypto::PrivateKey& key, absl::string_view kid);
@@ -48,9 +49,11 @@ struct GrantExpectation {
   std::string results_sha256;  // of the results in hand; empty for D
 };
 
-// GRANT_MALFORMED (also unknown claims), GRANT_SIGNATURE_INVALID, GRANT_KEY_UNKNOWN, GRANT_EXPIRED, GRANT_NOT_YET_VALID, GRANT_WRONG_AUDIENCE, GRANT_WRONG_KEY, GRANT_WRONG_OWNER.
-// The caller still checks single use of jti and that the policy version is in force.
-absl::StatusOr<Grant> ValidateGrant(absl::string_view jws, const jose::JwkSet& keys, const GrantExpectation& expectation);
+// GRANT_MALFORMED (also unknown claims), GRANT_SIGNATURE_INVALID, GRANT_KEY_UNKNOWN, GRANT_EXPIRED,
+// GRANT_NOT_YET_VALID, GRANT_WRONG_AUDIENCE, GRANT_WRONG_KEY, GRANT_WRONG_OWNER. The caller still checks single use of
+// jti and that the policy version is in force.
+absl::StatusOr<Grant> ValidateGrant(absl::string_view jws, const jose::JwkSet& keys,
+                                    const GrantExpectation& expectation);
 
 }  // namespace twi
 

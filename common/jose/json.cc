@@ -13,7 +13,8 @@ namespace {
 
 using nlohmann::json;
 
-// Receives the parser's events and builds the value, refusing what the DOM parser of the library would let through: duplicates and depth.
+// Receives the parser's events and builds the value, refusing what the DOM parser of the library would let through:
+// duplicates and depth.
 class StrictBuilder : public nlohmann::json_sax<json> {
  public:
   explicit StrictBuilder(std::size_t max_depth) : max_depth_(max_depth) {}
@@ -92,12 +93,17 @@ class StrictBuilder : public nlohmann::json_sax<json> {
 }  // namespace
 
 absl::StatusOr<json> ParseJson(absl::string_view text, std::size_t max_size, int max_depth) {
-  if (text.size() > max_size) return Deny(v1::DENY_REASON_ENCODING_MALFORMED, absl::StrCat("JSON of ", text.size(), " bytes; at most ", max_size));
+  if (text.size() > max_size)
+    return Deny(v1::DENY_REASON_ENCODING_MALFORMED,
+                absl::StrCat("JSON of ", text.size(), " bytes; at most ", max_size));
   // The library takes a NUL byte for the end of the text and skips a byte order mark.
-  if (text.find('\0') != absl::string_view::npos) return Deny(v1::DENY_REASON_ENCODING_MALFORMED, "JSON with a NUL byte");
-  if (text.substr(0, 3) == "\xef\xbb\xbf") return Deny(v1::DENY_REASON_ENCODING_MALFORMED, "JSON with a byte order mark");
+  if (text.find('\0') != absl::string_view::npos)
+    return Deny(v1::DENY_REASON_ENCODING_MALFORMED, "JSON with a NUL byte");
+  if (text.substr(0, 3) == "\xef\xbb\xbf")
+    return Deny(v1::DENY_REASON_ENCODING_MALFORMED, "JSON with a byte order mark");
   StrictBuilder builder(max_depth < 0 ? 0 : static_cast<std::size_t>(max_depth));
-  if (!json::sax_parse(text.begin(), text.end(), &builder)) return Deny(v1::DENY_REASON_ENCODING_MALFORMED, builder.error());
+  if (!json::sax_parse(text.begin(), text.end(), &builder))
+    return Deny(v1::DENY_REASON_ENCODING_MALFORMED, builder.error());
   return std::move(builder.root());
 }
 

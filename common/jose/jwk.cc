@@ -26,7 +26,8 @@ absl::Status Malformed(absl::string_view detail) { return Deny(v1::DENY_REASON_J
 // A required base64url member.
 absl::StatusOr<std::string> GetBytes(const json& jwk, const char* name) {
   const auto it = jwk.find(name);
-  if (it == jwk.end() || !it->is_string()) return Malformed(absl::StrCat("member ", name, " is missing or not a string"));
+  if (it == jwk.end() || !it->is_string())
+    return Malformed(absl::StrCat("member ", name, " is missing or not a string"));
   absl::StatusOr<std::string> bytes = FromBase64Url(it->get_ref<const std::string&>());
   if (!bytes.ok()) return Malformed(absl::StrCat("member ", name, " is not base64url"));
   return bytes;
@@ -46,7 +47,8 @@ absl::StatusOr<PublicKey> KeyFromJson(const json& jwk, absl::string_view kty, ab
     TWI_ASSIGN_OR_RETURN(const std::string n, GetBytes(jwk, "n"));
     TWI_ASSIGN_OR_RETURN(const std::string e, GetBytes(jwk, "e"));
     // RFC 7518 2: Base64urlUInt is the minimum number of octets.
-    if (n.empty() || n[0] == '\0' || e.empty() || e[0] == '\0') return Malformed("n or e is empty or has a leading zero");
+    if (n.empty() || n[0] == '\0' || e.empty() || e[0] == '\0')
+      return Malformed("n or e is empty or has a leading zero");
     return PublicKey::FromRsa(n, e);
   }
   return Malformed("kty or crv is not known");
@@ -117,11 +119,13 @@ absl::StatusOr<Jwk> JwkFromJson(const json& in) {
     if (in.contains(secret)) return Malformed(absl::StrCat("private member ", secret));
   }
   std::string kty, crv, kid, alg, use;
-  if (!GetOptionalString(in, "kty", &kty) || !GetOptionalString(in, "crv", &crv) || !GetOptionalString(in, "kid", &kid) ||
-      !GetOptionalString(in, "alg", &alg) || !GetOptionalString(in, "use", &use)) {
+  if (!GetOptionalString(in, "kty", &kty) || !GetOptionalString(in, "crv", &crv) ||
+      !GetOptionalString(in, "kid", &kid) || !GetOptionalString(in, "alg", &alg) ||
+      !GetOptionalString(in, "use", &use)) {
     return Malformed("kty, crv, kid, alg and use are strings");
   }
-  if (kid.size() > kMaxName || alg.size() > kMaxName || use.size() > kMaxName) return Malformed("kid, alg or use is too long");
+  if (kid.size() > kMaxName || alg.size() > kMaxName || use.size() > kMaxName)
+    return Malformed("kid, alg or use is too long");
   absl::StatusOr<PublicKey> key = KeyFromJson(in, kty, crv);
   if (!key.ok()) return Malformed(key.status().message());
   if (!AlgFits(alg, key->type())) return Malformed("alg does not fit the key, or is not known");

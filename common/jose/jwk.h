@@ -27,7 +27,8 @@ struct JwkSet {
 // {"kty","crv","x","y",...} with alg, and kid/use when not empty.
 nlohmann::json ToJson(const Jwk& jwk);
 nlohmann::json ToJson(const JwkSet& set);
-// Refuses private members ("d", "p", ...), unknown kty/crv, wrong lengths, points off the curve: JWK_MALFORMED. At most 32 keys, kid unique.
+// Refuses private members ("d", "p", ...), unknown kty/crv, wrong lengths, points off the curve: JWK_MALFORMED. At most
+// 32 keys, kid unique.
 absl::StatusOr<Jwk> JwkFromJson(const nlohmann::json& json);
 absl::StatusOr<JwkSet> JwkSetFromJson(const nlohmann::json& json);
 absl::StatusOr<JwkSet> JwkSetFromText(absl::string_view text);

@@ -17,8 +17,10 @@ using testing::StatusIs;
 
 // RFC 7638 3.1
 constexpr char kRsaN[] =
-    "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W"
-    "-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08q"
+    "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_"
+    "BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W"
+    "-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_"
+    "FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08q"
     "NLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
 // RFC 8037 A.2
 constexpr char kEdX[] = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
@@ -90,13 +92,15 @@ TEST(JwkTest, RefusesWrongMembers) {
   EXPECT_THAT(JwkFromJson(json::object()), refused);
   EXPECT_THAT(JwkFromJson({{"kty", "OKP"}, {"crv", "X25519"}, {"x", kEdX}}), refused);
   EXPECT_THAT(JwkFromJson({{"kty", "RSA"}, {"n", "AQAB"}, {"e", "AQAB"}}), refused);
-  EXPECT_THAT(JwkFromJson({{"kty", "RSA"}, {"n", absl::StrCat("AAAA", kRsaN)}, {"e", "AQAB"}}), refused);  // leading zeros
+  EXPECT_THAT(JwkFromJson({{"kty", "RSA"}, {"n", absl::StrCat("AAAA", kRsaN)}, {"e", "AQAB"}}),
+              refused);  // leading zeros
   EXPECT_OK(JwkFromJson({{"kty", "RSA"}, {"n", kRsaN}, {"e", "AQAB"}, {"alg", "PS256"}}));
 }
 
 TEST(JwkSetTest, RoundTripsAndFinds) {
   JwkSet set;
-  for (const char* kid : {"a", "b"}) set.keys.push_back({kid, "", "", PrivateKey::Generate(KeyType::kP256)->public_key()});
+  for (const char* kid : {"a", "b"})
+    set.keys.push_back({kid, "", "", PrivateKey::Generate(KeyType::kP256)->public_key()});
   const auto back = JwkSetFromText(ToJson(set).dump());
   ASSERT_OK(back);
   ASSERT_EQ(back->keys.size(), 2u);

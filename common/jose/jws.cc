@@ -47,7 +47,8 @@ absl::StatusOr<JwsHeader> ParseHeader(absl::string_view encoded) {
   const absl::StatusOr<json> parsed = ParseJson(*text, kMaxHeaderSize, kMaxHeaderDepth);
   if (!parsed.ok()) return Malformed(absl::StrCat("header: ", parsed.status().message()));
   if (!parsed->is_object()) return Malformed("header is not an object");
-  // Extensions that must be understood (crit, b64), and keys to be fetched from where the token says. A key inside the header (jwk, x5c) is not looked at.
+  // Extensions that must be understood (crit, b64), and keys to be fetched from where the token says. A key inside the
+  // header (jwk, x5c) is not looked at.
   for (const char* name : {"crit", "b64", "jku", "x5u"}) {
     if (parsed->contains(name)) return Malformed(absl::StrCat("header member ", name, " is not accepted"));
   }
@@ -64,7 +65,8 @@ absl::StatusOr<Parts> Split(absl::string_view token, std::size_t max_size) {
   if (token.size() > max_size) return Malformed(absl::StrCat("token of ", token.size(), " bytes; at most ", max_size));
   const std::size_t first = token.find('.');
   const std::size_t second = first == absl::string_view::npos ? first : token.find('.', first + 1);
-  if (second == absl::string_view::npos || token.find('.', second + 1) != absl::string_view::npos) return Malformed("not three parts");
+  if (second == absl::string_view::npos || token.find('.', second + 1) != absl::string_view::npos)
+    return Malformed("not three parts");
   if (first == 0 || second == first + 1 || second + 1 == token.size()) return Malformed("an empty part");
   Parts parts;
   TWI_ASSIGN_OR_RETURN(parts.header, ParseHeader(token.substr(0, first)));
@@ -86,11 +88,13 @@ absl::StatusOr<VerifiedJws> WithPayload(Parts parts) {
 
 // One key: alg fits (the key's own alg too, when it has one), then the signature.
 absl::Status VerifyWithKey(const Parts& parts, SignatureAlgorithm algorithm, const Jwk& jwk) {
-  if (!jwk.alg.empty() && jwk.alg != parts.header.alg) return Deny(v1::DENY_REASON_SIGNATURE_INVALID, "alg is not the one that the key is for");
+  if (!jwk.alg.empty() && jwk.alg != parts.header.alg)
+    return Deny(v1::DENY_REASON_SIGNATURE_INVALID, "alg is not the one that the key is for");
   return jwk.key.Verify(algorithm, parts.signing_input, parts.signature);
 }
 
-absl::Status VerifyWithSet(const Parts& parts, SignatureAlgorithm algorithm, const JwkSet& keys, bool allow_missing_kid) {
+absl::Status VerifyWithSet(const Parts& parts, SignatureAlgorithm algorithm, const JwkSet& keys,
+                           bool allow_missing_kid) {
   if (!parts.header.kid.empty()) {
     const Jwk* jwk = keys.Find(parts.header.kid);
     if (jwk == nullptr) return Deny(v1::DENY_REASON_JWS_KEY_UNKNOWN, "kid names no key of the set");
@@ -105,13 +109,15 @@ absl::Status VerifyWithSet(const Parts& parts, SignatureAlgorithm algorithm, con
 
 }  // namespace
 
-absl::StatusOr<std::string> SignJws(const crypto::PrivateKey& key, absl::string_view kid, absl::string_view typ, absl::string_view payload) {
+absl::StatusOr<std::string> SignJws(const crypto::PrivateKey& key, absl::string_view kid, absl::string_view typ,
+                                    absl::string_view payload) {
   const std::string alg = JwsAlgFor(key.type());
   const std::optional<SignatureAlgorithm> algorithm = AlgorithmFor(alg);
-  if (!algorithm || kid.empty() || typ.empty() || payload.empty()) return absl::InvalidArgumentError("a JWS has a kid, a typ and a payload");
+  if (!algorithm || kid.empty() || typ.empty() || payload.empty())
+    return absl::InvalidArgumentError("a JWS has a kid, a typ and a payload");
   json header = {{"alg", alg}, {"kid", std::string(kid)}, {"typ", std::string(typ)}};
-  const std::string input = absl::StrCat(
-      ToBase64Url(header.dump(-1, ' ', false, json::error_handler_t::replace)), ".", ToBase64Url(payload));
+  const std::string input =
+      absl::StrCat(ToBase64Url(header.dump(-1, ' ', false, json::error_handler_t::replace)), ".", ToBase64Url(payload));
   TWI_ASSIGN_OR_RETURN(const std::string signature, key.Sign(*algorithm, input));
   return absl::StrCat(input, ".", ToBase64Url(signature));
 }

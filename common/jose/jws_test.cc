@@ -24,7 +24,9 @@ const PrivateKey& Key() {
   return *key;
 }
 
-JwkSet SetOf(const PrivateKey& key, std::string kid = "k1", std::string alg = "") { return {{Jwk{kid, alg, "", key.public_key()}}}; }
+JwkSet SetOf(const PrivateKey& key, std::string kid = "k1", std::string alg = "") {
+  return {{Jwk{kid, alg, "", key.public_key()}}};
+}
 
 // A token with any header and payload, really signed (ES256).
 std::string Token(absl::string_view header, absl::string_view payload = kPayload) {
@@ -58,7 +60,8 @@ TEST(JwsTest, HeaderIsExactlyAlgKidTyp) {
 
 TEST(JwsTest, Rfc7515A3) {
   constexpr char kToken[] =
-      "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ."
+      "eyJhbGciOiJFUzI1NiJ9."
+      "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ."
       "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
   const auto jwk = JwkFromJson({{"kty", "EC"},
                                 {"crv", "P-256"},
@@ -66,21 +69,24 @@ TEST(JwsTest, Rfc7515A3) {
                                 {"y", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}});
   ASSERT_OK(jwk);
   const std::vector<std::string> parts = absl::StrSplit(kToken, '.');
-  EXPECT_OK(jwk->key.Verify(SignatureAlgorithm::kEcdsaP256Sha256Raw, absl::StrCat(parts[0], ".", parts[1]), *FromBase64Url(parts[2])));
+  EXPECT_OK(jwk->key.Verify(SignatureAlgorithm::kEcdsaP256Sha256Raw, absl::StrCat(parts[0], ".", parts[1]),
+                            *FromBase64Url(parts[2])));
   EXPECT_EQ(InsecureDecodeJws(kToken, 1000)->payload["iss"], "joe");
   // The RFC's header has no typ, so as a token it is refused.
-  EXPECT_THAT(VerifyJws(kToken, {{*jwk}}, {"JWT", 1000, true}), StatusIs(v1::DENY_REASON_JWS_MALFORMED, ::testing::HasSubstr("typ")));
+  EXPECT_THAT(VerifyJws(kToken, {{*jwk}}, {"JWT", 1000, true}),
+              StatusIs(v1::DENY_REASON_JWS_MALFORMED, ::testing::HasSubstr("typ")));
 }
 
 TEST(JwsTest, RefusesWrongForm) {
   const std::string token = *SignJws(Key(), "k1", "twi+jwt", kPayload);
   const auto malformed = StatusIs(v1::DENY_REASON_JWS_MALFORMED);
   const std::size_t first = token.find('.'), last = token.rfind('.');
-  const std::string head = token.substr(0, first), body = token.substr(first + 1, last - first - 1), sig = token.substr(last + 1);
+  const std::string head = token.substr(0, first), body = token.substr(first + 1, last - first - 1),
+                    sig = token.substr(last + 1);
   for (const std::string& bad :
-       {std::string(), std::string("."), std::string(".."), std::string("..."), head, head + "." + body, token + ".", "." + token, token + ".x",
-        head + ".." + sig, "." + body + "." + sig, head + "." + body + ".", token + "=", " " + token, token + "\n", head + "+." + body + "." + sig,
-        std::string("{\"payload\":\"\"}")}) {
+       {std::string(), std::string("."), std::string(".."), std::string("..."), head, head + "." + body, token + ".",
+        "." + token, token + ".x", head + ".." + sig, "." + body + "." + sig, head + "." + body + ".", token + "=",
+        " " + token, token + "\n", head + "+." + body + "." + sig, std::string("{\"payload\":\"\"}")}) {
     EXPECT_THAT(VerifyJws(bad, SetOf(Key()), kExpect), malformed) << bad;
     EXPECT_THAT(InsecureDecodeJws(bad, 100000), malformed) << bad;
   }
@@ -102,19 +108,34 @@ TEST(JwsTest, RefusesEveryTurnedCharacter) {
 TEST(JwsTest, RefusesHeaders) {
   const auto malformed = StatusIs(v1::DENY_REASON_JWS_MALFORMED);
   ASSERT_OK(VerifyJws(Token(R"({"alg":"ES256","kid":"k1","typ":"twi+jwt"})"), SetOf(Key()), kExpect));
-  EXPECT_OK(VerifyJws(Token(R"({"alg":"ES256","kid":"k1","typ":"TWI+JWT","extra":1,"jwk":{}})"), SetOf(Key()), kExpect));
-  for (const char* bad :
-       {R"({"alg":"ES256","kid":"k1"})", R"({"alg":"ES256","kid":"k1","typ":""})", R"({"alg":"ES256","kid":"k1","typ":"JWT"})",
-        R"({"alg":"ES256","kid":"k1","typ":1})", R"({"alg":"ES256","kid":"k1","typ":"twi+jwt","crit":[]})",
-        R"({"alg":"ES256","kid":"k1","typ":"twi+jwt","b64":true})", R"({"alg":"ES256","kid":"k1","typ":"twi+jwt","jku":"u"})",
-        R"({"alg":"ES256","kid":"k1","typ":"twi+jwt","x5u":"u"})", R"({"alg":"ES256","alg":"ES256","kid":"k1","typ":"twi+jwt"})",
-        R"({"alg":"none","kid":"k1","typ":"twi+jwt"})", R"({"alg":"None","kid":"k1","typ":"twi+jwt"})", R"({"alg":"HS256","kid":"k1","typ":"twi+jwt"})",
-        R"({"alg":"es256","kid":"k1","typ":"twi+jwt"})", R"({"alg":"ES512","kid":"k1","typ":"twi+jwt"})", R"({"alg":1,"kid":"k1","typ":"twi+jwt"})",
-        R"({"kid":"k1","typ":"twi+jwt"})", R"({"alg":"ES256","kid":1,"typ":"twi+jwt"})", R"({"alg":"ES256","kid":"","typ":"twi+jwt"})",
-        R"(["alg"])", R"("alg")", R"()", R"({)"}) {
+  EXPECT_OK(
+      VerifyJws(Token(R"({"alg":"ES256","kid":"k1","typ":"TWI+JWT","extra":1,"jwk":{}})"), SetOf(Key()), kExpect));
+  for (const char* bad : {R"({"alg":"ES256","kid":"k1"})",
+                          R"({"alg":"ES256","kid":"k1","typ":""})",
+                          R"({"alg":"ES256","kid":"k1","typ":"JWT"})",
+                          R"({"alg":"ES256","kid":"k1","typ":1})",
+                          R"({"alg":"ES256","kid":"k1","typ":"twi+jwt","crit":[]})",
+                          R"({"alg":"ES256","kid":"k1","typ":"twi+jwt","b64":true})",
+                          R"({"alg":"ES256","kid":"k1","typ":"twi+jwt","jku":"u"})",
+                          R"({"alg":"ES256","kid":"k1","typ":"twi+jwt","x5u":"u"})",
+                          R"({"alg":"ES256","alg":"ES256","kid":"k1","typ":"twi+jwt"})",
+                          R"({"alg":"none","kid":"k1","typ":"twi+jwt"})",
+                          R"({"alg":"None","kid":"k1","typ":"twi+jwt"})",
+                          R"({"alg":"HS256","kid":"k1","typ":"twi+jwt"})",
+                          R"({"alg":"es256","kid":"k1","typ":"twi+jwt"})",
+                          R"({"alg":"ES512","kid":"k1","typ":"twi+jwt"})",
+                          R"({"alg":1,"kid":"k1","typ":"twi+jwt"})",
+                          R"({"kid":"k1","typ":"twi+jwt"})",
+                          R"({"alg":"ES256","kid":1,"typ":"twi+jwt"})",
+                          R"({"alg":"ES256","kid":"","typ":"twi+jwt"})",
+                          R"(["alg"])",
+                          R"("alg")",
+                          R"()",
+                          R"({)"}) {
     EXPECT_THAT(VerifyJws(Token(bad), SetOf(Key()), kExpect), malformed) << bad;
   }
-  EXPECT_THAT(VerifyJws(Token(R"({"alg":"ES256","kid":"k1","typ":""})"), SetOf(Key()), {""}), malformed);  // an empty expectation expects nothing
+  EXPECT_THAT(VerifyJws(Token(R"({"alg":"ES256","kid":"k1","typ":""})"), SetOf(Key()), {""}),
+              malformed);  // an empty expectation expects nothing
 }
 
 TEST(JwsTest, RefusesKeys) {
@@ -150,11 +171,13 @@ TEST(JwsTest, MissingKidOnlyWhenAllowed) {
 TEST(JwsTest, RefusesPayloads) {
   const auto malformed = StatusIs(v1::DENY_REASON_JWS_MALFORMED);
   const char* const header = R"({"alg":"ES256","kid":"k1","typ":"twi+jwt"})";
-  for (const std::string& bad : {std::string("[]"), std::string("1"), std::string("text"), std::string(R"({"a":1,"a":2})"), std::string("{} {}"),
-                                 R"({"a":)" + std::string(32, '[') + std::string(32, ']') + "}"}) {
+  for (const std::string& bad :
+       {std::string("[]"), std::string("1"), std::string("text"), std::string(R"({"a":1,"a":2})"), std::string("{} {}"),
+        R"({"a":)" + std::string(32, '[') + std::string(32, ']') + "}"}) {
     EXPECT_THAT(VerifyJws(Token(header, bad), SetOf(Key()), kExpect), malformed) << bad;
   }
-  EXPECT_OK(VerifyJws(Token(header, R"({"a":)" + std::string(31, '[') + std::string(31, ']') + "}"), SetOf(Key()), kExpect));
+  EXPECT_OK(
+      VerifyJws(Token(header, R"({"a":)" + std::string(31, '[') + std::string(31, ']') + "}"), SetOf(Key()), kExpect));
 }
 
 // EAR tokens of other implementations (shared vectors, ear/INDEX.md): the form and signature part of their verdicts.
@@ -171,10 +194,12 @@ TEST(JwsTest, EarTokens) {
   };
   for (const char* good : {"ear-arc.jwt", "ear-arc-jwk-header.jwt", "ear-c-ear.jwt"}) EXPECT_OK(verify(good)) << good;
   EXPECT_OK(verify("ear-fail-empty-claims.jwt"));  // refused for its claims, which is the reader's business
-  for (const char* bad : {"ear-fail-hs256.jwt", "ear-fail-alg-none.jwt", "tampered/ear-arc.alg-none-stripped.jwt", "tampered/ear-arc.empty-sig.jwt"}) {
+  for (const char* bad : {"ear-fail-hs256.jwt", "ear-fail-alg-none.jwt", "tampered/ear-arc.alg-none-stripped.jwt",
+                          "tampered/ear-arc.empty-sig.jwt"}) {
     EXPECT_THAT(verify(bad), StatusIs(v1::DENY_REASON_JWS_MALFORMED)) << bad;
   }
-  for (const char* bad : {"tampered/ear-arc.sig-bit.jwt", "tampered/ear-arc.sig-der.jwt", "tampered/ear-arc.payload-status.jwt"}) {
+  for (const char* bad :
+       {"tampered/ear-arc.sig-bit.jwt", "tampered/ear-arc.sig-der.jwt", "tampered/ear-arc.payload-status.jwt"}) {
     EXPECT_THAT(verify(bad), StatusIs(v1::DENY_REASON_SIGNATURE_INVALID)) << bad;
   }
 }

@@ -29,15 +29,19 @@ std::string Aad(const SealedKeyContext& c) {
 }
 
 json ContextClaims(const SealedKeyContext& c) {
-  return {{"rp_id", c.rp_id}, {"target", c.target}, {"nonce", ToBase64Url(c.nonce)}, {"key_id", c.key_id}, {"ar_sha256", ToBase64Url(c.results_sha256)}};
+  return {{"rp_id", c.rp_id},
+          {"target", c.target},
+          {"nonce", ToBase64Url(c.nonce)},
+          {"key_id", c.key_id},
+          {"ar_sha256", ToBase64Url(c.results_sha256)}};
 }
 
 absl::Status Invalid(absl::string_view detail) { return Deny(v1::DENY_REASON_SEALED_KEY_INVALID, detail); }
 
 // Exactly the claims that SealKey writes, and every one of the context equal to ours.
 absl::Status MatchClaims(const json& claims, absl::string_view issuer, const SealedKeyContext& context) {
-  static const std::set<std::string>* names =
-      new std::set<std::string>{"iss", "iat", "jti", "rp_id", "target", "nonce", "key_id", "ar_sha256", "enc", "ciphertext"};
+  static const std::set<std::string>* names = new std::set<std::string>{
+      "iss", "iat", "jti", "rp_id", "target", "nonce", "key_id", "ar_sha256", "enc", "ciphertext"};
   for (const std::string& name : *names) {
     if (!claims.contains(name)) return Invalid(absl::StrCat("claim ", name, " is missing"));
   }
@@ -45,7 +49,8 @@ absl::Status MatchClaims(const json& claims, absl::string_view issuer, const Sea
     if (names->count(name) == 0) return Invalid(absl::StrCat("claim ", name, " is not one of ours"));
     if (name != "iat" && !value.is_string()) return Invalid(absl::StrCat("claim ", name, " is not a string"));
   }
-  if (claims.at("iss") != std::string(issuer)) return Deny(v1::DENY_REASON_SEALED_KEY_WRONG_SIGNER, "iss is not the configured Key Store");
+  if (claims.at("iss") != std::string(issuer))
+    return Deny(v1::DENY_REASON_SEALED_KEY_WRONG_SIGNER, "iss is not the configured Key Store");
   const json expected = ContextClaims(context);
   for (const auto& [name, value] : expected.items()) {
     if (claims.at(name) != value) return Invalid(absl::StrCat("claim ", name, " is not what was asked for"));
@@ -55,9 +60,11 @@ absl::Status MatchClaims(const json& claims, absl::string_view issuer, const Sea
 
 }  // namespace
 
-absl::StatusOr<std::string> SealKey(const SealedKeyContext& context, absl::string_view recipient_spki, const SecretBytes& pkcs8, absl::string_view issuer,
-                                    absl::string_view jti, absl::Time now, const crypto::PrivateKey& signing_key, absl::string_view kid) {
-  TWI_ASSIGN_OR_RETURN(const crypto::HpkeSealed sealed, crypto::HpkeSeal(recipient_spki, kInfo, Aad(context), pkcs8.reveal()));
+absl::StatusOr<std::string> SealKey(const SealedKeyContext& context, absl::string_view recipient_spki,
+                                    const SecretBytes& pkcs8, absl::string_view issuer, absl::string_view jti,
+                                    absl::Time now, const crypto::PrivateKey& signing_key, absl::string_view kid) {
+  TWI_ASSIGN_OR_RETURN(const crypto::HpkeSealed sealed,
+                       crypto::HpkeSeal(recipient_spki, kInfo, Aad(context), pkcs8.reveal()));
   json claims = ContextClaims(context);
   claims["iss"] = std::string(issuer);
   claims["jti"] = std::string(jti);
@@ -67,7 +74,8 @@ absl::StatusOr<std::string> SealKey(const SealedKeyContext& context, absl::strin
   return jose::SignJws(signing_key, kid, kSealedKeyTyp, claims.dump());
 }
 
-absl::StatusOr<SecretBytes> OpenSealedKey(absl::string_view jws, const jose::JwkSet& key_store_keys, absl::string_view issuer, const SealedKeyContext& context,
+absl::StatusOr<SecretBytes> OpenSealedKey(absl::string_view jws, const jose::JwkSet& key_store_keys,
+                                          absl::string_view issuer, const SealedKeyContext& context,
                                           const crypto::HpkePrivateKey& recipient) {
   jose::JwsExpectation form;
   form.typ = kSealedKeyTyp;
@@ -76,7 +84,8 @@ absl::StatusOr<SecretBytes> OpenSealedKey(absl::string_view jws, const jose::Jwk
   if (!verified.ok()) {
     const DenyReason reason = DenyReasonOf(verified.status());
     const bool signer = reason == v1::DENY_REASON_SIGNATURE_INVALID || reason == v1::DENY_REASON_JWS_KEY_UNKNOWN;
-    return Deny(signer ? v1::DENY_REASON_SEALED_KEY_WRONG_SIGNER : v1::DENY_REASON_SEALED_KEY_INVALID, verified.status().message());
+    return Deny(signer ? v1::DENY_REASON_SEALED_KEY_WRONG_SIGNER : v1::DENY_REASON_SEALED_KEY_INVALID,
+                verified.status().message());
   }
   const json& claims = verified->payload;
   TWI_RETURN_IF_ERROR(MatchClaims(claims, issuer, context));

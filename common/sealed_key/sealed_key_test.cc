@@ -18,7 +18,8 @@ class SealedKeyTest : public testing::Test {
     jws_ = Seal(store_, context_);
   }
   std::string Seal(const crypto::PrivateKey& signer, const SealedKeyContext& context) {
-    return *SealKey(context, recipient_.spki(), SecretBytes::CopyOf("the credential key"), "spiffe://e/ks", "jti", absl::UnixEpoch(), signer, "k");
+    return *SealKey(context, recipient_.spki(), SecretBytes::CopyOf("the credential key"), "spiffe://e/ks", "jti",
+                    absl::UnixEpoch(), signer, "k");
   }
   DenyReason Open(absl::string_view jws, const SealedKeyContext& context) {
     return DenyReasonOf(OpenSealedKey(jws, keys_, "spiffe://e/ks", context, recipient_).status());
@@ -37,8 +38,10 @@ TEST_F(SealedKeyTest, OpensForTheRecipient) {
 }
 
 TEST_F(SealedKeyTest, RefusesAnotherSigner) {
-  EXPECT_EQ(Open(Seal(*crypto::PrivateKey::Generate(crypto::KeyType::kP256), context_), context_), v1::DENY_REASON_SEALED_KEY_WRONG_SIGNER);
-  EXPECT_EQ(DenyReasonOf(OpenSealedKey(jws_, keys_, "spiffe://e/other", context_, recipient_).status()), v1::DENY_REASON_SEALED_KEY_WRONG_SIGNER);
+  EXPECT_EQ(Open(Seal(*crypto::PrivateKey::Generate(crypto::KeyType::kP256), context_), context_),
+            v1::DENY_REASON_SEALED_KEY_WRONG_SIGNER);
+  EXPECT_EQ(DenyReasonOf(OpenSealedKey(jws_, keys_, "spiffe://e/other", context_, recipient_).status()),
+            v1::DENY_REASON_SEALED_KEY_WRONG_SIGNER);
 }
 
 TEST_F(SealedKeyTest, RefusesEveryPartOfAnotherContext) {
@@ -61,7 +64,8 @@ TEST_F(SealedKeyTest, RefusesEveryPartOfAnotherContext) {
 
 TEST_F(SealedKeyTest, RefusesAnotherRecipient) {
   const crypto::HpkePrivateKey other = *crypto::HpkePrivateKey::Generate();
-  EXPECT_EQ(DenyReasonOf(OpenSealedKey(jws_, keys_, "spiffe://e/ks", context_, other).status()), v1::DENY_REASON_SEALED_KEY_INVALID);
+  EXPECT_EQ(DenyReasonOf(OpenSealedKey(jws_, keys_, "spiffe://e/ks", context_, other).status()),
+            v1::DENY_REASON_SEALED_KEY_INVALID);
 }
 
 TEST_F(SealedKeyTest, RefusesGarbage) {

@@ -14,8 +14,9 @@
 namespace twi {
 namespace {
 
-// mlock and MADV_DONTDUMP work on whole pages and do not nest, so secrets never share a page with anything else: small ones come from slots of pages
-// that hold only secrets and stay locked, large ones have pages of their own. That also saves the system calls per secret.
+// mlock and MADV_DONTDUMP work on whole pages and do not nest, so secrets never share a page with anything else: small
+// ones come from slots of pages that hold only secrets and stay locked, large ones have pages of their own. That also
+// saves the system calls per secret.
 constexpr std::array<std::size_t, 4> kSlotSizes = {64, 256, 1024, 4096};
 constexpr std::size_t kChunkSize = 64 * 1024;
 
@@ -96,7 +97,9 @@ SecretBytes SecretBytes::CopyOf(absl::string_view bytes) {
 SecretBytes::~SecretBytes() { Free(); }
 
 SecretBytes::SecretBytes(SecretBytes&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), locked_(std::exchange(other.locked_, false)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      locked_(std::exchange(other.locked_, false)) {}
 
 SecretBytes& SecretBytes::operator=(SecretBytes&& other) noexcept {
   if (this != &other) {

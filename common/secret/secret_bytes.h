@@ -12,8 +12,8 @@
 
 namespace twi {
 
-// Fixed size from construction; the buffer is never reallocated, so no stale copy stays behind. Where the limits allow it the pages are locked
-// (mlock, best effort: a refusal by the kernel is not an error) and excluded from core dumps.
+// Fixed size from construction; the buffer is never reallocated, so no stale copy stays behind. Where the limits allow
+// it the pages are locked (mlock, best effort: a refusal by the kernel is not an error) and excluded from core dumps.
 class SecretBytes {
  public:
   SecretBytes() = default;
@@ -43,7 +43,9 @@ class SecretBytes {
 
 // Equal in constant time for equal lengths; lengths are not secret.
 bool ConstantTimeEqual(absl::string_view a, absl::string_view b);
-inline bool ConstantTimeEqual(const SecretBytes& a, const SecretBytes& b) { return ConstantTimeEqual(a.reveal(), b.reveal()); }
+inline bool ConstantTimeEqual(const SecretBytes& a, const SecretBytes& b) {
+  return ConstantTimeEqual(a.reveal(), b.reveal());
+}
 
 // Overwrites a string's bytes (its whole capacity) and clears it, in a way the compiler may not remove.
 void Wipe(std::string& s);

@@ -17,7 +17,8 @@ TEST(SecretBytesTest, IsZeroedWhenNew) {
     { SecretBytes dirty = SecretBytes::CopyOf(std::string(size, 'x')); }
     SecretBytes secret(size);
     ASSERT_EQ(secret.size(), size);
-    EXPECT_EQ(std::count(secret.reveal().begin(), secret.reveal().end(), '\0'), static_cast<std::ptrdiff_t>(size)) << size;
+    EXPECT_EQ(std::count(secret.reveal().begin(), secret.reveal().end(), '\0'), static_cast<std::ptrdiff_t>(size))
+        << size;
   }
 }
 

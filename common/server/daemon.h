@@ -17,7 +17,8 @@ class Running {
  public:
   virtual ~Running() = default;
   virtual void Drain() = 0;
-  // Called on SIGHUP (and nothing else) with the config read anew and validated; an error is logged, and what was in force stays.
+  // Called on SIGHUP (and nothing else) with the config read anew and validated; an error is logged, and what was in
+  // force stays.
   virtual absl::Status Reload(const google::protobuf::Message& config) = 0;
   virtual int port() const = 0;
 };
@@ -26,13 +27,15 @@ struct DaemonSpec {
   std::string name;                                   // "verifier"
   std::string summary;                                // one line for --help
   std::unique_ptr<google::protobuf::Message> config;  // empty prototype of the daemon's config message
-  // Everything that --check-config checks beyond form: files that must exist, contradictions. Must not listen, create files, or call anyone.
+  // Everything that --check-config checks beyond form: files that must exist, contradictions. Must not listen, create
+  // files, or call anyone.
   std::function<absl::Status(const google::protobuf::Message&)> validate;
   std::function<absl::StatusOr<std::unique_ptr<Running>>(const google::protobuf::Message&)> start;
 };
 
-// Flags: --config FILE (required), --check-config, --port-file FILE (writes the bound port when listening: for tests and the demo), --help, --version. The message must have a field
-// `log` of twi.config.v1.Log. Exit code: 0 stopped in good order or config good; 1 could not start; 2 usage or config. Every insecure_ field that is set is logged at WARN.
+// Flags: --config FILE (required), --check-config, --port-file FILE (writes the bound port when listening: for tests
+// and the demo), --help, --version. The message must have a field `log` of twi.config.v1.Log. Exit code: 0 stopped in
+// good order or config good; 1 could not start; 2 usage or config. Every insecure_ field that is set is logged at WARN.
 int RunDaemon(int argc, char** argv, DaemonSpec spec);
 
 }  // namespace twi::server

@@ -28,27 +28,30 @@ struct Call {
 class Gate {
  public:
   virtual ~Gate() = default;
-  // Admits the caller of `rpc` ("MapClaims"): PEER_UNAUTHENTICATED, PEER_NOT_ALLOWED, OVERLOADED, DEADLINE_EXCEEDED. The ticket counts the request
-  // as in flight until it is destroyed.
+  // Admits the caller of `rpc` ("MapClaims"): PEER_UNAUTHENTICATED, PEER_NOT_ALLOWED, OVERLOADED, DEADLINE_EXCEEDED.
+  // The ticket counts the request as in flight until it is destroyed.
   struct Ticket {
     Call call;
     std::shared_ptr<void> in_flight;
   };
   virtual absl::StatusOr<Ticket> Admit(const grpc::ServerContext& context, absl::string_view rpc) = 0;
-  // The one place where a Status becomes a wire code (style H5): logs one audit line with reason and detail, counts the outcome in the metrics, and gives the peer only the
-  // reason's name, as message and as google.rpc.ErrorInfo {reason, domain "twi"} in the status details. OK stays OK (and is counted).
-  // `peer` null: the one of the channel, when it is known. `took` goes into the latency histogram.
-  virtual grpc::Status Finish(const grpc::ServerContext& context, absl::string_view rpc, const PeerIdentity* peer, const absl::Status& status,
-                              absl::Duration took) = 0;
+  // The one place where a Status becomes a wire code (style H5): logs one audit line with reason and detail, counts the
+  // outcome in the metrics, and gives the peer only the reason's name, as message and as google.rpc.ErrorInfo {reason,
+  // domain "twi"} in the status details. OK stays OK (and is counted). `peer` null: the one of the channel, when it is
+  // known. `took` goes into the latency histogram.
+  virtual grpc::Status Finish(const grpc::ServerContext& context, absl::string_view rpc, const PeerIdentity* peer,
+                              const absl::Status& status, absl::Duration took) = 0;
 };
 
 // Runs one unary RPC behind the gate. Every method of every service class is one line of this:
 // An exception that leaves `body` is a broken invariant: logged, and refused as INTERNAL.
-//   return Handle(*gate_, *context, "MapClaims", [&](const Call& call) { return MapClaims(call, *request, *response); });
+//   return Handle(*gate_, *context, "MapClaims", [&](const Call& call) { return MapClaims(call, *request, *response);
+//   });
 grpc::Status Handle(Gate& gate, const grpc::ServerContext& context, absl::string_view rpc,
                     const std::function<absl::Status(const Call&)>& body);
 
-// A service and its name in the proto: v1::ClaimsMapper::service_full_name(). The name finds the methods, which `allow` must name.
+// A service and its name in the proto: v1::ClaimsMapper::service_full_name(). The name finds the methods, which `allow`
+// must name.
 struct NamedService {
   std::unique_ptr<grpc::Service> service;
   std::string full_name;
@@ -56,12 +59,14 @@ struct NamedService {
 
 class Server {
  public:
-  // `config` is validated: missing tls, unknown rpc names in allow (not a method of `services`), bad listen, over-large limits are CONFIG_INVALID.
-  // The services are constructed by `make_services` with the gate that the server owns.
-  // On a Unix socket (listen "unix:/path") there is no TLS: `tls` must be unset and every peer in `allow` the same "uid:N"; the kernel says who connects
-  // (SO_PEERCRED), and another user's connection is closed at once. `clock` must outlive the server.
+  // `config` is validated: missing tls, unknown rpc names in allow (not a method of `services`), bad listen, over-large
+  // limits are CONFIG_INVALID. The services are constructed by `make_services` with the gate that the server owns. On a
+  // Unix socket (listen "unix:/path") there is no TLS: `tls` must be unset and every peer in `allow` the same "uid:N";
+  // the kernel says who connects (SO_PEERCRED), and another user's connection is closed at once. `clock` must outlive
+  // the server.
   using MakeServices = std::function<std::vector<NamedService>(Gate&)>;
-  static absl::StatusOr<std::unique_ptr<Server>> Start(const config::v1::Server& config, const Clock& clock, const MakeServices& make_services);
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const config::v1::Server& config, const Clock& clock,
+                                                       const MakeServices& make_services);
   virtual ~Server() = default;
   // The bound port (when listen had port 0) or 0 for a Unix socket.
   virtual int port() const = 0;

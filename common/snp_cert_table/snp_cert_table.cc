@@ -25,7 +25,8 @@ std::uint32_t ReadU32(absl::string_view bytes, std::size_t offset) {
 
 std::string GuidText(absl::string_view bytes) {
   const std::string hex = ToHex(bytes);
-  return absl::StrCat(hex.substr(0, 8), "-", hex.substr(8, 4), "-", hex.substr(12, 4), "-", hex.substr(16, 4), "-", hex.substr(20));
+  return absl::StrCat(hex.substr(0, 8), "-", hex.substr(8, 4), "-", hex.substr(12, 4), "-", hex.substr(16, 4), "-",
+                      hex.substr(20));
 }
 
 std::string WhatOf(absl::string_view guid) {
@@ -74,7 +75,8 @@ absl::StatusOr<std::vector<SnpCertTableEntry>> ParseSnpCertTable(absl::string_vi
     parsed.offset = ReadU32(entry, 16);
     parsed.length = ReadU32(entry, 20);
     for (const SnpCertTableEntry& other : entries) {
-      if (other.guid == parsed.guid && !parsed.what.empty()) return Malformed(absl::StrCat("two entries of ", parsed.what));
+      if (other.guid == parsed.guid && !parsed.what.empty())
+        return Malformed(absl::StrCat("two entries of ", parsed.what));
     }
     entries.push_back(std::move(parsed));
   }
@@ -83,6 +85,8 @@ absl::StatusOr<std::vector<SnpCertTableEntry>> ParseSnpCertTable(absl::string_vi
   return entries;
 }
 
-bool LooksLikeSnpCertTable(absl::string_view bytes) { return bytes.size() >= kEntrySize && !WhatOf(GuidText(bytes.substr(0, 16))).empty(); }
+bool LooksLikeSnpCertTable(absl::string_view bytes) {
+  return bytes.size() >= kEntrySize && !WhatOf(GuidText(bytes.substr(0, 16))).empty();
+}
 
 }  // namespace twi

@@ -76,9 +76,7 @@ DenyReason DenyReasonOf(const absl::Status& status) {
   return reason;
 }
 
-std::string DenyReasonName(DenyReason reason) {
-  return v1::DenyReason_Name(reason).substr(sizeof(kPrefix) - 1);
-}
+std::string DenyReasonName(DenyReason reason) { return v1::DenyReason_Name(reason).substr(sizeof(kPrefix) - 1); }
 
 std::string DenyReasonSentence(DenyReason reason) {
   const google::protobuf::EnumValueDescriptor* value = v1::DenyReason_descriptor()->FindValueByNumber(reason);

@@ -1,4 +1,5 @@
-// A refusal: one reason from the closed list (proto/twi/v1/deny_reason.proto) and, for the log and the owner, everything that was wrong.
+// A refusal: one reason from the closed list (proto/twi/v1/deny_reason.proto) and, for the log and the owner,
+// everything that was wrong.
 #ifndef TWI_COMMON_STATUS_DENY_H_
 #define TWI_COMMON_STATUS_DENY_H_
 
@@ -16,8 +17,8 @@ using v1::DenyReason;
 // `detail` goes to the log and the owner, never to the peer. DENY_REASON_UNSPECIFIED becomes DENY_REASON_INTERNAL.
 absl::Status Deny(DenyReason reason, absl::string_view detail);
 
-// The reason that `status` carries; DENY_REASON_INTERNAL for a failed Status without one (a broken invariant of ours, never a peer's fault),
-// DENY_REASON_UNSPECIFIED for OK.
+// The reason that `status` carries; DENY_REASON_INTERNAL for a failed Status without one (a broken invariant of ours,
+// never a peer's fault), DENY_REASON_UNSPECIFIED for OK.
 DenyReason DenyReasonOf(const absl::Status& status);
 
 // "CHALLENGE_EXPIRED" for DENY_REASON_CHALLENGE_EXPIRED: the name that peers, logs and tests see.
@@ -26,7 +27,8 @@ std::string DenyReasonName(DenyReason reason);
 // The operator's sentence for a reason, from the enum's option in the proto.
 std::string DenyReasonSentence(DenyReason reason);
 
-// The canonical code of a reason: INVALID_ARGUMENT (malformed), UNAUTHENTICATED, PERMISSION_DENIED, ALREADY_EXISTS (replay), ...
+// The canonical code of a reason: INVALID_ARGUMENT (malformed), UNAUTHENTICATED, PERMISSION_DENIED, ALREADY_EXISTS
+// (replay), ...
 absl::StatusCode CodeFor(DenyReason reason);
 
 // The same refusal with `context` in front of its detail; the reason stays.

@@ -11,14 +11,14 @@
 #define TWI_STATUS_CONCAT_(a, b) a##b
 #define TWI_STATUS_CONCAT(a, b) TWI_STATUS_CONCAT_(a, b)
 
-#define TWI_RETURN_IF_ERROR(expr)                       \
-  do {                                                  \
+#define TWI_RETURN_IF_ERROR(expr)                                              \
+  do {                                                                         \
     if (absl::Status twi_status = (expr); !twi_status.ok()) return twi_status; \
   } while (false)
 
 #define TWI_ASSIGN_OR_RETURN(lhs, expr) TWI_ASSIGN_OR_RETURN_(TWI_STATUS_CONCAT(twi_statusor_, __LINE__), lhs, expr)
-#define TWI_ASSIGN_OR_RETURN_(var, lhs, expr) \
-  auto var = (expr);                          \
+#define TWI_ASSIGN_OR_RETURN_(var, lhs, expr)    \
+  auto var = (expr);                             \
   if (!var.ok()) return std::move(var).status(); \
   lhs = std::move(var).value()
 

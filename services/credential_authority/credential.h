@@ -12,13 +12,13 @@
 namespace twi::credential_authority {
 
 struct CredentialFacts {
-  std::string serial;               // 16 octets: 48 bits of Unix milliseconds, then 80 random bits; hex form is the WIT's jti
+  std::string serial;  // 16 octets: 48 bits of Unix milliseconds, then 80 random bits; hex form is the WIT's jti
   std::string workload_identifier;  // SPIFFE ID
   crypto::PublicKey public_key;     // the Credential Key's public half
   std::vector<std::string> dns_names;
-  nlohmann::json claims;            // an object
-  absl::Time not_before;            // whole seconds
-  absl::Time not_after;             // whole seconds
+  nlohmann::json claims;  // an object
+  absl::Time not_before;  // whole seconds
+  absl::Time not_after;   // whole seconds
 };
 
 }  // namespace twi::credential_authority

@@ -29,31 +29,55 @@ class Daemon final : public server::Running {
   int port() const override { return server_->port(); }
   // Certificates are re-read by themselves; everything else decides what is issued and takes a restart.
   absl::Status Reload(const google::protobuf::Message&) override {
-    return Deny(v1::DENY_REASON_NOT_IMPLEMENTED, "the Credential Authority's config takes effect at a restart; certificates are re-read when their files change");
+    return Deny(v1::DENY_REASON_NOT_IMPLEMENTED,
+                "the Credential Authority's config takes effect at a restart; certificates are re-read when their "
+                "files change");
   }
 
  private:
   absl::Status Assemble(const CredentialAuthorityConfig& c) {
     TWI_ASSIGN_OR_RETURN(sealer_, storage::Sealer::FromConfig(c.storage()));
-    TWI_ASSIGN_OR_RETURN(database_, storage::Database::Open(c.storage().database_file(), {storage::kSigningKeysSchema, kAuthoritySchema, kIssuanceSchema},
-                                                                  /*durable=*/!c.storage().insecure_not_durable()));
+    TWI_ASSIGN_OR_RETURN(database_,
+                         storage::Database::Open(c.storage().database_file(),
+                                                 {storage::kSigningKeysSchema, kAuthoritySchema, kIssuanceSchema},
+                                                 /*durable=*/!c.storage().insecure_not_durable()));
     TWI_ASSIGN_OR_RETURN(X509Authority x509, LoadX509Authority(c, *database_, *sealer_, random_, clock_.Now()));
     x509_ = std::make_unique<X509Authority>(std::move(x509));
     // Published for a day after they stop signing: the longest life of a credential.
-    TWI_ASSIGN_OR_RETURN(wit_keys_, storage::SigningKeys::Load(*database_, *sealer_, random_, "wit", config::v1::SigningKeys(), clock_.Now()));
+    TWI_ASSIGN_OR_RETURN(wit_keys_, storage::SigningKeys::Load(*database_, *sealer_, random_, "wit",
+                                                               config::v1::SigningKeys(), clock_.Now()));
     challenges_ = std::make_unique<Challenges>(Challenges::Options{ChallengeLifetime(c)}, random_);
     TWI_RETURN_IF_ERROR(ConnectPeers(c));
-    deps_ = std::make_unique<AuthorityDeps>(AuthorityDeps{clock_, random_, *database_, *x509_, *wit_keys_, *challenges_, c.rp_id(), c.trust_domain(), c.issuer(),
-                                                          std::set<std::string>(c.targets().begin(), c.targets().end()),
-                                                          std::set<std::string>(c.mechanisms().begin(), c.mechanisms().end()), MaxLifetime(c), Backdate(c),
-                                                          MaxResultsAge(c), c.verifier_issuer(), c.grant_keys().peer().spiffe_id(), c.key_store_issuer(),
-                                                          verifier_keys_.get(), grant_keys_.get(), key_store_keys_.get(), claims_mapper_.get(), verifier_.get(),
-                                                          policy_versions_.get()});
+    deps_ = std::make_unique<AuthorityDeps>(
+        AuthorityDeps{clock_,
+                      random_,
+                      *database_,
+                      *x509_,
+                      *wit_keys_,
+                      *challenges_,
+                      c.rp_id(),
+                      c.trust_domain(),
+                      c.issuer(),
+                      std::set<std::string>(c.targets().begin(), c.targets().end()),
+                      std::set<std::string>(c.mechanisms().begin(), c.mechanisms().end()),
+                      MaxLifetime(c),
+                      Backdate(c),
+                      MaxResultsAge(c),
+                      c.verifier_issuer(),
+                      c.grant_keys().peer().spiffe_id(),
+                      c.key_store_issuer(),
+                      verifier_keys_.get(),
+                      grant_keys_.get(),
+                      key_store_keys_.get(),
+                      claims_mapper_.get(),
+                      verifier_.get(),
+                      policy_versions_.get()});
     TWI_ASSIGN_OR_RETURN(server_, server::Server::Start(c.server(), clock_, [this](server::Gate& gate) {
-      std::vector<server::NamedService> services;
-      services.push_back({std::make_unique<CredentialAuthorityService>(gate, *deps_), v1::CredentialAuthority::service_full_name()});
-      return services;
-    }));
+                           std::vector<server::NamedService> services;
+                           services.push_back({std::make_unique<CredentialAuthorityService>(gate, *deps_),
+                                               v1::CredentialAuthority::service_full_name()});
+                           return services;
+                         }));
     return absl::OkStatus();
   }
 
@@ -62,7 +86,8 @@ class Daemon final : public server::Running {
     TWI_ASSIGN_OR_RETURN(claims_mapper_, client::MakeClaimsMapperClient(c.claims_mapper(), *identity_, clock_));
     policy_versions_ = std::make_unique<PolicyVersions>(*claims_mapper_, clock_);
     TWI_ASSIGN_OR_RETURN(grant_source_, client::MakeClaimsMapperClient(c.grant_keys().peer(), *identity_, clock_));
-    grant_keys_ = std::make_unique<client::KeySource>([this](absl::Time deadline) { return grant_source_->GetGrantKeys(deadline); }, Refresh(c.grant_keys()), clock_);
+    grant_keys_ = std::make_unique<client::KeySource>(
+        [this](absl::Time deadline) { return grant_source_->GetGrantKeys(deadline); }, Refresh(c.grant_keys()), clock_);
     if (c.has_verifier()) {
       TWI_ASSIGN_OR_RETURN(verifier_, client::MakeVerifierClient(c.verifier(), *identity_, clock_));
     }
@@ -76,7 +101,8 @@ class Daemon final : public server::Running {
           Refresh(c.verifier_keys()), clock_);
     }
     if (c.has_key_store_keys()) {
-      TWI_ASSIGN_OR_RETURN(key_store_source_, client::MakeKeyStoreClient(c.key_store_keys().peer(), *identity_, clock_));
+      TWI_ASSIGN_OR_RETURN(key_store_source_,
+                           client::MakeKeyStoreClient(c.key_store_keys().peer(), *identity_, clock_));
       key_store_keys_ = std::make_unique<client::KeySource>(
           [this](absl::Time deadline) -> absl::StatusOr<jose::JwkSet> {
             TWI_ASSIGN_OR_RETURN(const v1::GetKeyStoreKeysResponse keys, key_store_source_->GetKeyStoreKeys(deadline));
@@ -112,7 +138,9 @@ server::DaemonSpec CredentialAuthoritySpec() {
   spec.name = "credential-authority";
   spec.summary = "Issues Workload Credentials (X.509 and WIT) to attested workloads.";
   spec.config = std::make_unique<CredentialAuthorityConfig>();
-  spec.validate = [](const google::protobuf::Message& message) { return ValidateConfig(static_cast<const CredentialAuthorityConfig&>(message)); };
+  spec.validate = [](const google::protobuf::Message& message) {
+    return ValidateConfig(static_cast<const CredentialAuthorityConfig&>(message));
+  };
   spec.start = Daemon::Start;
   return spec;
 }

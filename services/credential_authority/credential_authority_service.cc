@@ -12,7 +12,8 @@ namespace twi::credential_authority {
 
 using server::Call;
 
-grpc::Status CredentialAuthorityService::NewChallenge(grpc::ServerContext* context, const v1::NewChallengeRequest*, v1::NewChallengeResponse* response) {
+grpc::Status CredentialAuthorityService::NewChallenge(grpc::ServerContext* context, const v1::NewChallengeRequest*,
+                                                      v1::NewChallengeResponse* response) {
   return server::Handle(gate_, *context, "NewChallenge", [&](const Call& call) -> absl::Status {
     TWI_RETURN_IF_ERROR(CheckMechanism(deps_, "C"));
     response->set_nonce(deps_.challenges.Issue(call.peer.key_sha256, deps_.clock.Now()));
@@ -21,7 +22,8 @@ grpc::Status CredentialAuthorityService::NewChallenge(grpc::ServerContext* conte
   });
 }
 
-grpc::Status CredentialAuthorityService::IssueForVerifier(grpc::ServerContext* context, const v1::IssueForVerifierRequest* request,
+grpc::Status CredentialAuthorityService::IssueForVerifier(grpc::ServerContext* context,
+                                                          const v1::IssueForVerifierRequest* request,
                                                           v1::IssueResponse* response) {
   return server::Handle(gate_, *context, "IssueForVerifier", [&](const Call& call) -> absl::Status {
     TWI_ASSIGN_OR_RETURN(*response, credential_authority::IssueForVerifier(deps_, *request, call.peer, call.deadline));
@@ -29,7 +31,8 @@ grpc::Status CredentialAuthorityService::IssueForVerifier(grpc::ServerContext* c
   });
 }
 
-grpc::Status CredentialAuthorityService::IssueFromResults(grpc::ServerContext* context, const v1::IssueFromResultsRequest* request,
+grpc::Status CredentialAuthorityService::IssueFromResults(grpc::ServerContext* context,
+                                                          const v1::IssueFromResultsRequest* request,
                                                           v1::IssueResponse* response) {
   return server::Handle(gate_, *context, "IssueFromResults", [&](const Call& call) -> absl::Status {
     TWI_ASSIGN_OR_RETURN(*response, credential_authority::IssueFromResults(deps_, *request, call.peer, call.deadline));
@@ -37,7 +40,8 @@ grpc::Status CredentialAuthorityService::IssueFromResults(grpc::ServerContext* c
   });
 }
 
-grpc::Status CredentialAuthorityService::IssueFromEvidence(grpc::ServerContext* context, const v1::IssueFromEvidenceRequest* request,
+grpc::Status CredentialAuthorityService::IssueFromEvidence(grpc::ServerContext* context,
+                                                           const v1::IssueFromEvidenceRequest* request,
                                                            v1::IssueResponse* response) {
   return server::Handle(gate_, *context, "IssueFromEvidence", [&](const Call& call) -> absl::Status {
     TWI_ASSIGN_OR_RETURN(*response, credential_authority::IssueFromEvidence(deps_, *request, call.peer, call.deadline));
@@ -45,14 +49,18 @@ grpc::Status CredentialAuthorityService::IssueFromEvidence(grpc::ServerContext* 
   });
 }
 
-grpc::Status CredentialAuthorityService::IssueForOwner(grpc::ServerContext* context, const v1::IssueForOwnerRequest* request, v1::IssueResponse* response) {
+grpc::Status CredentialAuthorityService::IssueForOwner(grpc::ServerContext* context,
+                                                       const v1::IssueForOwnerRequest* request,
+                                                       v1::IssueResponse* response) {
   return server::Handle(gate_, *context, "IssueForOwner", [&](const Call& call) -> absl::Status {
     TWI_ASSIGN_OR_RETURN(*response, credential_authority::IssueForOwner(deps_, *request, call.peer, call.deadline));
     return absl::OkStatus();
   });
 }
 
-grpc::Status CredentialAuthorityService::GetIssuance(grpc::ServerContext* context, const v1::GetIssuanceRequest* request, v1::GetIssuanceResponse* response) {
+grpc::Status CredentialAuthorityService::GetIssuance(grpc::ServerContext* context,
+                                                     const v1::GetIssuanceRequest* request,
+                                                     v1::GetIssuanceResponse* response) {
   return server::Handle(gate_, *context, "GetIssuance", [&](const Call&) -> absl::Status {
     TWI_ASSIGN_OR_RETURN(*response, FindIssuance(deps_.database, *request));
     return absl::OkStatus();

@@ -12,13 +12,20 @@ class CredentialAuthorityService final : public v1::CredentialAuthority::Service
  public:
   CredentialAuthorityService(server::Gate& gate, const AuthorityDeps& deps) : gate_(gate), deps_(deps) {}
 
-  grpc::Status NewChallenge(grpc::ServerContext* context, const v1::NewChallengeRequest* request, v1::NewChallengeResponse* response) override;
-  grpc::Status IssueForVerifier(grpc::ServerContext* context, const v1::IssueForVerifierRequest* request, v1::IssueResponse* response) override;
-  grpc::Status IssueFromResults(grpc::ServerContext* context, const v1::IssueFromResultsRequest* request, v1::IssueResponse* response) override;
-  grpc::Status IssueFromEvidence(grpc::ServerContext* context, const v1::IssueFromEvidenceRequest* request, v1::IssueResponse* response) override;
-  grpc::Status IssueForOwner(grpc::ServerContext* context, const v1::IssueForOwnerRequest* request, v1::IssueResponse* response) override;
-  grpc::Status GetIssuance(grpc::ServerContext* context, const v1::GetIssuanceRequest* request, v1::GetIssuanceResponse* response) override;
-  grpc::Status GetTrustBundle(grpc::ServerContext* context, const v1::GetTrustBundleRequest* request, v1::GetTrustBundleResponse* response) override;
+  grpc::Status NewChallenge(grpc::ServerContext* context, const v1::NewChallengeRequest* request,
+                            v1::NewChallengeResponse* response) override;
+  grpc::Status IssueForVerifier(grpc::ServerContext* context, const v1::IssueForVerifierRequest* request,
+                                v1::IssueResponse* response) override;
+  grpc::Status IssueFromResults(grpc::ServerContext* context, const v1::IssueFromResultsRequest* request,
+                                v1::IssueResponse* response) override;
+  grpc::Status IssueFromEvidence(grpc::ServerContext* context, const v1::IssueFromEvidenceRequest* request,
+                                 v1::IssueResponse* response) override;
+  grpc::Status IssueForOwner(grpc::ServerContext* context, const v1::IssueForOwnerRequest* request,
+                             v1::IssueResponse* response) override;
+  grpc::Status GetIssuance(grpc::ServerContext* context, const v1::GetIssuanceRequest* request,
+                           v1::GetIssuanceResponse* response) override;
+  grpc::Status GetTrustBundle(grpc::ServerContext* context, const v1::GetTrustBundleRequest* request,
+                              v1::GetTrustBundleResponse* response) override;
 
  private:
   server::Gate& gate_;

@@ -1,4 +1,5 @@
-// The issuance record: what justified each credential, durable before the credential leaves; and the memory of what was used up (AR, grants), in the same transaction.
+// The issuance record: what justified each credential, durable before the credential leaves; and the memory of what was
+// used up (AR, grants), in the same transaction.
 #ifndef TWI_SERVICES_CREDENTIAL_AUTHORITY_ISSUANCE_RECORD_H_
 #define TWI_SERVICES_CREDENTIAL_AUTHORITY_ISSUANCE_RECORD_H_
 
@@ -20,19 +21,21 @@ extern const char kIssuanceSchema[];
 struct SingleUse {
   std::string results_jti;  // empty for D
   absl::Time results_expire;
-  std::string csr_sha256;   // 32 bytes; of D's counter-signed request, else empty
-  absl::Time csr_expires;   // when its counter-signature is too old anyway
+  std::string csr_sha256;  // 32 bytes; of D's counter-signed request, else empty
+  absl::Time csr_expires;  // when its counter-signature is too old anyway
   std::string grant_jti;
   absl::Time grant_expires;
 };
 
-// Records the issuance and uses up the results, the counter-signed request and the grant, in one transaction; returns when it is on disk. RESULTS_REPLAYED,
-// COUNTER_SIGNATURE_INVALID (used before), GRANT_REPLAYED: nothing is recorded then, and the credential
-// must not leave. STORAGE_FAILED.
-absl::Status RecordIssuance(storage::Database& database, const v1::GetIssuanceResponse& record, const SingleUse& single_use, absl::Time now);
+// Records the issuance and uses up the results, the counter-signed request and the grant, in one transaction; returns
+// when it is on disk. RESULTS_REPLAYED, COUNTER_SIGNATURE_INVALID (used before), GRANT_REPLAYED: nothing is recorded
+// then, and the credential must not leave. STORAGE_FAILED.
+absl::Status RecordIssuance(storage::Database& database, const v1::GetIssuanceResponse& record,
+                            const SingleUse& single_use, absl::Time now);
 
 // ISSUANCE_UNKNOWN.
-absl::StatusOr<v1::GetIssuanceResponse> FindIssuance(storage::Database& database, const v1::GetIssuanceRequest& request);
+absl::StatusOr<v1::GetIssuanceResponse> FindIssuance(storage::Database& database,
+                                                     const v1::GetIssuanceRequest& request);
 
 // How many credentials were issued: for operators and the crash test.
 absl::StatusOr<long long> CountIssuances(storage::Database& database);

@@ -19,7 +19,8 @@
 namespace twi::credential_authority {
 namespace {
 
-// 48 bits of Unix milliseconds, then 80 random bits: unique, not guessable, and in order of time. The first bit is 0 until the year 6429, so it is positive as an INTEGER.
+// 48 bits of Unix milliseconds, then 80 random bits: unique, not guessable, and in order of time. The first bit is 0
+// until the year 6429, so it is positive as an INTEGER.
 std::string NewSerial(crypto::Random& random, absl::Time now) {
   const std::int64_t millis = absl::ToUnixMillis(now);
   std::string serial;
@@ -54,7 +55,8 @@ v1::GetIssuanceResponse MakeRecord(const IssueInput& input, const CredentialFact
 }
 
 // Signs both forms and reads them back.
-absl::StatusOr<v1::WorkloadCredential> SignBoth(const AuthorityDeps& deps, const CredentialFacts& facts, absl::Time now) {
+absl::StatusOr<v1::WorkloadCredential> SignBoth(const AuthorityDeps& deps, const CredentialFacts& facts,
+                                                absl::Time now) {
   v1::WorkloadCredential credential;
   TWI_ASSIGN_OR_RETURN(const std::string leaf, SignX509(facts, deps.x509));
   TWI_RETURN_IF_ERROR(ValidateX509(leaf, facts, deps.x509.chain.front()));
@@ -64,7 +66,8 @@ absl::StatusOr<v1::WorkloadCredential> SignBoth(const AuthorityDeps& deps, const
   if (MayHaveWit(facts.public_key)) {
     const std::shared_ptr<const storage::SigningKeys::Active> active = deps.wit_keys.Current(now);
     TWI_ASSIGN_OR_RETURN(const std::string wit, SignWit(facts, deps.wit_issuer, active->key, active->kid));
-    TWI_RETURN_IF_ERROR(ValidateWit(wit, facts, deps.wit_issuer, {{jose::Jwk{active->kid, "ES256", "", active->key.public_key()}}}));
+    TWI_RETURN_IF_ERROR(
+        ValidateWit(wit, facts, deps.wit_issuer, {{jose::Jwk{active->kid, "ES256", "", active->key.public_key()}}}));
     credential.set_wit(wit);
     credential.set_wit_bundle(WitKeySet(deps));
   }
@@ -79,31 +82,36 @@ absl::StatusOr<v1::WorkloadCredential> SignBoth(const AuthorityDeps& deps, const
 
 absl::Status CheckMechanism(const AuthorityDeps& deps, const char* mechanism) {
   if (deps.mechanisms.count(mechanism) != 0) return absl::OkStatus();
-  return Deny(v1::DENY_REASON_NOT_IMPLEMENTED, absl::StrCat("mechanism ", mechanism, " is not served here (config: mechanisms)"));
+  return Deny(v1::DENY_REASON_NOT_IMPLEMENTED,
+              absl::StrCat("mechanism ", mechanism, " is not served here (config: mechanisms)"));
 }
 
-absl::StatusOr<AttestedRequest> ValidateAttestedRequest(const AuthorityDeps& deps, absl::string_view results_jws, v1::Binding binding,
-                                                        const std::string* channel_key_sha256, absl::Time deadline) {
+absl::StatusOr<AttestedRequest> ValidateAttestedRequest(const AuthorityDeps& deps, absl::string_view results_jws,
+                                                        v1::Binding binding, const std::string* channel_key_sha256,
+                                                        absl::Time deadline) {
   const absl::Time now = deps.clock.Now();
   ResultsExpectation expectation;
   expectation.audience = deps.rp_id;
   expectation.issuer = deps.verifier_issuer;
   expectation.now = now;
   expectation.max_age = deps.max_results_age;
-  TWI_ASSIGN_OR_RETURN(const client::KeySource::Keyset keys, deps.verifier_keys->Keys(client::UnverifiedKid(results_jws), deadline));
+  TWI_ASSIGN_OR_RETURN(const client::KeySource::Keyset keys,
+                       deps.verifier_keys->Keys(client::UnverifiedKid(results_jws), deadline));
   TWI_ASSIGN_OR_RETURN(AttestationResults results, ValidateResults(results_jws, *keys, expectation));
   // With OUR rp_id, whatever the request says: Evidence that was made for another relying party does not match then.
   binding.set_rp_id(deps.rp_id);
   const std::string& channel = channel_key_sha256 != nullptr ? *channel_key_sha256 : results.channel_key_sha256;
   TWI_RETURN_IF_ERROR(MatchResultsToRequest(results, binding, channel));
-  if (deps.targets.count(binding.target()) == 0) return Deny(v1::DENY_REASON_TARGET_NOT_ALLOWED, absl::StrCat("target ", binding.target(), " is not served here"));
+  if (deps.targets.count(binding.target()) == 0)
+    return Deny(v1::DENY_REASON_TARGET_NOT_ALLOWED, absl::StrCat("target ", binding.target(), " is not served here"));
   TWI_ASSIGN_OR_RETURN(crypto::Csr csr, crypto::ParseAndVerifyCsr(binding.subject()));
-  if (csr.public_key.spki() != results.key_spki) return Deny(v1::DENY_REASON_RESULTS_KEY_MISMATCH, "the results name another key than the request");
+  if (csr.public_key.spki() != results.key_spki)
+    return Deny(v1::DENY_REASON_RESULTS_KEY_MISMATCH, "the results name another key than the request");
   return AttestedRequest{std::move(results), crypto::Sha256(results_jws), std::move(csr)};
 }
 
-absl::StatusOr<Grant> ValidateGrantFor(const AuthorityDeps& deps, absl::string_view grant_jws, const AttestedRequest* attested, absl::string_view owner,
-                                       absl::Time deadline) {
+absl::StatusOr<Grant> ValidateGrantFor(const AuthorityDeps& deps, absl::string_view grant_jws,
+                                       const AttestedRequest* attested, absl::string_view owner, absl::Time deadline) {
   GrantExpectation expectation;
   expectation.audience = deps.rp_id;
   expectation.issuer = deps.grant_issuer;
@@ -114,11 +122,13 @@ absl::StatusOr<Grant> ValidateGrantFor(const AuthorityDeps& deps, absl::string_v
   } else {
     expectation.owner = std::string(owner);
   }
-  TWI_ASSIGN_OR_RETURN(const client::KeySource::Keyset keys, deps.grant_keys->Keys(client::UnverifiedKid(grant_jws), deadline));
+  TWI_ASSIGN_OR_RETURN(const client::KeySource::Keyset keys,
+                       deps.grant_keys->Keys(client::UnverifiedKid(grant_jws), deadline));
   TWI_ASSIGN_OR_RETURN(Grant grant, ValidateGrant(grant_jws, *keys, expectation));
   const std::string prefix = absl::StrCat("spiffe://", deps.trust_domain, "/");
   if (grant.workload_identifier.compare(0, prefix.size(), prefix) != 0) {
-    return Deny(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED, absl::StrCat(grant.workload_identifier, " is outside ", prefix));
+    return Deny(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED,
+                absl::StrCat(grant.workload_identifier, " is outside ", prefix));
   }
   return grant;
 }
@@ -129,11 +139,18 @@ absl::Status CheckPolicyInForce(const AuthorityDeps& deps, const Grant& grant, a
 
 absl::StatusOr<v1::IssueResponse> Issue(const AuthorityDeps& deps, const IssueInput& input) {
   const absl::Time now = deps.clock.Now();
-  CredentialFacts facts{NewSerial(deps.random, now), input.grant.workload_identifier, input.public_key, input.grant.dns_names, input.grant.claims, {}, {}};
+  CredentialFacts facts{NewSerial(deps.random, now),
+                        input.grant.workload_identifier,
+                        input.public_key,
+                        input.grant.dns_names,
+                        input.grant.claims,
+                        {},
+                        {}};
   facts.not_before = FloorSeconds(std::max(now - deps.backdate, deps.x509.chain.front().not_before));
   const absl::Duration lifetime = std::min(deps.max_lifetime, input.grant.max_lifetime);
   facts.not_after = FloorSeconds(std::min(now + lifetime, deps.x509.chain.front().not_after));
-  if (facts.not_after <= now) return Deny(v1::DENY_REASON_CREDENTIAL_INVALID, "the issuing certificate or the grant leaves no lifetime");
+  if (facts.not_after <= now)
+    return Deny(v1::DENY_REASON_CREDENTIAL_INVALID, "the issuing certificate or the grant leaves no lifetime");
 
   v1::IssueResponse response;
   TWI_ASSIGN_OR_RETURN(*response.mutable_credential(), SignBoth(deps, facts, now));

@@ -1,4 +1,5 @@
-// What every mechanism ends in (A8, B10, C10, P7): a validated grant and a proven key become a credential, recorded before it leaves.
+// What every mechanism ends in (A8, B10, C10, P7): a validated grant and a proven key become a credential, recorded
+// before it leaves.
 #ifndef TWI_SERVICES_CREDENTIAL_AUTHORITY_ISSUE_H_
 #define TWI_SERVICES_CREDENTIAL_AUTHORITY_ISSUE_H_
 
@@ -35,7 +36,7 @@ struct AuthorityDeps {
   const X509Authority& x509;
   storage::SigningKeys& wit_keys;
   Challenges& challenges;
-  std::string rp_id;         // ours: every binding is recomputed with it
+  std::string rp_id;  // ours: every binding is recomputed with it
   std::string trust_domain;
   std::string wit_issuer;
   std::set<std::string> targets;
@@ -57,21 +58,24 @@ struct AuthorityDeps {
 // NOT_IMPLEMENTED unless config serves it.
 absl::Status CheckMechanism(const AuthorityDeps& deps, const char* mechanism);
 
-// The relying party's side of an attestation, the same for A, B and C: the results are the configured Verifier's, for us, in time, affirming; they answer this very request (binding
-// recomputed with OUR rp_id, target served, channel key); the request's Proof-of-Possession holds and its key is the one that the results name.
+// The relying party's side of an attestation, the same for A, B and C: the results are the configured Verifier's, for
+// us, in time, affirming; they answer this very request (binding recomputed with OUR rp_id, target served, channel
+// key); the request's Proof-of-Possession holds and its key is the one that the results name.
 struct AttestedRequest {
   AttestationResults results;
   std::string results_sha256;
   crypto::Csr csr;
 };
-absl::StatusOr<AttestedRequest> ValidateAttestedRequest(const AuthorityDeps& deps, absl::string_view results_jws, v1::Binding binding,
-                                                        const std::string* channel_key_sha256, absl::Time deadline);
+absl::StatusOr<AttestedRequest> ValidateAttestedRequest(const AuthorityDeps& deps, absl::string_view results_jws,
+                                                        v1::Binding binding, const std::string* channel_key_sha256,
+                                                        absl::Time deadline);
 
 // The grant's signature and every binding of it. `attested` null: D, for `owner`.
-absl::StatusOr<Grant> ValidateGrantFor(const AuthorityDeps& deps, absl::string_view grant_jws, const AttestedRequest* attested, absl::string_view owner,
-                                       absl::Time deadline);
+absl::StatusOr<Grant> ValidateGrantFor(const AuthorityDeps& deps, absl::string_view grant_jws,
+                                       const AttestedRequest* attested, absl::string_view owner, absl::Time deadline);
 
-// GRANT_POLICY_REPLACED unless the grant's policy version is the one in force (for grants that others carried: A and D; in B and C we have just asked).
+// GRANT_POLICY_REPLACED unless the grant's policy version is the one in force (for grants that others carried: A and D;
+// in B and C we have just asked).
 absl::Status CheckPolicyInForce(const AuthorityDeps& deps, const Grant& grant, absl::Time deadline);
 
 struct IssueInput {
@@ -83,7 +87,7 @@ struct IssueInput {
   std::string results_sha256;
   std::string target;
   std::string requester;
-  std::string csr_sha256 = "";             // D: the counter-signed request, good for one credential
+  std::string csr_sha256 = "";  // D: the counter-signed request, good for one credential
   absl::Time csr_expires = absl::InfinitePast();
 };
 

@@ -8,26 +8,32 @@
 
 namespace twi::credential_authority {
 
-absl::StatusOr<v1::IssueResponse> IssueForOwner(const AuthorityDeps& deps, const v1::IssueForOwnerRequest& request, const server::PeerIdentity& peer,
-                                                absl::Time deadline) {
+absl::StatusOr<v1::IssueResponse> IssueForOwner(const AuthorityDeps& deps, const v1::IssueForOwnerRequest& request,
+                                                const server::PeerIdentity& peer, absl::Time deadline) {
   TWI_RETURN_IF_ERROR(CheckMechanism(deps, "D"));
-  if (peer.kind != server::PeerIdentity::Kind::kSpiffeId) return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED, "a Workload Owner has a SPIFFE ID");
-  // P7: the key lives in the Key Store under a release policy (its counter-signature says so), and the identity is the mapper's plan for this owner.
+  if (peer.kind != server::PeerIdentity::Kind::kSpiffeId)
+    return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED, "a Workload Owner has a SPIFFE ID");
+  // P7: the key lives in the Key Store under a release policy (its counter-signature says so), and the identity is the
+  // mapper's plan for this owner.
   TWI_ASSIGN_OR_RETURN(const crypto::Csr csr, crypto::ParseAndVerifyCsr(request.csr()));
   CounterSignatureExpectation expectation;
   expectation.issuer = deps.key_store_issuer;
   expectation.csr_der = request.csr();
   expectation.owner = peer.spiffe_id;
   expectation.now = deps.clock.Now();
-  TWI_ASSIGN_OR_RETURN(const client::KeySource::Keyset keys, deps.key_store_keys->Keys(client::UnverifiedKid(request.counter_signature()), deadline));
-  TWI_ASSIGN_OR_RETURN(const CounterSignature counter_signature, ValidateCounterSignature(request.counter_signature(), *keys, expectation));
+  TWI_ASSIGN_OR_RETURN(const client::KeySource::Keyset keys,
+                       deps.key_store_keys->Keys(client::UnverifiedKid(request.counter_signature()), deadline));
+  TWI_ASSIGN_OR_RETURN(const CounterSignature counter_signature,
+                       ValidateCounterSignature(request.counter_signature(), *keys, expectation));
   if (deps.targets.count(counter_signature.target) == 0) {
-    return Deny(v1::DENY_REASON_TARGET_NOT_ALLOWED, absl::StrCat("target ", counter_signature.target, " is not served here"));
+    return Deny(v1::DENY_REASON_TARGET_NOT_ALLOWED,
+                absl::StrCat("target ", counter_signature.target, " is not served here"));
   }
   TWI_ASSIGN_OR_RETURN(const Grant grant, ValidateGrantFor(deps, request.grant(), nullptr, peer.spiffe_id, deadline));
   TWI_RETURN_IF_ERROR(CheckPolicyInForce(deps, grant, deadline));
-  return Issue(deps, {"D", grant, request.grant(), csr.public_key, nullptr, "", counter_signature.target, peer.ToString(), crypto::Sha256(request.csr()),
-                      counter_signature.issued_at + expectation.max_age});
+  return Issue(deps,
+               {"D", grant, request.grant(), csr.public_key, nullptr, "", counter_signature.target, peer.ToString(),
+                crypto::Sha256(request.csr()), counter_signature.issued_at + expectation.max_age});
 }
 
 }  // namespace twi::credential_authority

@@ -10,8 +10,8 @@
 namespace twi::credential_authority {
 
 // `peer` must be the Workload Owner that the grant and the counter-signature name.
-absl::StatusOr<v1::IssueResponse> IssueForOwner(const AuthorityDeps& deps, const v1::IssueForOwnerRequest& request, const server::PeerIdentity& peer,
-                                                absl::Time deadline);
+absl::StatusOr<v1::IssueResponse> IssueForOwner(const AuthorityDeps& deps, const v1::IssueForOwnerRequest& request,
+                                                const server::PeerIdentity& peer, absl::Time deadline);
 
 }  // namespace twi::credential_authority
 

@@ -13,8 +13,9 @@
 
 namespace twi::credential_authority {
 
-absl::StatusOr<v1::IssueResponse> IssueFromEvidence(const AuthorityDeps& deps, const v1::IssueFromEvidenceRequest& request, const server::PeerIdentity& peer,
-                                                    absl::Time deadline);
+absl::StatusOr<v1::IssueResponse> IssueFromEvidence(const AuthorityDeps& deps,
+                                                    const v1::IssueFromEvidenceRequest& request,
+                                                    const server::PeerIdentity& peer, absl::Time deadline);
 
 }  // namespace twi::credential_authority
 

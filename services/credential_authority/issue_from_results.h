@@ -10,15 +10,17 @@
 
 namespace twi::credential_authority {
 
-absl::StatusOr<v1::IssueResponse> IssueFromResults(const AuthorityDeps& deps, const v1::IssueFromResultsRequest& request, const server::PeerIdentity& peer,
-                                                   absl::Time deadline);
+absl::StatusOr<v1::IssueResponse> IssueFromResults(const AuthorityDeps& deps,
+                                                   const v1::IssueFromResultsRequest& request,
+                                                   const server::PeerIdentity& peer, absl::Time deadline);
 
 // B9 and C9: map these results and validate the grant.
 struct MappedGrant {
   Grant grant;
   std::string jws;
 };
-absl::StatusOr<MappedGrant> MapResults(const AuthorityDeps& deps, absl::string_view results_jws, const AttestedRequest& attested, absl::Time deadline);
+absl::StatusOr<MappedGrant> MapResults(const AuthorityDeps& deps, absl::string_view results_jws,
+                                       const AttestedRequest& attested, absl::Time deadline);
 
 }  // namespace twi::credential_authority
 

@@ -14,23 +14,30 @@ namespace {
 
 constexpr char kSealContext[] = "credential-authority/x509-authority";
 
-absl::Status Invalid(absl::string_view file, absl::string_view detail) { return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(file, ": ", detail)); }
+absl::Status Invalid(absl::string_view file, absl::string_view detail) {
+  return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(file, ": ", detail));
+}
 
 // Splits a checked chain into what is trusted and what travels with the leaf.
-absl::StatusOr<X509Authority> Arrange(crypto::PrivateKey key, std::vector<crypto::Certificate> chain, absl::string_view file, absl::Time now) {
+absl::StatusOr<X509Authority> Arrange(crypto::PrivateKey key, std::vector<crypto::Certificate> chain,
+                                      absl::string_view file, absl::Time now) {
   if (key.type() != crypto::KeyType::kP256) return Invalid(file, "expected an ECDSA P-256 key");
   if (chain.empty()) return Invalid(file, "expected at least one certificate");
   if (chain.front().public_key != key.public_key()) return Invalid(file, "the first certificate is not of this key");
   for (std::size_t i = 0; i < chain.size(); ++i) {
     const crypto::Certificate& c = chain[i];
-    if (!c.is_ca || !c.key_usage.has_value() || (*c.key_usage & crypto::kKeyUsageKeyCertSign) == 0) return Invalid(file, "expected CA certificates with keyCertSign");
-    if (now < c.not_before || now > c.not_after) return Invalid(file, absl::StrCat("certificate ", i, " is not valid now"));
+    if (!c.is_ca || !c.key_usage.has_value() || (*c.key_usage & crypto::kKeyUsageKeyCertSign) == 0)
+      return Invalid(file, "expected CA certificates with keyCertSign");
+    if (now < c.not_before || now > c.not_after)
+      return Invalid(file, absl::StrCat("certificate ", i, " is not valid now"));
     const crypto::Certificate& issuer = i + 1 < chain.size() ? chain[i + 1] : c;
-    if (i + 1 < chain.size() && c.issuer_der != issuer.subject_der) return Invalid(file, "the certificates do not follow each other");
+    if (i + 1 < chain.size() && c.issuer_der != issuer.subject_der)
+      return Invalid(file, "the certificates do not follow each other");
     if (i + 1 < chain.size()) TWI_RETURN_IF_ERROR(crypto::VerifyCertificateSignature(c, issuer.public_key));
   }
   X509Authority authority{std::move(key), std::move(chain), {}, {}};
-  for (std::size_t i = 0; i + 1 < authority.chain.size(); ++i) authority.intermediates.push_back(authority.chain[i].der);
+  for (std::size_t i = 0; i + 1 < authority.chain.size(); ++i)
+    authority.intermediates.push_back(authority.chain[i].der);
   authority.bundle.push_back(authority.chain.back().der);
   return authority;
 }
@@ -41,15 +48,16 @@ absl::StatusOr<X509Authority> Supplied(const config::v1::Issuing& issuing, absl:
   Wipe(pem);
   absl::StatusOr<crypto::PrivateKey> key = crypto::PrivateKey::FromPem(secret);
   if (!key.ok()) return Invalid(issuing.supplied_key_file(), key.status().message());
-  if (issuing.supplied_certificate_file().empty()) return Invalid("issuing.supplied_certificate_file", "expected the certificate chain of supplied_key_file");
+  if (issuing.supplied_certificate_file().empty())
+    return Invalid("issuing.supplied_certificate_file", "expected the certificate chain of supplied_key_file");
   TWI_ASSIGN_OR_RETURN(const std::string certificates, config::ReadFile(issuing.supplied_certificate_file(), {}));
   absl::StatusOr<std::vector<crypto::Certificate>> chain = crypto::ParseCertificates(certificates);
   if (!chain.ok()) return Invalid(issuing.supplied_certificate_file(), chain.status().message());
   return Arrange(*std::move(key), *std::move(chain), issuing.supplied_certificate_file(), now);
 }
 
-absl::StatusOr<std::string> SelfSigned(const crypto::PrivateKey& key, const std::string& trust_domain, absl::Duration lifetime, crypto::Random& random,
-                                       absl::Time now) {
+absl::StatusOr<std::string> SelfSigned(const crypto::PrivateKey& key, const std::string& trust_domain,
+                                       absl::Duration lifetime, crypto::Random& random, absl::Time now) {
   crypto::CertificateTemplate t;
   t.serial = random.Bytes(16);
   t.serial[0] = static_cast<char>((t.serial[0] & 0x7f) | 0x40);
@@ -65,12 +73,14 @@ absl::StatusOr<std::string> SelfSigned(const crypto::PrivateKey& key, const std:
   return crypto::SignCertificate(t, key);
 }
 
-absl::StatusOr<X509Authority> StoredOrMade(const config::v1::CredentialAuthorityConfig& config, storage::Database& database, const storage::Sealer& sealer,
+absl::StatusOr<X509Authority> StoredOrMade(const config::v1::CredentialAuthorityConfig& config,
+                                           storage::Database& database, const storage::Sealer& sealer,
                                            crypto::Random& random, absl::Time now) {
   const std::string& file = config.storage().database_file();
   std::string sealed_hex, certificate_hex;
   TWI_RETURN_IF_ERROR(database.Read([&](storage::Session& session) {
-    session.Row("SELECT sealed_hex, certificate_hex FROM x509_authority WHERE id = 1", soci::into(sealed_hex), soci::into(certificate_hex));
+    session.Row("SELECT sealed_hex, certificate_hex FROM x509_authority WHERE id = 1", soci::into(sealed_hex),
+                soci::into(certificate_hex));
     return absl::OkStatus();
   }));
   if (!sealed_hex.empty()) {
@@ -86,14 +96,16 @@ absl::StatusOr<X509Authority> StoredOrMade(const config::v1::CredentialAuthority
     return Arrange(std::move(key), {std::move(certificate)}, file, now);
   }
   TWI_ASSIGN_OR_RETURN(crypto::PrivateKey key, crypto::PrivateKey::Generate(crypto::KeyType::kP256));
-  const absl::Duration lifetime =
-      config.issuing().has_authority_lifetime() ? absl::Seconds(config.issuing().authority_lifetime().seconds()) : absl::Hours(8760);
+  const absl::Duration lifetime = config.issuing().has_authority_lifetime()
+                                      ? absl::Seconds(config.issuing().authority_lifetime().seconds())
+                                      : absl::Hours(8760);
   TWI_ASSIGN_OR_RETURN(const std::string der, SelfSigned(key, config.trust_domain(), lifetime, random, now));
   TWI_ASSIGN_OR_RETURN(const std::string sealed, sealer.Seal(kSealContext, key.ToPkcs8(), random));
   sealed_hex = ToHex(sealed);
   certificate_hex = ToHex(der);
   TWI_RETURN_IF_ERROR(database.Write([&](storage::Session& session) {
-    session.Change("INSERT INTO x509_authority (id, sealed_hex, certificate_hex) VALUES (1, ?, ?)", soci::use(sealed_hex), soci::use(certificate_hex));
+    session.Change("INSERT INTO x509_authority (id, sealed_hex, certificate_hex) VALUES (1, ?, ?)",
+                   soci::use(sealed_hex), soci::use(certificate_hex));
     return absl::OkStatus();
   }));
   TWI_ASSIGN_OR_RETURN(crypto::Certificate certificate, crypto::ParseCertificate(der));
@@ -103,9 +115,11 @@ absl::StatusOr<X509Authority> StoredOrMade(const config::v1::CredentialAuthority
 }  // namespace
 
 const char kAuthoritySchema[] =
-    "CREATE TABLE x509_authority (id INTEGER PRIMARY KEY CHECK (id = 1), sealed_hex TEXT NOT NULL, certificate_hex TEXT NOT NULL)";
+    "CREATE TABLE x509_authority (id INTEGER PRIMARY KEY CHECK (id = 1), sealed_hex TEXT NOT NULL, certificate_hex "
+    "TEXT NOT NULL)";
 
-absl::StatusOr<X509Authority> LoadX509Authority(const config::v1::CredentialAuthorityConfig& config, storage::Database& database, const storage::Sealer& sealer,
+absl::StatusOr<X509Authority> LoadX509Authority(const config::v1::CredentialAuthorityConfig& config,
+                                                storage::Database& database, const storage::Sealer& sealer,
                                                 crypto::Random& random, absl::Time now) {
   if (!config.issuing().supplied_key_file().empty()) return Supplied(config.issuing(), now);
   return StoredOrMade(config, database, sealer, random, now);

@@ -1,4 +1,5 @@
-// The keys that issue: an X.509 authority (key and certificate), generated at first start or supplied, and the WIT keys, rotated with overlap. Sealed at rest.
+// The keys that issue: an X.509 authority (key and certificate), generated at first start or supplied, and the WIT
+// keys, rotated with overlap. Sealed at rest.
 #ifndef TWI_SERVICES_CREDENTIAL_AUTHORITY_ISSUER_H_
 #define TWI_SERVICES_CREDENTIAL_AUTHORITY_ISSUER_H_
 
@@ -23,14 +24,16 @@ extern const char kAuthoritySchema[];
 // The X.509 side: signs leaves. Immutable.
 struct X509Authority {
   crypto::PrivateKey key;
-  std::vector<crypto::Certificate> chain;   // issuer first; the last one is the trust anchor when it is self-signed
-  std::vector<std::string> bundle;          // DER anchors that are served
-  std::vector<std::string> intermediates;   // DER certificates that go behind a leaf (chain without the anchor)
+  std::vector<crypto::Certificate> chain;  // issuer first; the last one is the trust anchor when it is self-signed
+  std::vector<std::string> bundle;         // DER anchors that are served
+  std::vector<std::string> intermediates;  // DER certificates that go behind a leaf (chain without the anchor)
 };
 
-// Supplied (issuing.supplied_key_file) or from the store, or made: a self-signed P-256 certificate with URI SAN spiffe://<trust_domain> (SPIFFE X509-SVID section 4: no path).
-// Checks: P-256; key and certificate match; CA with keyCertSign; valid at `now`; chain links; a stored one is of this trust domain. CONFIG_INVALID names the file.
-absl::StatusOr<X509Authority> LoadX509Authority(const config::v1::CredentialAuthorityConfig& config, storage::Database& database, const storage::Sealer& sealer,
+// Supplied (issuing.supplied_key_file) or from the store, or made: a self-signed P-256 certificate with URI SAN
+// spiffe://<trust_domain> (SPIFFE X509-SVID section 4: no path). Checks: P-256; key and certificate match; CA with
+// keyCertSign; valid at `now`; chain links; a stored one is of this trust domain. CONFIG_INVALID names the file.
+absl::StatusOr<X509Authority> LoadX509Authority(const config::v1::CredentialAuthorityConfig& config,
+                                                storage::Database& database, const storage::Sealer& sealer,
                                                 crypto::Random& random, absl::Time now);
 
 }  // namespace twi::credential_authority

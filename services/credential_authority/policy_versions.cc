@@ -9,7 +9,8 @@
 
 namespace twi::credential_authority {
 
-absl::Status PolicyVersions::CheckInForce(const std::string& name, std::uint64_t version, absl::string_view sha256, absl::Time deadline) {
+absl::Status PolicyVersions::CheckInForce(const std::string& name, std::uint64_t version, absl::string_view sha256,
+                                          absl::Time deadline) {
   const absl::Time now = clock_.Now();
   Known known;
   bool fresh = false;
@@ -36,7 +37,8 @@ absl::Status PolicyVersions::CheckInForce(const std::string& name, std::uint64_t
   }
   if (known.in_force && known.version == version && known.sha256 == ToHex(sha256)) return absl::OkStatus();
   return Deny(v1::DENY_REASON_GRANT_POLICY_REPLACED,
-              absl::StrCat("the grant is of policy ", name, "@", version, ", in force is ", known.in_force ? absl::StrCat("@", known.version) : std::string("none")));
+              absl::StrCat("the grant is of policy ", name, "@", version, ", in force is ",
+                           known.in_force ? absl::StrCat("@", known.version) : std::string("none")));
 }
 
 }  // namespace twi::credential_authority

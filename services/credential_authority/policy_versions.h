@@ -22,8 +22,10 @@ class PolicyVersions {
 
   PolicyVersions(client::ClaimsMapperClient& mapper, const Clock& clock) : mapper_(mapper), clock_(clock) {}
 
-  // GRANT_POLICY_REPLACED when another version, another document, or none of that name is in force; DEPENDENCY_UNAVAILABLE when nobody says. `sha256`: 32 bytes.
-  absl::Status CheckInForce(const std::string& name, std::uint64_t version, absl::string_view sha256, absl::Time deadline);
+  // GRANT_POLICY_REPLACED when another version, another document, or none of that name is in force;
+  // DEPENDENCY_UNAVAILABLE when nobody says. `sha256`: 32 bytes.
+  absl::Status CheckInForce(const std::string& name, std::uint64_t version, absl::string_view sha256,
+                            absl::Time deadline);
 
  private:
   struct Known {

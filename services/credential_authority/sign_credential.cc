@@ -48,7 +48,8 @@ absl::StatusOr<std::string> SignX509(const CredentialFacts& facts, const X509Aut
   return crypto::SignCertificate(t, authority.key);
 }
 
-absl::StatusOr<std::string> SignWit(const CredentialFacts& facts, absl::string_view issuer, const crypto::PrivateKey& key, absl::string_view kid) {
+absl::StatusOr<std::string> SignWit(const CredentialFacts& facts, absl::string_view issuer,
+                                    const crypto::PrivateKey& key, absl::string_view kid) {
   if (!MayHaveWit(facts.public_key)) return Deny(v1::DENY_REASON_CSR_KEY_NOT_ALLOWED, "WIT-SVID knows no EdDSA");
   const nlohmann::json payload = {
       {"iss", std::string(issuer)},

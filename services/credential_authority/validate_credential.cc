@@ -22,7 +22,8 @@ constexpr char kOidSubjectKeyId[] = "2.5.29.14";
 constexpr char kOidAuthorityKeyId[] = "2.5.29.35";
 
 absl::Status Expect(bool holds, absl::string_view what) {
-  return holds ? absl::OkStatus() : Deny(v1::DENY_REASON_CREDENTIAL_INVALID, absl::StrCat("what was signed does not read back: ", what));
+  return holds ? absl::OkStatus()
+               : Deny(v1::DENY_REASON_CREDENTIAL_INVALID, absl::StrCat("what was signed does not read back: ", what));
 }
 
 bool IsCritical(const crypto::Certificate& certificate, absl::string_view oid) {
@@ -33,7 +34,8 @@ bool IsCritical(const crypto::Certificate& certificate, absl::string_view oid) {
 // The JSON inside the claims extension (DER UTF8String); null when it is not one.
 json ClaimsOf(const crypto::Certificate& certificate) {
   const crypto::Extension* extension = certificate.Find(kClaimsOid);
-  if (extension == nullptr || extension->critical || extension->value.size() < 2 || extension->value[0] != '\x0c') return json();
+  if (extension == nullptr || extension->critical || extension->value.size() < 2 || extension->value[0] != '\x0c')
+    return json();
   const std::string& value = extension->value;
   const unsigned char first = static_cast<unsigned char>(value[1]);
   std::size_t header = 2, size = first;
@@ -57,8 +59,10 @@ json Claim(const json& object, const char* name) {
 
 absl::Status ValidateExtensions(const crypto::Certificate& c) {
   for (const crypto::Extension& extension : c.extensions) {
-    const bool known = extension.oid == kOidSubjectAltName || extension.oid == kOidKeyUsage || extension.oid == kOidBasicConstraints ||
-                       extension.oid == kOidExtendedKeyUsage || extension.oid == kOidSubjectKeyId || extension.oid == kOidAuthorityKeyId || extension.oid == kClaimsOid;
+    const bool known = extension.oid == kOidSubjectAltName || extension.oid == kOidKeyUsage ||
+                       extension.oid == kOidBasicConstraints || extension.oid == kOidExtendedKeyUsage ||
+                       extension.oid == kOidSubjectKeyId || extension.oid == kOidAuthorityKeyId ||
+                       extension.oid == kClaimsOid;
     TWI_RETURN_IF_ERROR(Expect(known, absl::StrCat("extension ", extension.oid)));
   }
   return absl::OkStatus();
@@ -71,21 +75,25 @@ absl::Status ValidateX509(absl::string_view der, const CredentialFacts& facts, c
   TWI_RETURN_IF_ERROR(crypto::VerifyCertificateSignature(c, issuer.public_key));
   TWI_RETURN_IF_ERROR(Expect(c.issuer_der == issuer.subject_der, "issuer"));
   TWI_RETURN_IF_ERROR(Expect(c.not_before == facts.not_before && c.not_after == facts.not_after, "validity"));
-  TWI_RETURN_IF_ERROR(Expect(c.not_after <= issuer.not_after && c.not_before >= issuer.not_before, "validity within the issuer's"));
+  TWI_RETURN_IF_ERROR(
+      Expect(c.not_after <= issuer.not_after && c.not_before >= issuer.not_before, "validity within the issuer's"));
   TWI_RETURN_IF_ERROR(Expect(!c.is_ca, "basicConstraints"));
   TWI_RETURN_IF_ERROR(Expect(c.uri_sans == std::vector<std::string>{facts.workload_identifier}, "URI SAN"));
   TWI_RETURN_IF_ERROR(Expect(c.dns_sans == facts.dns_names && c.other_sans == 0, "SANs"));
   TWI_RETURN_IF_ERROR(Expect(IsCritical(c, kOidSubjectAltName) && IsCritical(c, kOidKeyUsage), "critical extensions"));
   TWI_RETURN_IF_ERROR(Expect(c.key_usage == 1, "keyUsage"));  // bit 0: digitalSignature
   const std::vector<std::string>& eku = c.extended_key_usage;
-  TWI_RETURN_IF_ERROR(Expect(eku == std::vector<std::string>{"1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"}, "extended key usage"));
+  TWI_RETURN_IF_ERROR(
+      Expect(eku == std::vector<std::string>{"1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"}, "extended key usage"));
   TWI_RETURN_IF_ERROR(Expect(c.public_key == facts.public_key, "public key"));
-  TWI_RETURN_IF_ERROR(Expect(c.serial == facts.serial, "serial"));  // its first bit is 0, so the content octets are the serial itself
+  TWI_RETURN_IF_ERROR(
+      Expect(c.serial == facts.serial, "serial"));  // its first bit is 0, so the content octets are the serial itself
   TWI_RETURN_IF_ERROR(Expect(ClaimsOf(c) == facts.claims, "claims"));
   return ValidateExtensions(c);
 }
 
-absl::Status ValidateWit(absl::string_view wit, const CredentialFacts& facts, absl::string_view wit_issuer, const jose::JwkSet& keys) {
+absl::Status ValidateWit(absl::string_view wit, const CredentialFacts& facts, absl::string_view wit_issuer,
+                         const jose::JwkSet& keys) {
   jose::JwsExpectation form;
   form.typ = "wit+jwt";
   const absl::StatusOr<jose::VerifiedJws> verified = jose::VerifyJws(wit, keys, form);
@@ -102,7 +110,8 @@ absl::Status ValidateWit(absl::string_view wit, const CredentialFacts& facts, ab
   const json cnf = Claim(p, "cnf");
   TWI_RETURN_IF_ERROR(Expect(cnf.is_object() && cnf.size() == 1 && cnf.contains("jwk"), "cnf"));
   const absl::StatusOr<jose::Jwk> jwk = jose::JwkFromJson(cnf["jwk"]);
-  return Expect(jwk.ok() && jwk->key == facts.public_key && jwk->alg == jose::JwsAlgFor(facts.public_key.type()), "cnf.jwk");
+  return Expect(jwk.ok() && jwk->key == facts.public_key && jwk->alg == jose::JwsAlgFor(facts.public_key.type()),
+                "cnf.jwk");
 }
 
 }  // namespace twi::credential_authority

@@ -21,13 +21,17 @@ namespace {
 
 using verifier::EvidenceFile;
 
-constexpr char kSummary[] = "Says whether Evidence is genuine and whether a policy accepts it. Exit 0: accept; 1: deny-policy or reject; 2: usage.";
+constexpr char kSummary[] =
+    "Says whether Evidence is genuine and whether a policy accepts it. Exit 0: accept; 1: deny-policy or reject; 2: "
+    "usage.";
 
 const std::vector<FlagSpec>& Specs() {
   static const std::vector<FlagSpec>* const specs = new std::vector<FlagSpec>{
-      {"--evidence", "FILE", "report, quote, or an envelope of one; a certificate alone is appraised for itself", false, true},
+      {"--evidence", "FILE", "report, quote, or an envelope of one; a certificate alone is appraised for itself", false,
+       true},
       {"--format", "snp|tpm|auto", "what the file must be; default auto: found out from its bytes"},
-      {"--endorsement", "FILE", "what belongs to the Evidence: certificates, CRLs, certificate tables, TPM structures", true},
+      {"--endorsement", "FILE", "what belongs to the Evidence: certificates, CRLs, certificate tables, TPM structures",
+       true},
       {"--collateral", "FILE|DIR", "the same, also all files of a directory", true},
       {"--trust-anchor", "FILE|sha256:HEX", "pins this root instead of the vendors' real ones", true},
       {"--insecure-trust-anchor", "FILE", "pins the root of a development chain; the result says insecure", true},
@@ -45,7 +49,9 @@ const std::vector<FlagSpec>& Specs() {
 absl::Status AddAttestationKey(const std::string& path, verifier::TrustStore& trust) {
   TWI_ASSIGN_OR_RETURN(const EvidenceFile file, ReadInputFile(path));
   const auto key = verifier::AttestationKeyFromFile(file.bytes);
-  if (!key.ok()) return absl::InvalidArgumentError(absl::StrCat("--attestation-key ", path, ": ", std::string(key.status().message())));
+  if (!key.ok())
+    return absl::InvalidArgumentError(
+        absl::StrCat("--attestation-key ", path, ": ", std::string(key.status().message())));
   trust.endorsed_attestation_keys[key->spki_sha256()] = file.name;
   return absl::OkStatus();
 }
@@ -54,7 +60,8 @@ absl::Status AddTrustAnchor(const std::string& value, verifier::TrustStore& trus
   absl::string_view hex = value;
   if (absl::ConsumePrefix(&hex, "sha256:")) {
     const auto digest = FromHex(hex);
-    if (!digest.ok() || digest->size() != 32) return absl::InvalidArgumentError(absl::StrCat("--trust-anchor ", value, ": expected sha256: and 64 hex digits"));
+    if (!digest.ok() || digest->size() != 32)
+      return absl::InvalidArgumentError(absl::StrCat("--trust-anchor ", value, ": expected sha256: and 64 hex digits"));
     trust.anchor_sha256.insert(*digest);
     return absl::OkStatus();
   }
@@ -72,9 +79,11 @@ absl::Status LoadTrust(const Flags& flags, verifier::TrustStore& trust) {
   for (const std::string& path : flags.All("--insecure-trust-anchor")) {
     TWI_ASSIGN_OR_RETURN(const EvidenceFile file, ReadInputFile(path));
     verifier::TrustStore development;
-    if (absl::Status added = verifier::AddTrustAnchorFile(file, development); !added.ok()) return absl::InvalidArgumentError(std::string(added.message()));
+    if (absl::Status added = verifier::AddTrustAnchorFile(file, development); !added.ok())
+      return absl::InvalidArgumentError(std::string(added.message()));
     trust.insecure_anchors.insert(trust.insecure_anchors.end(), development.anchors.begin(), development.anchors.end());
-    trust.intermediates.insert(trust.intermediates.end(), development.intermediates.begin(), development.intermediates.end());
+    trust.intermediates.insert(trust.intermediates.end(), development.intermediates.begin(),
+                               development.intermediates.end());
   }
   for (const std::string& path : flags.All("--attestation-key")) TWI_RETURN_IF_ERROR(AddAttestationKey(path, trust));
   return absl::OkStatus();
@@ -109,10 +118,13 @@ struct Input {
 absl::StatusOr<Input> ReadInput(const Flags& flags) {
   Input input;
   const std::string output = flags.Get("--output", "text"), format = flags.Get("--format", "auto");
-  if (output != "text" && output != "json") return absl::InvalidArgumentError(absl::StrCat("--output ", output, ": expected text or json"));
+  if (output != "text" && output != "json")
+    return absl::InvalidArgumentError(absl::StrCat("--output ", output, ": expected text or json"));
   input.json = output == "json";
-  if (format != "snp" && format != "tpm" && format != "auto") return absl::InvalidArgumentError(absl::StrCat("--format ", format, ": expected snp, tpm or auto"));
-  if (format != "auto") input.format = format == "snp" ? verifier::EvidenceFormat::kSnp : verifier::EvidenceFormat::kTpm;
+  if (format != "snp" && format != "tpm" && format != "auto")
+    return absl::InvalidArgumentError(absl::StrCat("--format ", format, ": expected snp, tpm or auto"));
+  if (format != "auto")
+    input.format = format == "snp" ? verifier::EvidenceFormat::kSnp : verifier::EvidenceFormat::kTpm;
   input.rules.now = absl::Now();
   std::string error;
   if (flags.Has("--time") && !absl::ParseTime(absl::RFC3339_full, flags.Get("--time"), &input.rules.now, &error)) {
@@ -134,7 +146,8 @@ absl::StatusOr<Input> ReadInput(const Flags& flags) {
 }
 
 OfflineReport Appraise(Input& input) {
-  absl::StatusOr<verifier::LoadedEvidence> loaded = verifier::LoadEvidence(input.evidence, input.companions, input.format);
+  absl::StatusOr<verifier::LoadedEvidence> loaded =
+      verifier::LoadEvidence(input.evidence, input.companions, input.format);
   if (!loaded.ok()) {
     OfflineReport report;
     report.evidence = input.evidence.name;
@@ -170,7 +183,8 @@ int RunAppraise(const Args& args) {
     return kExitUsage;
   }
   const OfflineReport report = Appraise(*input);
-  args.out << (input->json ? ReportJson(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n" : ReportText(report));
+  args.out << (input->json ? ReportJson(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"
+                           : ReportText(report));
   args.out.flush();
   if (!args.out) return kExitRefused;  // a verdict that could not be shown is not an acceptance
   return report.verdict == verifier::Verdict::kAccept ? kExitDone : kExitRefused;

@@ -28,7 +28,8 @@ Verdict Worse(Verdict a, Verdict b) {
 
 void Add(const Finding& finding, OfflineReport& report) {
   const std::string text = verifier::FindingText(finding);  // three quotes of one key give the same finding three times
-  const bool known = std::any_of(report.findings.begin(), report.findings.end(), [&text](const Finding& f) { return verifier::FindingText(f) == text; });
+  const bool known = std::any_of(report.findings.begin(), report.findings.end(),
+                                 [&text](const Finding& f) { return verifier::FindingText(f) == text; });
   if (!known) report.findings.push_back(finding);
 }
 
@@ -39,7 +40,8 @@ std::string BankOf(const EvidenceResult& quote) {
   return select != claims.end() && select->size() == 1 ? (*select)[0][0].get<std::string>() : "";
 }
 
-// The strict offline default. `quote`: the TPM quote to be judged, or nullptr; its PCR selection is taken as the wanted one, because nobody said which.
+// The strict offline default. `quote`: the TPM quote to be judged, or nullptr; its PCR selection is taken as the wanted
+// one, because nobody said which.
 absl::StatusOr<CompiledEvidencePolicy> DefaultPolicy(const EvidenceResult* quote, bool compare_software) {
   config::v1::EvidencePolicy policy;
   policy.set_id("twictl-offline-default");
@@ -49,28 +51,35 @@ absl::StatusOr<CompiledEvidencePolicy> DefaultPolicy(const EvidenceResult* quote
     const std::string bank = BankOf(*quote);
     policy.mutable_tpm2()->set_bank(bank == "0xc" ? "sha384" : "sha256");
     if (!bank.empty()) {
-      for (const nlohmann::json& index : quote->claims.claims["pcr_select"][0][1]) policy.mutable_tpm2()->add_pcrs(index.get<std::uint32_t>());
+      for (const nlohmann::json& index : quote->claims.claims["pcr_select"][0][1])
+        policy.mutable_tpm2()->add_pcrs(index.get<std::uint32_t>());
     }
-    if (policy.tpm2().pcrs().empty()) policy.mutable_tpm2()->add_pcrs(0);  // no single bank: never equal to the selection, so refused
+    if (policy.tpm2().pcrs().empty())
+      policy.mutable_tpm2()->add_pcrs(0);  // no single bank: never equal to the selection, so refused
   }
   return verifier::CompileEvidencePolicy(policy, policy.id());
 }
 
 // Judges one result. `judged` false: only whether it is genuine counts.
-void Judge(const EvidenceResult& result, bool has_event_log, bool judged, const OfflineRules& rules, OfflineReport& report) {
+void Judge(const EvidenceResult& result, bool has_event_log, bool judged, const OfflineRules& rules,
+           OfflineReport& report) {
   static const verifier::ReferenceValueIndex* const kNoReferences = new verifier::ReferenceValueIndex();
   absl::StatusOr<CompiledEvidencePolicy> policy =
-      rules.policy.has_value() ? *rules.policy : DefaultPolicy(result.claims.format == "tpm2" ? &result : nullptr, rules.references.has_value());
+      rules.policy.has_value()
+          ? *rules.policy
+          : DefaultPolicy(result.claims.format == "tpm2" ? &result : nullptr, rules.references.has_value());
   if (!policy.ok()) {
     report.verdict = Verdict::kReject;
     Add(LoadFinding(policy.status()), report);
     return;
   }
   const std::size_t of_format = result.findings.size();
-  Appraisal appraisal = verifier::AppraiseResult(result, has_event_log, *policy, rules.references.has_value() ? *rules.references : *kNoReferences, rules.now);
+  Appraisal appraisal = verifier::AppraiseResult(
+      result, has_event_log, *policy, rules.references.has_value() ? *rules.references : *kNoReferences, rules.now);
   if (!judged) {
     appraisal.findings.resize(std::min(of_format, appraisal.findings.size()));
-    if (appraisal.verdict != Verdict::kReject) appraisal.verdict = appraisal.findings.empty() ? Verdict::kAccept : Verdict::kDenyPolicy;
+    if (appraisal.verdict != Verdict::kReject)
+      appraisal.verdict = appraisal.findings.empty() ? Verdict::kAccept : Verdict::kDenyPolicy;
   }
   report.verdict = Worse(report.verdict, appraisal.verdict);
   for (const Finding& finding : appraisal.findings) Add(finding, report);
@@ -79,7 +88,9 @@ void Judge(const EvidenceResult& result, bool has_event_log, bool judged, const 
 void CheckBinding(const EvidenceResult& result, const OfflineRules& rules, OfflineReport& report) {
   if (!rules.expected_binding.has_value() || result.claims.freshness == *rules.expected_binding) return;
   report.verdict = Verdict::kReject;
-  Add({v1::DENY_REASON_BINDING_MISMATCH, "freshness", ToHex(result.claims.freshness), ToHex(*rules.expected_binding), "--expect-binding"}, report);
+  Add({v1::DENY_REASON_BINDING_MISMATCH, "freshness", ToHex(result.claims.freshness), ToHex(*rules.expected_binding),
+       "--expect-binding"},
+      report);
 }
 
 void AppraiseSnp(const verifier::LoadedEvidence& loaded, const OfflineRules& rules, OfflineReport& report) {
@@ -89,10 +100,12 @@ void AppraiseSnp(const verifier::LoadedEvidence& loaded, const OfflineRules& rul
   report.fields["insecure"] = result.claims.insecure;
   Judge(result, false, true, rules, report);
   CheckBinding(result, rules, report);
-  report.checked = {"form: size, version, reserved bytes, signing key", "certificate: kind, product, TCB, chip id", "path to a pinned ARK", "ECDSA P-384 signature", "debug, migration agent"};
+  report.checked = {"form: size, version, reserved bytes, signing key", "certificate: kind, product, TCB, chip id",
+                    "path to a pinned ARK", "ECDSA P-384 signature", "debug, migration agent"};
   if (!rules.policy.has_value()) report.not_checked.push_back("vmpl: the default policy takes any");
   for (const verifier::EvidenceFile& file : loaded.companions) {
-    if (verifier::EndorsementKindOf(file.bytes) == verifier::EndorsementKind::kNone) report.not_checked.push_back(absl::StrCat("file ", file.name, ": not used"));
+    if (verifier::EndorsementKindOf(file.bytes) == verifier::EndorsementKind::kNone)
+      report.not_checked.push_back(absl::StrCat("file ", file.name, ": not used"));
   }
 }
 
@@ -100,7 +113,8 @@ void AppraiseTpm(const verifier::LoadedEvidence& loaded, const OfflineRules& rul
   verifier::TpmOptions options;
   options.allow_digest_only = true;  // files of some projects never hold the values; said in not_checked
   std::vector<EvidenceResult> results;
-  for (const v1::TpmEvidence& quote : loaded.tpm) results.push_back(verifier::VerifyTpm(quote, rules.trust, rules.now, options));
+  for (const v1::TpmEvidence& quote : loaded.tpm)
+    results.push_back(verifier::VerifyTpm(quote, rules.trust, rules.now, options));
   report.format = "tpm2";
   report.fields = verifier::TpmManifestFields(results);
   const auto wanted = [&rules](const EvidenceResult& result) {
@@ -115,12 +129,17 @@ void AppraiseTpm(const verifier::LoadedEvidence& loaded, const OfflineRules& rul
     Judge(results[i], !loaded.tpm[i].event_log().empty(), judged, rules, report);
     CheckBinding(results[i], rules, report);
     insecure = insecure || results[i].claims.insecure;
-    if (!judged) report.not_checked.push_back(absl::StrCat("quote over bank ", BankOf(results[i]), ": genuine or not was verified, its PCRs are not relied on"));
-    if (loaded.tpm[i].pcr_values().empty()) report.not_checked.push_back("pcr values: no file holds them; only their signed digest is known");
+    if (!judged)
+      report.not_checked.push_back(absl::StrCat("quote over bank ", BankOf(results[i]),
+                                                ": genuine or not was verified, its PCRs are not relied on"));
+    if (loaded.tpm[i].pcr_values().empty())
+      report.not_checked.push_back("pcr values: no file holds them; only their signed digest is known");
   }
   report.fields["insecure"] = insecure;
-  report.checked = {"attestation key: attributes, scheme, who vouches for it", "quote: magic, type, lengths, signature", "PCR values against the signed digest", "event log, when there is one"};
-  if (!rules.policy.has_value()) report.not_checked.push_back("pcr selection: the default policy takes what was quoted");
+  report.checked = {"attestation key: attributes, scheme, who vouches for it", "quote: magic, type, lengths, signature",
+                    "PCR values against the signed digest", "event log, when there is one"};
+  if (!rules.policy.has_value())
+    report.not_checked.push_back("pcr selection: the default policy takes what was quoted");
 }
 
 void AppraiseEndorsement(const verifier::LoadedEvidence& loaded, const OfflineRules& rules, OfflineReport& report) {
@@ -138,7 +157,8 @@ void AppraiseEndorsement(const verifier::LoadedEvidence& loaded, const OfflineRu
 }  // namespace
 
 Finding LoadFinding(const absl::Status& error) {
-  return {DenyReasonOf(error), "files", std::string(error.message()), "Evidence and endorsements in a known format", "file formats"};
+  return {DenyReasonOf(error), "files", std::string(error.message()), "Evidence and endorsements in a known format",
+          "file formats"};
 }
 
 OfflineReport AppraiseOffline(const verifier::LoadedEvidence& loaded, const OfflineRules& rules) {
@@ -153,9 +173,12 @@ OfflineReport AppraiseOffline(const verifier::LoadedEvidence& loaded, const Offl
     AppraiseEndorsement(loaded, rules, report);
   }
   if (loaded.envelope.is_object()) report.fields.update(loaded.envelope);
-  (rules.trust.crls.empty() ? report.not_checked : report.checked).push_back(rules.trust.crls.empty() ? "revocation: no CRL was given" : "revocation by the CRLs given");
-  (rules.expected_binding ? report.checked : report.not_checked).push_back(rules.expected_binding ? "freshness field" : "freshness: no --expect-binding");
-  if (report.format != "endorsement" && !rules.policy.has_value() && !rules.references.has_value()) report.not_checked.push_back("software: not compared, no reference values were given");
+  (rules.trust.crls.empty() ? report.not_checked : report.checked)
+      .push_back(rules.trust.crls.empty() ? "revocation: no CRL was given" : "revocation by the CRLs given");
+  (rules.expected_binding ? report.checked : report.not_checked)
+      .push_back(rules.expected_binding ? "freshness field" : "freshness: no --expect-binding");
+  if (report.format != "endorsement" && !rules.policy.has_value() && !rules.references.has_value())
+    report.not_checked.push_back("software: not compared, no reference values were given");
   // Fail closed, whatever the parts above said.
   if (!report.findings.empty() && report.verdict == Verdict::kAccept) report.verdict = Verdict::kReject;
   return report;

@@ -1,4 +1,5 @@
-// The offline appraisal: files that were loaded, and the rules to judge them by, in; one report out. A plain function: no file, no clock, no output.
+// The offline appraisal: files that were loaded, and the rules to judge them by, in; one report out. A plain function:
+// no file, no clock, no output.
 #ifndef TWI_SERVICES_TWICTL_APPRAISE_OFFLINE_H_
 #define TWI_SERVICES_TWICTL_APPRAISE_OFFLINE_H_
 
@@ -14,8 +15,9 @@
 namespace twi::twictl {
 
 struct OfflineRules {
-  std::optional<verifier::CompiledEvidencePolicy> policy;     // unset: the strict offline default, see AppraiseOffline
-  std::optional<verifier::ReferenceValueIndex> references;    // unset: software is not compared (with the default policy), or refused (with one of the operator's)
+  std::optional<verifier::CompiledEvidencePolicy> policy;  // unset: the strict offline default, see AppraiseOffline
+  std::optional<verifier::ReferenceValueIndex>
+      references;  // unset: software is not compared (with the default policy), or refused (with one of the operator's)
   verifier::TrustStore trust;
   absl::Time now;
   std::optional<std::string> expected_binding;  // the whole freshness field
@@ -30,9 +32,10 @@ struct OfflineReport {
   std::vector<std::string> checked, not_checked;
 };
 
-// Verifies and judges. The default policy refuses debug, a migration agent, SHA-1 banks and attestation keys that nobody vouches for; it judges neither VMPL nor which PCRs
-// are quoted, and compares software only when there are reference values. A file may hold quotes over several banks: all must be genuine; judged are those of the
-// policy's bank (default: SHA-256 and SHA-384, or SHA-1 when there is nothing else, which is refused).
+// Verifies and judges. The default policy refuses debug, a migration agent, SHA-1 banks and attestation keys that
+// nobody vouches for; it judges neither VMPL nor which PCRs are quoted, and compares software only when there are
+// reference values. A file may hold quotes over several banks: all must be genuine; judged are those of the policy's
+// bank (default: SHA-256 and SHA-384, or SHA-1 when there is nothing else, which is refused).
 OfflineReport AppraiseOffline(const verifier::LoadedEvidence& loaded, const OfflineRules& rules);
 
 // The report of files that could not be loaded, or of companions that do not parse.

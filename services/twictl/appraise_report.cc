@@ -18,7 +18,8 @@ std::string Printable(absl::string_view text) {
 }
 
 std::string JsonText(const nlohmann::json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return value.is_string() ? value.get<std::string>()
+                           : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -38,22 +39,34 @@ std::string VerdictName(verifier::Verdict verdict) {
 nlohmann::json ReportJson(const OfflineReport& report) {
   nlohmann::json reasons = nlohmann::json::array();
   for (const verifier::Finding& f : report.findings) {
-    reasons.push_back({{"name", DenyReasonName(f.reason)}, {"claim", f.claim}, {"seen", f.seen}, {"expected", f.expected}, {"source", f.source}});
+    reasons.push_back({{"name", DenyReasonName(f.reason)},
+                       {"claim", f.claim},
+                       {"seen", f.seen},
+                       {"expected", f.expected},
+                       {"source", f.source}});
   }
-  return {{"verdict", VerdictName(report.verdict)}, {"reasons", reasons},         {"evidence", report.evidence},       {"format", report.format},
-          {"fields", report.fields},                {"checked", report.checked}, {"not_checked", report.not_checked}};
+  return {{"verdict", VerdictName(report.verdict)},
+          {"reasons", reasons},
+          {"evidence", report.evidence},
+          {"format", report.format},
+          {"fields", report.fields},
+          {"checked", report.checked},
+          {"not_checked", report.not_checked}};
 }
 
 std::string ReportText(const OfflineReport& report) {
-  std::string text = absl::StrCat("verdict: ", VerdictName(report.verdict), "\nevidence: ", Printable(report.evidence), report.format.empty() ? "" : " (", report.format,
-                                  report.format.empty() ? "" : ")", "\n");
+  std::string text =
+      absl::StrCat("verdict: ", VerdictName(report.verdict), "\nevidence: ", Printable(report.evidence),
+                   report.format.empty() ? "" : " (", report.format, report.format.empty() ? "" : ")", "\n");
   if (!report.findings.empty()) text += "reasons:\n";
   for (const verifier::Finding& f : report.findings) {
-    absl::StrAppend(&text, "  ", DenyReasonName(f.reason), "  ", Printable(f.claim), "\n    seen:     ", f.seen.empty() ? "nothing" : Printable(f.seen),
+    absl::StrAppend(&text, "  ", DenyReasonName(f.reason), "  ", Printable(f.claim),
+                    "\n    seen:     ", f.seen.empty() ? "nothing" : Printable(f.seen),
                     "\n    expected: ", Printable(f.expected), "\n    says:     ", Printable(f.source), "\n");
   }
   if (!report.fields.empty()) text += "fields:\n";
-  for (const auto& [name, value] : report.fields.items()) absl::StrAppend(&text, absl::StrFormat("  %-20s %s\n", Printable(name), Printable(JsonText(value))));
+  for (const auto& [name, value] : report.fields.items())
+    absl::StrAppend(&text, absl::StrFormat("  %-20s %s\n", Printable(name), Printable(JsonText(value))));
   for (const std::string& line : report.checked) absl::StrAppend(&text, "checked:     ", Printable(line), "\n");
   for (const std::string& line : report.not_checked) absl::StrAppend(&text, "not checked: ", Printable(line), "\n");
   return text;

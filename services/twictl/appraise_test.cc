@@ -1,4 +1,5 @@
-// The command line of `twictl appraise`: flags, files, exit codes, both outputs. What is genuine is tested with the formats and in //integration_tests:vectors_test.
+// The command line of `twictl appraise`: flags, files, exit codes, both outputs. What is genuine is tested with the
+// formats and in //integration_tests:vectors_test.
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -42,8 +43,16 @@ Ran RunWords(std::vector<std::string> words) {
 
 // Files of one appraisal, and the flags for them.
 std::vector<std::string> Base(const std::string& report) {
-  return {"appraise", "--evidence", Write("report.bin", report), "--collateral", Write("c/vcek.der", Chain().leaf().der), "--endorsement=" + Write("c/ask.der", Chain().ask().der),
-          "--trust-anchor", Write("ark.der", Chain().ark().der), "--time", "2026-06-01T00:00:00Z"};
+  return {"appraise",
+          "--evidence",
+          Write("report.bin", report),
+          "--collateral",
+          Write("c/vcek.der", Chain().leaf().der),
+          "--endorsement=" + Write("c/ask.der", Chain().ask().der),
+          "--trust-anchor",
+          Write("ark.der", Chain().ark().der),
+          "--time",
+          "2026-06-01T00:00:00Z"};
 }
 
 Ran Appraise(const std::string& report, const std::vector<std::string>& more = {}) {
@@ -90,8 +99,10 @@ TEST(Appraise, RefusesForgedReport) {
 }
 
 TEST(Appraise, BuiltInPinsRefuseOurRoot) {
-  const Ran ran = RunWords({"appraise", "--evidence", Write("report.bin", Chain().Report()), "--collateral", Write("d/vcek.der", Chain().leaf().der), "--collateral",
-                            Write("d/ask.der", Chain().ask().der), "--collateral", Write("d/ark.der", Chain().ark().der), "--output", "json", "--time", "2026-06-01T00:00:00Z"});
+  const Ran ran = RunWords(
+      {"appraise", "--evidence", Write("report.bin", Chain().Report()), "--collateral",
+       Write("d/vcek.der", Chain().leaf().der), "--collateral", Write("d/ask.der", Chain().ask().der), "--collateral",
+       Write("d/ark.der", Chain().ark().der), "--output", "json", "--time", "2026-06-01T00:00:00Z"});
   EXPECT_EQ(ran.exit_code, 1);
   EXPECT_EQ(Names(ran), std::vector<std::string>{"TRUST_ANCHOR_UNKNOWN"});
 }
@@ -100,7 +111,14 @@ TEST(Appraise, PinsByHashAndReadsDirectories) {
   Write("e/vcek.der", Chain().leaf().der);
   Write("e/ask.der", Chain().ask().der);
   const std::string directory = std::filesystem::path(Write("e/ark.der", Chain().ark().der)).parent_path().string();
-  const std::vector<std::string> words = {"appraise", "--evidence", Write("report.bin", Chain().Report()), "--collateral", directory, "--time", "2026-06-01T00:00:00Z", "--trust-anchor"};
+  const std::vector<std::string> words = {"appraise",
+                                          "--evidence",
+                                          Write("report.bin", Chain().Report()),
+                                          "--collateral",
+                                          directory,
+                                          "--time",
+                                          "2026-06-01T00:00:00Z",
+                                          "--trust-anchor"};
   std::vector<std::string> right = words, wrong = words;
   right.push_back("sha256:" + ToHex(Chain().ark().sha256()));
   wrong.push_back("sha256:" + std::string(64, '0'));
@@ -110,8 +128,9 @@ TEST(Appraise, PinsByHashAndReadsDirectories) {
 
 TEST(Appraise, DevelopmentChainIsInsecure) {
   const std::string report = Write("report.bin", Chain().Report());
-  const Ran ran = RunWords({"appraise", "--evidence", report, "--collateral", Write("f/vcek.der", Chain().leaf().der), "--collateral", Write("f/ask.der", Chain().ask().der),
-                            "--insecure-trust-anchor", Write("ark.der", Chain().ark().der), "--time", "2026-06-01T00:00:00Z", "--output", "json"});
+  const Ran ran = RunWords({"appraise", "--evidence", report, "--collateral", Write("f/vcek.der", Chain().leaf().der),
+                            "--collateral", Write("f/ask.der", Chain().ask().der), "--insecure-trust-anchor",
+                            Write("ark.der", Chain().ark().der), "--time", "2026-06-01T00:00:00Z", "--output", "json"});
   EXPECT_EQ(ran.exit_code, 0) << ran.out;
   EXPECT_EQ(ran.report()["fields"]["insecure"], true);
 }
@@ -129,12 +148,19 @@ TEST(Appraise, ComparesTheBinding) {
 TEST(Appraise, JudgesByPolicyAndReferenceValues) {
   const std::string policy = Write("policy.yaml", "id: strict\nsev_snp:\n  allowed_vmpl: [0]\n");
   const auto references = [](const std::string& measurement) {
-    return Write("reference.yaml", "reference_values:\n- name: payroll\n  version: 1.2.0\n  vendor: example\n  valid_until: 2030-01-01T00:00:00Z\n  sev_snp_measurement: " + ToHex(measurement) + "\n");
+    return Write("reference.yaml",
+                 "reference_values:\n- name: payroll\n  version: 1.2.0\n  vendor: example\n  valid_until: "
+                 "2030-01-01T00:00:00Z\n  sev_snp_measurement: " +
+                     ToHex(measurement) + "\n");
   };
   EXPECT_EQ(Names(Appraise(Chain().Report(), {"--policy", policy})), std::vector<std::string>{"MEASUREMENT_UNKNOWN"});
-  EXPECT_EQ(Appraise(Chain().Report(), {"--policy", policy, "--reference-values", references(std::string(48, 'm'))}).exit_code, 0);
-  EXPECT_EQ(Names(Appraise(Chain().Report(), {"--reference-values", references(std::string(48, 'n'))})), std::vector<std::string>{"MEASUREMENT_UNKNOWN"});
-  const Ran vmpl = Appraise(Chain().With(Chain().Report(), 0x30, "\x01"), {"--policy", policy, "--reference-values", references(std::string(48, 'm'))});
+  EXPECT_EQ(Appraise(Chain().Report(), {"--policy", policy, "--reference-values", references(std::string(48, 'm'))})
+                .exit_code,
+            0);
+  EXPECT_EQ(Names(Appraise(Chain().Report(), {"--reference-values", references(std::string(48, 'n'))})),
+            std::vector<std::string>{"MEASUREMENT_UNKNOWN"});
+  const Ran vmpl = Appraise(Chain().With(Chain().Report(), 0x30, "\x01"),
+                            {"--policy", policy, "--reference-values", references(std::string(48, 'm'))});
   EXPECT_EQ(vmpl.report()["verdict"], "deny-policy");
   EXPECT_EQ(Names(vmpl), std::vector<std::string>{"VMPL_NOT_ALLOWED"});
 }
@@ -193,8 +219,13 @@ TEST(Flags, ParsesStrictly) {
   EXPECT_TRUE(flags->Has("--switch"));
   EXPECT_EQ(flags->positional(), std::vector<std::string>{"--word"});
   EXPECT_EQ(flags->Get("--one", "otherwise"), "otherwise");
-  for (const std::vector<std::string>& bad :
-       std::vector<std::vector<std::string>>{{"--one", "a", "--one", "b"}, {"--one"}, {"--one", "--switch"}, {"--one="}, {"--switch=x"}, {"-x"}, {"a", "b"}}) {
+  for (const std::vector<std::string>& bad : std::vector<std::vector<std::string>>{{"--one", "a", "--one", "b"},
+                                                                                   {"--one"},
+                                                                                   {"--one", "--switch"},
+                                                                                   {"--one="},
+                                                                                   {"--switch=x"},
+                                                                                   {"-x"},
+                                                                                   {"a", "b"}}) {
     EXPECT_FALSE(Flags::Parse(specs, bad, 1).ok()) << ::testing::PrintToString(bad);
   }
 }

@@ -10,7 +10,8 @@ namespace twi::twictl {
 namespace {
 
 const FlagSpec* FindSpec(const std::vector<FlagSpec>& specs, const std::string& name) {
-  const auto found = std::find_if(specs.begin(), specs.end(), [&name](const FlagSpec& spec) { return spec.name == name; });
+  const auto found =
+      std::find_if(specs.begin(), specs.end(), [&name](const FlagSpec& spec) { return spec.name == name; });
   return found == specs.end() ? nullptr : &*found;
 }
 
@@ -18,12 +19,14 @@ absl::Status UsageError(const std::string& what) { return absl::InvalidArgumentE
 
 }  // namespace
 
-absl::StatusOr<Flags> Flags::Parse(const std::vector<FlagSpec>& specs, const std::vector<std::string>& words, std::size_t max_positional) {
+absl::StatusOr<Flags> Flags::Parse(const std::vector<FlagSpec>& specs, const std::vector<std::string>& words,
+                                   std::size_t max_positional) {
   Flags flags;
   bool flags_ended = false;
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (flags_ended || !absl::StartsWith(words[i], "-") || words[i] == "-") {
-      if (flags.positional_.size() == max_positional) return UsageError(absl::StrCat("unexpected word \"", words[i], "\""));
+      if (flags.positional_.size() == max_positional)
+        return UsageError(absl::StrCat("unexpected word \"", words[i], "\""));
       flags.positional_.push_back(words[i]);
       continue;
     }
@@ -47,10 +50,12 @@ absl::StatusOr<Flags> Flags::Parse(const std::vector<FlagSpec>& specs, const std
     } else {
       return UsageError(absl::StrCat(name, " needs a value: ", spec->value));
     }
-    if (!spec->value.empty() && values.back().empty()) return UsageError(absl::StrCat(name, " needs a value: ", spec->value));
+    if (!spec->value.empty() && values.back().empty())
+      return UsageError(absl::StrCat(name, " needs a value: ", spec->value));
   }
   for (const FlagSpec& spec : specs) {
-    if (spec.required && !flags.Has(spec.name)) return UsageError(absl::StrCat(spec.name, " ", spec.value, " is required"));
+    if (spec.required && !flags.Has(spec.name))
+      return UsageError(absl::StrCat(spec.name, " ", spec.value, " is required"));
   }
   return flags;
 }
@@ -72,7 +77,8 @@ std::string Usage(const std::string& command, const std::string& summary, const 
     absl::StrAppend(&text, " ", spec.required ? one : absl::StrCat("[", one, "]"), spec.repeated ? "..." : "");
   }
   absl::StrAppend(&text, "\n", summary, "\n\n");
-  for (const FlagSpec& spec : specs) absl::StrAppend(&text, absl::StrFormat("  %-34s %s\n", absl::StrCat(spec.name, " ", spec.value), spec.help));
+  for (const FlagSpec& spec : specs)
+    absl::StrAppend(&text, absl::StrFormat("  %-34s %s\n", absl::StrCat(spec.name, " ", spec.value), spec.help));
   return text;
 }
 

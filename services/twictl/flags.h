@@ -22,7 +22,8 @@ struct FlagSpec {
 class Flags {
  public:
   // `max_positional`: how many words without dashes are allowed. INVALID_ARGUMENT with a sentence for the user.
-  static absl::StatusOr<Flags> Parse(const std::vector<FlagSpec>& specs, const std::vector<std::string>& words, std::size_t max_positional = 0);
+  static absl::StatusOr<Flags> Parse(const std::vector<FlagSpec>& specs, const std::vector<std::string>& words,
+                                     std::size_t max_positional = 0);
 
   bool Has(const std::string& name) const { return values_.count(name) != 0; }
   std::string Get(const std::string& name, const std::string& otherwise = "") const;  // the only value

@@ -18,7 +18,9 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMaxSize = 4 * 1024 * 1024;
 constexpr std::size_t kMaxFiles = 1000;
 
-absl::Status CannotRead(const std::string& path, absl::string_view cause) { return absl::InvalidArgumentError(absl::StrCat("cannot read ", path, ": ", cause)); }
+absl::Status CannotRead(const std::string& path, absl::string_view cause) {
+  return absl::InvalidArgumentError(absl::StrCat("cannot read ", path, ": ", cause));
+}
 
 }  // namespace
 

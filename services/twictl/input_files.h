@@ -10,7 +10,8 @@
 
 namespace twi::twictl {
 
-// A regular file (or a pipe) of at most 4 MiB; its name is the last part of the path. INVALID_ARGUMENT with path and cause.
+// A regular file (or a pipe) of at most 4 MiB; its name is the last part of the path. INVALID_ARGUMENT with path and
+// cause.
 absl::StatusOr<verifier::EvidenceFile> ReadInputFile(const std::string& path);
 
 // A file, or the regular files directly in a directory, sorted by name (at most 1000).

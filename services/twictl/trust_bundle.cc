@@ -29,9 +29,11 @@ absl::Status WriteFile(const std::string& path, const std::string& text) {
 
 absl::StatusOr<int> Fetch(const Flags& flags) {
   TWI_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection, Connect(flags));
-  TWI_ASSIGN_OR_RETURN(const config::v1::Peer peer, NeedPeer(connection->config.has_credential_authority(),
-                                                             connection->config.credential_authority(), "credential_authority"));
-  TWI_ASSIGN_OR_RETURN(const auto client, client::MakeCredentialAuthorityClient(peer, *connection->identity, connection->clock));
+  TWI_ASSIGN_OR_RETURN(const config::v1::Peer peer,
+                       NeedPeer(connection->config.has_credential_authority(),
+                                connection->config.credential_authority(), "credential_authority"));
+  TWI_ASSIGN_OR_RETURN(const auto client,
+                       client::MakeCredentialAuthorityClient(peer, *connection->identity, connection->clock));
   TWI_ASSIGN_OR_RETURN(const v1::GetTrustBundleResponse bundle, client->GetTrustBundle(connection->deadline));
   std::string pem;
   for (const std::string& der : bundle.x509_bundle()) {
@@ -52,7 +54,8 @@ int RunTrustBundle(const Args& args) {
   }
   const absl::StatusOr<Flags> flags = Flags::Parse(Specs(), args.words);
   if (!flags.ok()) {
-    args.err << "twictl trust-bundle: " << flags.status().message() << "\n\n" << Usage("trust-bundle", kSummary, Specs());
+    args.err << "twictl trust-bundle: " << flags.status().message() << "\n\n"
+             << Usage("trust-bundle", kSummary, Specs());
     return kExitUsage;
   }
   const absl::StatusOr<bool> json = WantsJson(*flags);

@@ -1,4 +1,5 @@
-// `twictl trust-bundle`: fetches the Credential Authority's trust bundle over mTLS, for agents' credential_trust_bundle_file and for relying parties.
+// `twictl trust-bundle`: fetches the Credential Authority's trust bundle over mTLS, for agents'
+// credential_trust_bundle_file and for relying parties.
 #ifndef TWI_SERVICES_TWICTL_TRUST_BUNDLE_H_
 #define TWI_SERVICES_TWICTL_TRUST_BUNDLE_H_
 

@@ -14,7 +14,9 @@
 namespace twi::verifier {
 namespace {
 
-absl::Status Invalid(absl::string_view file, absl::string_view detail) { return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(file, ": ", detail)); }
+absl::Status Invalid(absl::string_view file, absl::string_view detail) {
+  return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(file, ": ", detail));
+}
 
 absl::Status AppendCertificates(const std::string& file, std::vector<crypto::Certificate>& out) {
   TWI_ASSIGN_OR_RETURN(const std::string bytes, config::ReadFile(file, {}));
@@ -34,7 +36,9 @@ absl::StatusOr<crypto::PublicKey> ReadAttestationKey(const std::string& file) {
     return key;
   }
   const absl::StatusOr<TpmPublic> tpm_public = ParseTpmPublic(bytes);
-  if (!tpm_public.ok()) return Invalid(file, absl::StrCat("expected a PEM public key, TPMT_PUBLIC or TPM2B_PUBLIC: ", std::string(tpm_public.status().message())));
+  if (!tpm_public.ok())
+    return Invalid(file, absl::StrCat("expected a PEM public key, TPMT_PUBLIC or TPM2B_PUBLIC: ",
+                                      std::string(tpm_public.status().message())));
   return TpmPublicKey(*tpm_public);
 }
 
@@ -49,9 +53,12 @@ absl::StatusOr<TrustStore> LoadTrust(const config::v1::Appraisal& config) {
     if (!digest.ok() || digest->size() != 32) return Invalid("appraisal.trust_anchor_sha256", "expected 64 hex digits");
     trust.anchor_sha256.insert(*digest);
   }
-  for (const std::string& file : config.trust_anchor_files()) TWI_RETURN_IF_ERROR(AppendCertificates(file, trust.anchors));
-  for (const std::string& file : config.insecure_dev_snp_anchor_files()) TWI_RETURN_IF_ERROR(AppendCertificates(file, trust.insecure_anchors));
-  for (const std::string& file : config.intermediate_files()) TWI_RETURN_IF_ERROR(AppendCertificates(file, trust.intermediates));
+  for (const std::string& file : config.trust_anchor_files())
+    TWI_RETURN_IF_ERROR(AppendCertificates(file, trust.anchors));
+  for (const std::string& file : config.insecure_dev_snp_anchor_files())
+    TWI_RETURN_IF_ERROR(AppendCertificates(file, trust.insecure_anchors));
+  for (const std::string& file : config.intermediate_files())
+    TWI_RETURN_IF_ERROR(AppendCertificates(file, trust.intermediates));
   for (const std::string& file : config.crl_files()) {
     TWI_ASSIGN_OR_RETURN(const std::string bytes, config::ReadFile(file, {}));
     absl::StatusOr<crypto::Crl> crl = crypto::ParseCrl(bytes);

@@ -1,4 +1,5 @@
-// What the Verifier judges by, read from the files that its config names: policy, reference values, trust. One immutable snapshot; a reload makes a new one or leaves the old.
+// What the Verifier judges by, read from the files that its config names: policy, reference values, trust. One
+// immutable snapshot; a reload makes a new one or leaves the old.
 #ifndef TWI_SERVICES_VERIFIER_APPRAISAL_FILES_H_
 #define TWI_SERVICES_VERIFIER_APPRAISAL_FILES_H_
 

@@ -15,9 +15,9 @@
 namespace twi::verifier {
 namespace {
 
+using config::v1::Appraisal;
 using ::testing::HasSubstr;
 using ::twi::testing::StatusIs;
-using config::v1::Appraisal;
 
 constexpr auto kInvalid = v1::DENY_REASON_CONFIG_INVALID;
 
@@ -68,8 +68,8 @@ TEST_F(AppraisalFilesTest, EachKindOfTrustGoesWhereItBelongs) {
   config_.add_trust_anchor_sha256(ToHex(std::string(32, 'h')));
   config_.add_trust_anchor_files(dir_.Write("ark.pem", crypto::CertificateToPem(chain.ark().der)));
   config_.add_insecure_dev_snp_anchor_files(dir_.Write("dev.der", chain.ask().der));
-  config_.add_intermediate_files(dir_.Write("ask.pem", absl::StrCat(crypto::CertificateToPem(chain.ask().der),
-                                                                    crypto::CertificateToPem(chain.leaf().der))));
+  config_.add_intermediate_files(dir_.Write(
+      "ask.pem", absl::StrCat(crypto::CertificateToPem(chain.ask().der), crypto::CertificateToPem(chain.leaf().der))));
   auto* pem = config_.add_endorsed_attestation_keys();
   pem->set_name("rack-7");
   pem->set_public_key_file(dir_.Write("ak.pem", ak.public_key().ToPem()));

@@ -27,7 +27,8 @@ constexpr int kConfigurationDebug = 32;
 
 constexpr char kPolicySource[] = "appraisal policy for Evidence";
 
-void Add(Appraisal& a, DenyReason reason, std::string claim, std::string seen, std::string expected, std::string source = kPolicySource) {
+void Add(Appraisal& a, DenyReason reason, std::string claim, std::string seen, std::string expected,
+         std::string source = kPolicySource) {
   a.findings.push_back({reason, std::move(claim), std::move(seen), std::move(expected), std::move(source)});
 }
 
@@ -42,11 +43,16 @@ void JudgeMinimumTcb(const config::v1::SnpPolicy& policy, const json& claims, Ap
   const json tcb = claims.value("reported_tcb", json::object());
   for (const config::v1::MinimumTcb& minimum : policy.minimum_tcb()) {
     if (minimum.product() != product) continue;
-    const std::pair<const char*, std::uint32_t> parts[] = {
-        {"fmc", minimum.fmc()}, {"bl", minimum.bl()}, {"tee", minimum.tee()}, {"snp", minimum.snp()}, {"ucode", minimum.ucode()}};
+    const std::pair<const char*, std::uint32_t> parts[] = {{"fmc", minimum.fmc()},
+                                                           {"bl", minimum.bl()},
+                                                           {"tee", minimum.tee()},
+                                                           {"snp", minimum.snp()},
+                                                           {"ucode", minimum.ucode()}};
     for (const auto& [name, least] : parts) {
       const std::uint32_t seen = tcb.value(name, 0u);
-      if (seen < least) Add(a, v1::DENY_REASON_TCB_TOO_LOW, absl::StrCat("reported_tcb.", name), absl::StrCat(seen), absl::StrCat("at least ", least));
+      if (seen < least)
+        Add(a, v1::DENY_REASON_TCB_TOO_LOW, absl::StrCat("reported_tcb.", name), absl::StrCat(seen),
+            absl::StrCat("at least ", least));
     }
     return;
   }
@@ -65,7 +71,8 @@ void JudgeSnp(const config::v1::SnpPolicy& policy, const json& claims, Appraisal
   if (claims.value("migrate_ma", true) && !policy.allow_migration_agent()) {
     Add(a, v1::DENY_REASON_GUEST_POLICY_NOT_ALLOWED, "migrate_ma", "true", "false");
   }
-  if (claims.value("smt", true) && policy.forbid_smt()) Add(a, v1::DENY_REASON_GUEST_POLICY_NOT_ALLOWED, "smt", "true", "false");
+  if (claims.value("smt", true) && policy.forbid_smt())
+    Add(a, v1::DENY_REASON_GUEST_POLICY_NOT_ALLOWED, "smt", "true", "false");
   const std::string signing_key = claims.value("signing_key", "");
   const auto& keys = policy.allowed_signing_keys();
   if (std::find(keys.begin(), keys.end(), signing_key) == keys.end()) {
@@ -75,47 +82,57 @@ void JudgeSnp(const config::v1::SnpPolicy& policy, const json& claims, Appraisal
     const absl::StatusOr<std::string> seen = FromHex(claims.value("host_data", ""));
     const auto& allowed = policy.allowed_host_data();
     if (!seen.ok() || std::find(allowed.begin(), allowed.end(), *seen) == allowed.end()) {
-      Add(a, v1::DENY_REASON_GUEST_POLICY_NOT_ALLOWED, "host_data", claims.value("host_data", ""), "one that allowed_host_data names");
+      Add(a, v1::DENY_REASON_GUEST_POLICY_NOT_ALLOWED, "host_data", claims.value("host_data", ""),
+          "one that allowed_host_data names");
     }
   }
   JudgeMinimumTcb(policy, claims, a);
 }
 
-// A log that explains none of the PCRs that policy asks for replays trivially, so each of them must be one that it extends.
+// A log that explains none of the PCRs that policy asks for replays trivially, so each of them must be one that it
+// extends.
 bool LogExplains(const config::v1::TpmPolicy& policy, const json& claims) {
   const json replayed = claims.value(json::json_pointer("/event_log/replayed/" + policy.bank()), json::array());
-  return std::all_of(policy.pcrs().begin(), policy.pcrs().end(),
-                     [&](std::uint32_t pcr) { return std::find(replayed.begin(), replayed.end(), pcr) != replayed.end(); });
+  return std::all_of(policy.pcrs().begin(), policy.pcrs().end(), [&](std::uint32_t pcr) {
+    return std::find(replayed.begin(), replayed.end(), pcr) != replayed.end();
+  });
 }
 
 void JudgeTpm(const config::v1::TpmPolicy& policy, const json& claims, bool has_event_log, Appraisal& a) {
   const std::string alg = policy.bank() == "sha384" ? "0xc" : "0xb";
-  json expected = json::array({json::array({alg, std::vector<std::uint32_t>(policy.pcrs().begin(), policy.pcrs().end())})});
+  json expected =
+      json::array({json::array({alg, std::vector<std::uint32_t>(policy.pcrs().begin(), policy.pcrs().end())})});
   const json seen = claims.value("pcr_select", json(nullptr));
   if (seen != expected) Add(a, v1::DENY_REASON_PCR_SELECTION_NOT_ALLOWED, "pcr_select", seen.dump(), expected.dump());
   if (policy.require_event_log() && !(has_event_log && LogExplains(policy, claims))) {
-    Add(a, v1::DENY_REASON_EVENT_LOG_MISMATCH, "event_log", has_event_log ? claims.value("event_log", json()).dump() : "none",
+    Add(a, v1::DENY_REASON_EVENT_LOG_MISMATCH, "event_log",
+        has_event_log ? claims.value("event_log", json()).dump() : "none",
         absl::StrCat("one that extends each of PCR ", absl::StrJoin(policy.pcrs(), ","), " of ", policy.bank()));
   }
   a.trustworthiness["configuration"] = kConfigurationApproved;
 }
 
-void JudgeReference(const CompiledEvidencePolicy& policy, const ReferenceValueIndex& references, absl::Time now, Appraisal& a) {
+void JudgeReference(const CompiledEvidencePolicy& policy, const ReferenceValueIndex& references, absl::Time now,
+                    Appraisal& a) {
   const Reference* found = references.Find(a.claims.measurement_key);
   if (found == nullptr) {
     a.trustworthiness["executables"] = kExecutablesUnrecognised;
     if (!policy.policy.insecure_accept_unknown_software()) {
-      Add(a, v1::DENY_REASON_MEASUREMENT_UNKNOWN, "measurement", a.claims.measurement_key, absl::StrCat("one of ", references.size(), " reference values"), "reference values");
+      Add(a, v1::DENY_REASON_MEASUREMENT_UNKNOWN, "measurement", a.claims.measurement_key,
+          absl::StrCat("one of ", references.size(), " reference values"), "reference values");
     }
     return;
   }
   a.reference = *found;
   a.trustworthiness["executables"] = kExecutablesApproved;
   const std::string source = absl::StrCat("reference value ", found->name, " ", found->version, " of ", found->vendor);
-  if (found->withdrawn) Add(a, v1::DENY_REASON_REFERENCE_VALUE_EXPIRED, "measurement", a.claims.measurement_key, "software that is not withdrawn", source);
+  if (found->withdrawn)
+    Add(a, v1::DENY_REASON_REFERENCE_VALUE_EXPIRED, "measurement", a.claims.measurement_key,
+        "software that is not withdrawn", source);
   if (now >= found->valid_until) {
     Add(a, v1::DENY_REASON_REFERENCE_VALUE_EXPIRED, "measurement", a.claims.measurement_key,
-        absl::StrCat("appraisal before ", absl::FormatTime(absl::RFC3339_sec, found->valid_until, absl::UTCTimeZone())), source);
+        absl::StrCat("appraisal before ", absl::FormatTime(absl::RFC3339_sec, found->valid_until, absl::UTCTimeZone())),
+        source);
   }
 }
 
@@ -127,15 +144,18 @@ void JudgeConditions(const CompiledEvidencePolicy& policy, Appraisal& a) {
   evidence["insecure"] = a.claims.insecure;
   activation.Set("evidence", JsonToCel(evidence));
   if (a.reference.has_value()) {
-    activation.Set("software", JsonToCel({{"name", a.reference->name}, {"version", a.reference->version}, {"vendor", a.reference->vendor}}));
+    activation.Set(
+        "software",
+        JsonToCel({{"name", a.reference->name}, {"version", a.reference->version}, {"vendor", a.reference->vendor}}));
   }
   for (const FailedCondition& failed : policy.conditions.Failed(activation)) {
-    Add(a, v1::DENY_REASON_APPRAISAL_POLICY_REFUSED, failed.source, failed.error.empty() ? failed.seen : failed.error, failed.expected,
-        absl::StrCat("condition ", failed.name));
+    Add(a, v1::DENY_REASON_APPRAISAL_POLICY_REFUSED, failed.source, failed.error.empty() ? failed.seen : failed.error,
+        failed.expected, absl::StrCat("condition ", failed.name));
   }
 }
 
-// A finding that is a bar of policy over otherwise genuine Evidence: everything verifies under a key for which nobody vouches.
+// A finding that is a bar of policy over otherwise genuine Evidence: everything verifies under a key for which nobody
+// vouches.
 bool IsPolicyBar(const Finding& finding) { return finding.reason == v1::DENY_REASON_ATTESTATION_KEY_NOT_ENDORSED; }
 
 bool FormatAllowed(const CompiledEvidencePolicy& policy, const std::string& format) {
@@ -144,7 +164,8 @@ bool FormatAllowed(const CompiledEvidencePolicy& policy, const std::string& form
 
 }  // namespace
 
-Appraisal AppraiseResult(EvidenceResult result, bool has_event_log, const CompiledEvidencePolicy& policy, const ReferenceValueIndex& references, absl::Time now) {
+Appraisal AppraiseResult(EvidenceResult result, bool has_event_log, const CompiledEvidencePolicy& policy,
+                         const ReferenceValueIndex& references, absl::Time now) {
   Appraisal a;
   a.claims = std::move(result.claims);
   a.findings = std::move(result.findings);
@@ -160,19 +181,21 @@ Appraisal AppraiseResult(EvidenceResult result, bool has_event_log, const Compil
   }
   a.verdict = a.findings.empty() ? Verdict::kAccept : Verdict::kDenyPolicy;
   if (a.verdict == Verdict::kAccept) {
-    const bool warning = a.trustworthiness["executables"] == kExecutablesUnrecognised || a.trustworthiness["configuration"] == kConfigurationDebug;
+    const bool warning = a.trustworthiness["executables"] == kExecutablesUnrecognised ||
+                         a.trustworthiness["configuration"] == kConfigurationDebug;
     a.status = warning ? EarStatus::kWarning : EarStatus::kAffirming;
   }
   return a;
 }
 
-Appraisal AppraiseEvidence(const v1::Evidence& evidence, const CompiledEvidencePolicy& policy, const ReferenceValueIndex& references, const TrustStore& trust,
-                           absl::Time now) {
+Appraisal AppraiseEvidence(const v1::Evidence& evidence, const CompiledEvidencePolicy& policy,
+                           const ReferenceValueIndex& references, const TrustStore& trust, absl::Time now) {
   switch (evidence.format_case()) {
     case v1::Evidence::kSevSnp:
       return AppraiseResult(VerifySnp(evidence.sev_snp(), trust, now), false, policy, references, now);
     case v1::Evidence::kTpm2:
-      return AppraiseResult(VerifyTpm(evidence.tpm2(), trust, now), !evidence.tpm2().event_log().empty(), policy, references, now);
+      return AppraiseResult(VerifyTpm(evidence.tpm2(), trust, now), !evidence.tpm2().event_log().empty(), policy,
+                            references, now);
     case v1::Evidence::FORMAT_NOT_SET:
       break;
   }
@@ -182,26 +205,32 @@ Appraisal AppraiseEvidence(const v1::Evidence& evidence, const CompiledEvidenceP
 }
 
 std::string FindingText(const Finding& f) {
-  return absl::StrCat(DenyReasonName(f.reason), ": ", f.claim, ": saw ", f.seen.empty() ? "nothing" : f.seen, ", expected ", f.expected, " (", f.source, ")");
+  return absl::StrCat(DenyReasonName(f.reason), ": ", f.claim, ": saw ", f.seen.empty() ? "nothing" : f.seen,
+                      ", expected ", f.expected, " (", f.source, ")");
 }
 
 absl::Status RefusalOf(const Appraisal& appraisal) {
-  if (appraisal.findings.empty()) return Deny(v1::DENY_REASON_INTERNAL, "an appraisal without findings was not accepted");
+  if (appraisal.findings.empty())
+    return Deny(v1::DENY_REASON_INTERNAL, "an appraisal without findings was not accepted");
   std::vector<std::string> texts;
   for (const Finding& finding : appraisal.findings) texts.push_back(FindingText(finding));
   return Deny(appraisal.findings.front().reason, absl::StrJoin(texts, "; "));
 }
 
 json ClaimsForResults(const EvidenceClaims& claims) {
-  static const char* const kKept[] = {"version",    "product",   "guest_svn", "policy",    "debug",    "migrate_ma",    "smt",               "vmpl",
-                                      "signing_key", "reported_tcb", "measurement", "host_data", "family_id", "image_id", "id_key_digest", "author_key_digest",
-                                      "cpuid_fms",  "pcr_select", "pcr_digest", "pcrs",      "firmware_version", "ak_endorsed_by"};
+  static const char* const kKept[] = {
+      "version",           "product",       "guest_svn",  "policy",      "debug",
+      "migrate_ma",        "smt",           "vmpl",       "signing_key", "reported_tcb",
+      "measurement",       "host_data",     "family_id",  "image_id",    "id_key_digest",
+      "author_key_digest", "cpuid_fms",     "pcr_select", "pcr_digest",  "pcrs",
+      "firmware_version",  "ak_endorsed_by"};
   json kept = {{"format", claims.format}, {"insecure", claims.insecure}};
   for (const char* name : kKept) {
     if (const auto found = claims.claims.find(name); found != claims.claims.end()) kept[name] = *found;
   }
   // Who enrolled the key by hand named the machine; that it was by hand is enough.
-  if (kept.contains("ak_endorsed_by") && absl::StartsWith(kept["ak_endorsed_by"].get<std::string>(), "operator:")) kept["ak_endorsed_by"] = "operator";
+  if (kept.contains("ak_endorsed_by") && absl::StartsWith(kept["ak_endorsed_by"].get<std::string>(), "operator:"))
+    kept["ak_endorsed_by"] = "operator";
   return kept;
 }
 

@@ -1,4 +1,5 @@
-// The Verifier's decision (RFC 9334 section 7, B4 D3 A5 C6): is this Evidence genuine, and does the appraisal policy accept what it says. Plain functions over values.
+// The Verifier's decision (RFC 9334 section 7, B4 D3 A5 C6): is this Evidence genuine, and does the appraisal policy
+// accept what it says. Plain functions over values.
 #ifndef TWI_SERVICES_VERIFIER_APPRAISE_EVIDENCE_H_
 #define TWI_SERVICES_VERIFIER_APPRAISE_EVIDENCE_H_
 
@@ -33,21 +34,26 @@ struct Appraisal {
   std::map<std::string, int> trustworthiness;
 };
 
-// Checks, in this order: the format's own verification (formats/*.h), a development chain only through TrustStore::insecure_anchors; the format is one that the policy names
-// (EVIDENCE_FORMAT_UNSUPPORTED); debug, VMPL, migration agent, SMT, signing key, host data, minimum TCB (sev-snp); bank, selection, and where policy requires one an event log that
-// extends each of the policy's PCRs (tpm2); a reference value in force for what was measured; the policy's conditions. Nothing is skipped because something else failed, so that the findings are complete; but no policy is evaluated over Evidence that is not
-// genuine. `freshness` is reported, not checked: MatchBinding is the caller's.
-Appraisal AppraiseEvidence(const v1::Evidence& evidence, const CompiledEvidencePolicy& policy, const ReferenceValueIndex& references, const TrustStore& trust,
-                           absl::Time now);
+// Checks, in this order: the format's own verification (formats/*.h), a development chain only through
+// TrustStore::insecure_anchors; the format is one that the policy names (EVIDENCE_FORMAT_UNSUPPORTED); debug, VMPL,
+// migration agent, SMT, signing key, host data, minimum TCB (sev-snp); bank, selection, and where policy requires one
+// an event log that extends each of the policy's PCRs (tpm2); a reference value in force for what was measured; the
+// policy's conditions. Nothing is skipped because something else failed, so that the findings are complete; but no
+// policy is evaluated over Evidence that is not genuine. `freshness` is reported, not checked: MatchBinding is the
+// caller's.
+Appraisal AppraiseEvidence(const v1::Evidence& evidence, const CompiledEvidencePolicy& policy,
+                           const ReferenceValueIndex& references, const TrustStore& trust, absl::Time now);
 
 // The same, for Evidence whose format's result is at hand already (twictl appraises files that hold several quotes).
-Appraisal AppraiseResult(EvidenceResult result, bool has_event_log, const CompiledEvidencePolicy& policy, const ReferenceValueIndex& references, absl::Time now);
+Appraisal AppraiseResult(EvidenceResult result, bool has_event_log, const CompiledEvidencePolicy& policy,
+                         const ReferenceValueIndex& references, absl::Time now);
 
 // The refusal of an appraisal that was not accepted: the first finding's reason, every finding in the detail.
 absl::Status RefusalOf(const Appraisal& appraisal);
 std::string FindingText(const Finding& finding);
 
-// What of the claims may stand in Attestation Results: no chip id, no clock, nothing that names one machine (RFC 9334 section 11).
+// What of the claims may stand in Attestation Results: no chip id, no clock, nothing that names one machine (RFC 9334
+// section 11).
 nlohmann::json ClaimsForResults(const EvidenceClaims& claims);
 
 }  // namespace twi::verifier

@@ -16,9 +16,9 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::SnpChain;
 using ::testing::UnorderedElementsAre;
 using ::twi::testing::StatusIs;
-using testing::SnpChain;
 
 constexpr std::size_t kPolicyByte = 0x0a, kVmpl = 0x30, kMeasurement = 0x90, kHostData = 0xc0;
 
@@ -210,13 +210,15 @@ TEST_F(AppraiseSnpTest, ARefusedConditionIsNamedWithWhatWasSeen) {
       "- {name: has a region, expression: 'evidence.region == \"eu\"'}\n");
   const Appraisal refused = Appraise(Chain().Report());
   EXPECT_EQ(refused.verdict, Verdict::kDenyPolicy);
-  ASSERT_THAT(Reasons(refused), ElementsAre(v1::DENY_REASON_APPRAISAL_POLICY_REFUSED, v1::DENY_REASON_APPRAISAL_POLICY_REFUSED));
+  ASSERT_THAT(Reasons(refused),
+              ElementsAre(v1::DENY_REASON_APPRAISAL_POLICY_REFUSED, v1::DENY_REASON_APPRAISAL_POLICY_REFUSED));
   EXPECT_EQ(refused.findings[0].source, "condition new enough");
   EXPECT_THAT(refused.findings[0].seen, HasSubstr("1.2.0"));
   EXPECT_EQ(refused.findings[1].source, "condition has a region");
   EXPECT_THAT(refused.findings[1].seen, HasSubstr("region")) << "an absent field is an error, not false";
-  EXPECT_THAT(RefusalOf(refused), StatusIs(v1::DENY_REASON_APPRAISAL_POLICY_REFUSED,
-                                           AllOf(HasSubstr("new enough"), HasSubstr("has a region"), HasSubstr("1.3.0"))));
+  EXPECT_THAT(RefusalOf(refused),
+              StatusIs(v1::DENY_REASON_APPRAISAL_POLICY_REFUSED,
+                       AllOf(HasSubstr("new enough"), HasSubstr("has a region"), HasSubstr("1.3.0"))));
 }
 
 TEST_F(AppraiseSnpTest, AConditionOnUnknownSoftwareFails) {
@@ -261,7 +263,8 @@ TEST_F(AppraiseSnpTest, ResultsNameNoMachine) {
   const EvidenceClaims claims = Appraise(Chain().Report()).claims;
   ASSERT_TRUE(claims.claims.contains("chip_id"));
   const nlohmann::json kept = ClaimsForResults(claims);
-  for (const char* name : {"chip_id", "report_id", "report_id_ma", "report_data", "platform_info", "key_info", "endorsement"}) {
+  for (const char* name :
+       {"chip_id", "report_id", "report_id_ma", "report_data", "platform_info", "key_info", "endorsement"}) {
     EXPECT_FALSE(kept.contains(name)) << name;
   }
   EXPECT_EQ(kept["measurement"], ToHex(std::string(48, 'm')));
@@ -351,7 +354,8 @@ std::string EventLogOf(const std::vector<std::uint32_t>& pcrs, const std::string
 }
 
 TEST_F(AppraiseTpmTest, ARequiredEventLogExplainsEveryPcrOfThePolicy) {
-  policy_ = PolicyFromYaml("id: test\ntpm2:\n  pcrs: [0, 7]\n  require_event_log: true\ninsecure_accept_unknown_software: true\n");
+  policy_ = PolicyFromYaml(
+      "id: test\ntpm2:\n  pcrs: [0, 7]\n  require_event_log: true\ninsecure_accept_unknown_software: true\n");
   const std::string digest(32, 'd');
   const std::string value = crypto::Sha256(absl::StrCat(std::string(32, '\0'), digest));
   evidence_ = *BuildTpmEvidence(ak_, "f", {{0, value}, {7, value}});

@@ -60,8 +60,15 @@ std::string OidText(absl::string_view content) {
 std::string AttributeName(const std::string& oid) {
   static constexpr struct {
     const char *oid, *name;
-  } kNames[] = {{"2.5.4.3", "CN"}, {"2.5.4.7", "L"},       {"2.5.4.8", "ST"}, {"2.5.4.10", "O"}, {"2.5.4.11", "OU"},
-                {"2.5.4.6", "C"},  {"2.5.4.9", "STREET"}, {"0.9.2342.19200300.100.1.25", "DC"},  {"0.9.2342.19200300.100.1.1", "UID"}};
+  } kNames[] = {{"2.5.4.3", "CN"},
+                {"2.5.4.7", "L"},
+                {"2.5.4.8", "ST"},
+                {"2.5.4.10", "O"},
+                {"2.5.4.11", "OU"},
+                {"2.5.4.6", "C"},
+                {"2.5.4.9", "STREET"},
+                {"0.9.2342.19200300.100.1.25", "DC"},
+                {"0.9.2342.19200300.100.1.1", "UID"}};
   for (const auto& known : kNames) {
     if (oid == known.oid) return known.name;
   }
@@ -88,7 +95,8 @@ std::optional<std::string> AttributeText(absl::string_view rdn_element) {
   const std::optional<Element> value = Read(rdn_element);
   if (!type || type->tag != kOid || !value || !rdn_element.empty()) return std::nullopt;
   const bool text = value->tag == kUtf8 || value->tag == kPrintable || value->tag == kIa5;
-  return absl::StrCat(AttributeName(OidText(type->content)), "=", text ? Escape(value->content) : absl::StrCat("#", ToHex(value->content)));
+  return absl::StrCat(AttributeName(OidText(type->content)), "=",
+                      text ? Escape(value->content) : absl::StrCat("#", ToHex(value->content)));
 }
 
 }  // namespace
@@ -104,7 +112,8 @@ std::string NameToText(absl::string_view name_der) {
     std::vector<std::string> attributes;
     while (!rdn->content.empty()) {
       const std::optional<Element> attribute = Read(rdn->content);
-      const std::optional<std::string> text = attribute && attribute->tag == kSequence ? AttributeText(attribute->content) : std::nullopt;
+      const std::optional<std::string> text =
+          attribute && attribute->tag == kSequence ? AttributeText(attribute->content) : std::nullopt;
       if (!text) return kMalformed;
       attributes.push_back(*text);
     }

@@ -15,11 +15,14 @@ constexpr char kSealContext[] = "verifier/encryption-key";
 
 }  // namespace
 
-const char kEncryptionKeySchema[] = "CREATE TABLE encryption_key (id INTEGER PRIMARY KEY CHECK (id = 1), sealed_hex TEXT NOT NULL)";
+const char kEncryptionKeySchema[] =
+    "CREATE TABLE encryption_key (id INTEGER PRIMARY KEY CHECK (id = 1), sealed_hex TEXT NOT NULL)";
 
-EncryptionKey::EncryptionKey(crypto::HpkePrivateKey key) : key_(std::move(key)), kid_(ToHex(crypto::Sha256(key_.spki()).substr(0, 16))) {}
+EncryptionKey::EncryptionKey(crypto::HpkePrivateKey key)
+    : key_(std::move(key)), kid_(ToHex(crypto::Sha256(key_.spki()).substr(0, 16))) {}
 
-absl::StatusOr<EncryptionKey> EncryptionKey::Load(storage::Database& database, const storage::Sealer& sealer, crypto::Random& random) {
+absl::StatusOr<EncryptionKey> EncryptionKey::Load(storage::Database& database, const storage::Sealer& sealer,
+                                                  crypto::Random& random) {
   std::string sealed_hex;
   TWI_RETURN_IF_ERROR(database.Read([&](storage::Session& session) {
     session.Row("SELECT sealed_hex FROM encryption_key WHERE id = 1", soci::into(sealed_hex));
@@ -41,12 +44,17 @@ absl::StatusOr<EncryptionKey> EncryptionKey::Load(storage::Database& database, c
   return EncryptionKey(std::move(key));
 }
 
-absl::StatusOr<SecretBytes> EncryptionKey::Open(const v1::EncryptedEvidence& encrypted, const v1::Binding& binding) const {
+absl::StatusOr<SecretBytes> EncryptionKey::Open(const v1::EncryptedEvidence& encrypted,
+                                                const v1::Binding& binding) const {
   constexpr std::size_t kMaxCiphertext = 260 * 1024;
-  if (encrypted.kid() != kid_) return Deny(v1::DENY_REASON_EVIDENCE_DECRYPTION_FAILED, absl::StrCat("encrypted to key ", encrypted.kid().substr(0, 64), ", ours is ", kid_));
+  if (encrypted.kid() != kid_)
+    return Deny(v1::DENY_REASON_EVIDENCE_DECRYPTION_FAILED,
+                absl::StrCat("encrypted to key ", encrypted.kid().substr(0, 64), ", ours is ", kid_));
   if (encrypted.enc().size() != 32) return Deny(v1::DENY_REASON_EVIDENCE_DECRYPTION_FAILED, "enc is not 32 bytes");
-  if (encrypted.ciphertext().size() > kMaxCiphertext) return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, "ciphertext is over 260 KiB");
-  absl::StatusOr<SecretBytes> opened = key_.Open({encrypted.enc(), encrypted.ciphertext()}, kEvidenceHpkeInfo, BindingValue64(binding));
+  if (encrypted.ciphertext().size() > kMaxCiphertext)
+    return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, "ciphertext is over 260 KiB");
+  absl::StatusOr<SecretBytes> opened =
+      key_.Open({encrypted.enc(), encrypted.ciphertext()}, kEvidenceHpkeInfo, BindingValue64(binding));
   if (!opened.ok()) return Deny(v1::DENY_REASON_EVIDENCE_DECRYPTION_FAILED, opened.status().message());
   return opened;
 }

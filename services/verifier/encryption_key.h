@@ -21,7 +21,8 @@ constexpr char kEvidenceHpkeInfo[] = "twi/v1/encrypted-evidence";
 
 class EncryptionKey {
  public:
-  static absl::StatusOr<EncryptionKey> Load(storage::Database& database, const storage::Sealer& sealer, crypto::Random& random);
+  static absl::StatusOr<EncryptionKey> Load(storage::Database& database, const storage::Sealer& sealer,
+                                            crypto::Random& random);
   const std::string& kid() const { return kid_; }  // hex of the first 16 bytes of SHA-256 over the SPKI
   const std::string& spki() const { return key_.spki(); }
 

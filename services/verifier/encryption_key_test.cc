@@ -1,9 +1,9 @@
 #include "services/verifier/encryption_key.h"
 
 #include "common/binding/binding.h"
+#include "common/encoding/encoding.h"
 #include "common/storage/session.h"
 #include "common/testing/matchers.h"
-#include "common/encoding/encoding.h"
 #include "services/verifier/testing/verifier_under_test.h"
 
 namespace twi::verifier {

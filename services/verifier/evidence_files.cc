@@ -6,10 +6,10 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/snp_cert_table/snp_cert_table.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "services/verifier/endorsement_files.h"
-#include "common/snp_cert_table/snp_cert_table.h"
 #include "services/verifier/formats/snp_report.h"
 #include "services/verifier/formats/snp_tsm_report.h"
 #include "services/verifier/formats/tpm_files.h"
@@ -21,25 +21,32 @@ enum class Kind { kSnpReport, kTsmJson, kTsmCbor, kTpm, kEndorsement, kUnknown }
 
 constexpr std::size_t kMaxSnpCertificates = 8;
 
-bool LooksLikeCborMap(absl::string_view bytes) { return !bytes.empty() && (static_cast<unsigned char>(bytes[0]) & 0xe0) == 0xa0; }
+bool LooksLikeCborMap(absl::string_view bytes) {
+  return !bytes.empty() && (static_cast<unsigned char>(bytes[0]) & 0xe0) == 0xa0;
+}
 
-// A report cut short or long still begins like one: a version, a guest SVN in the low bytes, and the reserved-one bit of the guest policy.
+// A report cut short or long still begins like one: a version, a guest SVN in the low bytes, and the reserved-one bit
+// of the guest policy.
 bool LooksLikeBrokenSnpReport(absl::string_view bytes) {
-  return bytes.size() >= 0x10 && bytes[0] > 0 && bytes[0] < 16 && bytes.substr(1, 3) == absl::string_view("\0\0\0", 3) && (bytes[0x0a] & 2) != 0;
+  return bytes.size() >= 0x10 && bytes[0] > 0 && bytes[0] < 16 &&
+         bytes.substr(1, 3) == absl::string_view("\0\0\0", 3) && (bytes[0x0a] & 2) != 0;
 }
 
 Kind KindOf(const EvidenceFile& file) {
   const absl::string_view bytes = file.bytes;
   if (EndorsementKindOf(bytes) != EndorsementKind::kNone) return Kind::kEndorsement;
   if (bytes.size() == kSnpReportSize && !LooksLikeTpm(bytes, "")) return Kind::kSnpReport;
-  if (absl::StartsWith(absl::StripLeadingAsciiWhitespace(bytes), "{") && absl::StrContains(bytes, "\"outblob\"")) return Kind::kTsmJson;
+  if (absl::StartsWith(absl::StripLeadingAsciiWhitespace(bytes), "{") && absl::StrContains(bytes, "\"outblob\""))
+    return Kind::kTsmJson;
   if (LooksLikeCborMap(bytes) && absl::StrContains(bytes, "outblob")) return Kind::kTsmCbor;
   if (LooksLikeTpm(bytes, file.name)) return Kind::kTpm;
   if (LooksLikeBrokenSnpReport(bytes)) return Kind::kSnpReport;
   return Kind::kUnknown;
 }
 
-bool IsEvidence(Kind kind) { return kind == Kind::kSnpReport || kind == Kind::kTsmJson || kind == Kind::kTsmCbor || kind == Kind::kTpm; }
+bool IsEvidence(Kind kind) {
+  return kind == Kind::kSnpReport || kind == Kind::kTsmJson || kind == Kind::kTsmCbor || kind == Kind::kTpm;
+}
 
 absl::Status Unsupported(const EvidenceFile& file, absl::string_view what) {
   return Deny(v1::DENY_REASON_EVIDENCE_FORMAT_UNSUPPORTED, absl::StrCat(file.name, ": ", what));
@@ -56,7 +63,8 @@ nlohmann::json TableEntries(absl::string_view table) {
 }
 
 absl::Status LoadTsm(const EvidenceFile& file, const TsmReport& tsm, LoadedEvidence& loaded) {
-  if (tsm.provider != "sev_guest") return Unsupported(file, absl::StrCat("tsm report of provider \"", tsm.provider, "\"; sev_guest is supported"));
+  if (tsm.provider != "sev_guest")
+    return Unsupported(file, absl::StrCat("tsm report of provider \"", tsm.provider, "\"; sev_guest is supported"));
   v1::SnpEvidence evidence;
   evidence.set_report(tsm.outblob);
   loaded.envelope = {{"provider", tsm.provider}};
@@ -65,7 +73,8 @@ absl::Status LoadTsm(const EvidenceFile& file, const TsmReport& tsm, LoadedEvide
     for (const SnpCertTableEntry& entry : entries) {
       if (!entry.what.empty()) evidence.add_certificates(entry.data);
     }
-    if (static_cast<std::size_t>(evidence.certificates_size()) > kMaxSnpCertificates) return Deny(v1::DENY_REASON_ENDORSEMENT_MALFORMED, "more than 8 certificates");
+    if (static_cast<std::size_t>(evidence.certificates_size()) > kMaxSnpCertificates)
+      return Deny(v1::DENY_REASON_ENDORSEMENT_MALFORMED, "more than 8 certificates");
     loaded.envelope["entries"] = TableEntries(tsm.auxblob);
   }
   loaded.snp.push_back(std::move(evidence));
@@ -88,28 +97,33 @@ absl::Status LoadSnp(const EvidenceFile& file, Kind kind, LoadedEvidence& loaded
 }
 
 absl::Status LoadEndorsement(const EvidenceFile& file, LoadedEvidence& loaded) {
-  if (EndorsementKindOf(file.bytes) == EndorsementKind::kCrl) return Unsupported(file, "a CRL alone; name the Evidence that it is about");
+  if (EndorsementKindOf(file.bytes) == EndorsementKind::kCrl)
+    return Unsupported(file, "a CRL alone; name the Evidence that it is about");
   TWI_ASSIGN_OR_RETURN(loaded.endorsement, CertificatesFromFile(file));
-  if (EndorsementKindOf(file.bytes) == EndorsementKind::kSnpCertTable) loaded.envelope = {{"entries", TableEntries(file.bytes)}};
+  if (EndorsementKindOf(file.bytes) == EndorsementKind::kSnpCertTable)
+    loaded.envelope = {{"entries", TableEntries(file.bytes)}};
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<LoadedEvidence> LoadEvidence(const EvidenceFile& main, const std::vector<EvidenceFile>& companions, EvidenceFormat format) {
+absl::StatusOr<LoadedEvidence> LoadEvidence(const EvidenceFile& main, const std::vector<EvidenceFile>& companions,
+                                            EvidenceFormat format) {
   LoadedEvidence loaded;
   loaded.companions = companions;
   EvidenceFile evidence = main;
   Kind kind = KindOf(main);
   if (kind == Kind::kEndorsement) {
-    const auto found = std::find_if(companions.begin(), companions.end(), [](const EvidenceFile& file) { return IsEvidence(KindOf(file)); });
+    const auto found = std::find_if(companions.begin(), companions.end(),
+                                    [](const EvidenceFile& file) { return IsEvidence(KindOf(file)); });
     if (found != companions.end()) {
       evidence = *found;
       kind = KindOf(*found);
       loaded.companions[static_cast<std::size_t>(found - companions.begin())] = main;
     }
   }
-  if (format == EvidenceFormat::kSnp && kind == Kind::kUnknown) kind = Kind::kSnpReport;  // the operator says so: its parser names what is wrong
+  if (format == EvidenceFormat::kSnp && kind == Kind::kUnknown)
+    kind = Kind::kSnpReport;  // the operator says so: its parser names what is wrong
   if (format == EvidenceFormat::kTpm && kind == Kind::kUnknown) kind = Kind::kTpm;
   loaded.evidence_name = evidence.name;
   switch (kind) {

@@ -23,7 +23,8 @@ absl::Status CheckSnp(config::v1::SnpPolicy& snp) {
   std::set<std::string> products;
   for (const config::v1::MinimumTcb& tcb : snp.minimum_tcb()) {
     if (!products.insert(tcb.product()).second) return Invalid("sev_snp.minimum_tcb.product", "each product once");
-    if (tcb.product() != "Milan" && tcb.product() != "Genoa" && tcb.product() != "Turin") return Invalid("sev_snp.minimum_tcb.product", "Milan, Genoa or Turin");
+    if (tcb.product() != "Milan" && tcb.product() != "Genoa" && tcb.product() != "Turin")
+      return Invalid("sev_snp.minimum_tcb.product", "Milan, Genoa or Turin");
     for (std::uint32_t level : {tcb.fmc(), tcb.bl(), tcb.tee(), tcb.snp(), tcb.ucode()}) {
       if (level > 255) return Invalid("sev_snp.minimum_tcb", "levels 0..255");
     }
@@ -47,14 +48,16 @@ absl::Status CheckTpm(config::v1::TpmPolicy& tpm) {
   if (tpm.bank() != "sha256" && tpm.bank() != "sha384") return Invalid("tpm2.bank", "sha256 or sha384");
   if (tpm.pcrs().empty()) return Invalid("tpm2.pcrs", "at least one PCR");
   for (int i = 0; i < tpm.pcrs_size(); ++i) {
-    if (tpm.pcrs(i) > 23 || (i > 0 && tpm.pcrs(i) <= tpm.pcrs(i - 1))) return Invalid("tpm2.pcrs", "ascending indexes 0..23, each once");
+    if (tpm.pcrs(i) > 23 || (i > 0 && tpm.pcrs(i) <= tpm.pcrs(i - 1)))
+      return Invalid("tpm2.pcrs", "ascending indexes 0..23, each once");
   }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<CompiledEvidencePolicy> CompileEvidencePolicy(const config::v1::EvidencePolicy& policy, absl::string_view document) {
+absl::StatusOr<CompiledEvidencePolicy> CompileEvidencePolicy(const config::v1::EvidencePolicy& policy,
+                                                             absl::string_view document) {
   CompiledEvidencePolicy compiled;
   compiled.policy = policy;
   if (policy.id().empty() || policy.id().size() > 256) return Invalid("id", "1..256 characters");
@@ -62,9 +65,13 @@ absl::StatusOr<CompiledEvidencePolicy> CompileEvidencePolicy(const config::v1::E
   if (policy.has_sev_snp()) TWI_RETURN_IF_ERROR(CheckSnp(*compiled.policy.mutable_sev_snp()));
   if (policy.has_tpm2()) TWI_RETURN_IF_ERROR(CheckTpm(*compiled.policy.mutable_tpm2()));
   std::vector<std::pair<std::string, std::string>> named;
-  for (const config::v1::Condition& condition : policy.conditions()) named.emplace_back(condition.name(), condition.expression());
-  absl::StatusOr<Conditions> conditions = Conditions::Compile(named, {{"evidence", EvidenceType()}, {"software", SoftwareType()}});
-  if (!conditions.ok()) return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("evidence policy: ", std::string(conditions.status().message())));
+  for (const config::v1::Condition& condition : policy.conditions())
+    named.emplace_back(condition.name(), condition.expression());
+  absl::StatusOr<Conditions> conditions =
+      Conditions::Compile(named, {{"evidence", EvidenceType()}, {"software", SoftwareType()}});
+  if (!conditions.ok())
+    return Deny(v1::DENY_REASON_CONFIG_INVALID,
+                absl::StrCat("evidence policy: ", std::string(conditions.status().message())));
   compiled.conditions = *std::move(conditions);
   compiled.id = absl::StrCat(policy.id(), "@sha256:", ToHex(crypto::Sha256(document)));
   return compiled;

@@ -17,9 +17,11 @@ struct CompiledEvidencePolicy {
   std::string id;  // "<id>@sha256:<hex of the document>": ear_appraisal_policy_ids
 };
 
-// `document` is the text whose digest names the policy. Checks: id set, at least one format, products known and each once, VMPLs 0..3, bank known, PCRs ascending 0..23 and not empty, host data
-// of 32 bytes, signing keys known, conditions compile over `evidence` and `software`. CONFIG_INVALID.
-absl::StatusOr<CompiledEvidencePolicy> CompileEvidencePolicy(const config::v1::EvidencePolicy& policy, absl::string_view document);
+// `document` is the text whose digest names the policy. Checks: id set, at least one format, products known and each
+// once, VMPLs 0..3, bank known, PCRs ascending 0..23 and not empty, host data of 32 bytes, signing keys known,
+// conditions compile over `evidence` and `software`. CONFIG_INVALID.
+absl::StatusOr<CompiledEvidencePolicy> CompileEvidencePolicy(const config::v1::EvidencePolicy& policy,
+                                                             absl::string_view document);
 
 }  // namespace twi::verifier
 

@@ -9,10 +9,10 @@
 namespace twi::verifier {
 namespace {
 
+using config::v1::EvidencePolicy;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::twi::testing::StatusIs;
-using config::v1::EvidencePolicy;
 
 constexpr char kDocument[] = "the document";
 
@@ -67,7 +67,8 @@ TEST(EvidencePolicyTest, RefusesEachFaultByName) {
          p.clear_tpm2();
        }},
       {"allowed_vmpl", [](EvidencePolicy& p) { p.mutable_sev_snp()->add_allowed_vmpl(4); }},
-      {"minimum_tcb.product", [](EvidencePolicy& p) { p.mutable_sev_snp()->mutable_minimum_tcb(0)->set_product("Rome"); }},
+      {"minimum_tcb.product",
+       [](EvidencePolicy& p) { p.mutable_sev_snp()->mutable_minimum_tcb(0)->set_product("Rome"); }},
       {"minimum_tcb.product", [](EvidencePolicy& p) { p.mutable_sev_snp()->add_minimum_tcb(); }},
       {"minimum_tcb", [](EvidencePolicy& p) { p.mutable_sev_snp()->mutable_minimum_tcb(0)->set_ucode(256); }},
       {"minimum_tcb.fmc", [](EvidencePolicy& p) { p.mutable_sev_snp()->mutable_minimum_tcb(0)->set_product("Milan"); }},
@@ -82,8 +83,10 @@ TEST(EvidencePolicyTest, RefusesEachFaultByName) {
       {"tpm2.pcrs", [](EvidencePolicy& p) { p.mutable_tpm2()->add_pcrs(23); }},
       {"evidence policy: ", [](EvidencePolicy& p) { p.mutable_conditions(0)->clear_name(); }},
       {"evidence policy: ", [](EvidencePolicy& p) { p.mutable_conditions(0)->set_expression("software.vendor"); }},
-      {"evidence policy: ", [](EvidencePolicy& p) { p.mutable_conditions(0)->set_expression("software.team == \"x\""); }},
-      {"evidence policy: ", [](EvidencePolicy& p) { p.mutable_conditions(0)->set_expression("results.status == \"x\""); }},
+      {"evidence policy: ",
+       [](EvidencePolicy& p) { p.mutable_conditions(0)->set_expression("software.team == \"x\""); }},
+      {"evidence policy: ",
+       [](EvidencePolicy& p) { p.mutable_conditions(0)->set_expression("results.status == \"x\""); }},
       {"evidence policy: ", [](EvidencePolicy& p) { *p.add_conditions() = p.conditions(0); }},
   };
   for (const auto& [field, fault] : faults) {

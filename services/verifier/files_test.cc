@@ -23,15 +23,19 @@ const SnpChain& Chain() {
 EvidenceFile ReportFile() { return {"report.bin", Chain().Report()}; }
 EvidenceFile LeafFile() { return {"vcek.der", Chain().leaf().der}; }
 
-std::string U32(std::uint32_t v) { return {static_cast<char>(v), static_cast<char>(v >> 8), static_cast<char>(v >> 16), static_cast<char>(v >> 24)}; }
+std::string U32(std::uint32_t v) {
+  return {static_cast<char>(v), static_cast<char>(v >> 8), static_cast<char>(v >> 16), static_cast<char>(v >> 24)};
+}
 
 std::string CertTable() {
   const std::string &ask = Chain().ask().der, &leaf = Chain().leaf().der;
-  return FromHex("4ab7b379bbac4fe4a02f05aef327c782").value() + U32(72) + U32(static_cast<std::uint32_t>(ask.size())) + FromHex("63da758de6644564adc5f4b93be8accd").value() +
-         U32(static_cast<std::uint32_t>(72 + ask.size())) + U32(static_cast<std::uint32_t>(leaf.size())) + std::string(24, '\0') + ask + leaf;
+  return FromHex("4ab7b379bbac4fe4a02f05aef327c782").value() + U32(72) + U32(static_cast<std::uint32_t>(ask.size())) +
+         FromHex("63da758de6644564adc5f4b93be8accd").value() + U32(static_cast<std::uint32_t>(72 + ask.size())) +
+         U32(static_cast<std::uint32_t>(leaf.size())) + std::string(24, '\0') + ask + leaf;
 }
 
-DenyReason ReasonOf(const EvidenceFile& main, const std::vector<EvidenceFile>& companions = {}, EvidenceFormat format = EvidenceFormat::kAuto) {
+DenyReason ReasonOf(const EvidenceFile& main, const std::vector<EvidenceFile>& companions = {},
+                    EvidenceFormat format = EvidenceFormat::kAuto) {
   return DenyReasonOf(LoadEvidence(main, companions, format).status());
 }
 
@@ -51,7 +55,8 @@ TEST(LoadEvidence, RecognisesSnpReports) {
 }
 
 TEST(LoadEvidence, ReadsTsmReportWithItsTable) {
-  const std::string json = "{\"provider\":\"sev_guest\\n\",\"outblob\":\"" + ToBase64Url(Chain().Report()) + "\",\"auxblob\":\"" + ToBase64Url(CertTable()) + "\"}";
+  const std::string json = "{\"provider\":\"sev_guest\\n\",\"outblob\":\"" + ToBase64Url(Chain().Report()) +
+                           "\",\"auxblob\":\"" + ToBase64Url(CertTable()) + "\"}";
   const auto loaded = LoadEvidence({"report.json", json}, {}, EvidenceFormat::kAuto);
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   ASSERT_EQ(loaded->snp.size(), 1u);
@@ -61,9 +66,11 @@ TEST(LoadEvidence, ReadsTsmReportWithItsTable) {
 
 TEST(LoadEvidence, RefusesBadTsmReports) {
   const std::string report = ToBase64Url(Chain().Report());
-  EXPECT_EQ(ReasonOf({"x", "{\"provider\":\"tdx_guest\",\"outblob\":\"" + report + "\"}"}), v1::DENY_REASON_EVIDENCE_FORMAT_UNSUPPORTED);
+  EXPECT_EQ(ReasonOf({"x", "{\"provider\":\"tdx_guest\",\"outblob\":\"" + report + "\"}"}),
+            v1::DENY_REASON_EVIDENCE_FORMAT_UNSUPPORTED);
   EXPECT_EQ(ReasonOf({"x", "{\"provider\":\"sev_guest\",\"outblob\":\"" + report}), v1::DENY_REASON_EVIDENCE_MALFORMED);
-  EXPECT_EQ(ReasonOf({"x", "{\"provider\":\"sev_guest\",\"outblob\":\"" + report + "\",\"auxblob\":\"AAAA\"}"}), v1::DENY_REASON_ENDORSEMENT_MALFORMED);
+  EXPECT_EQ(ReasonOf({"x", "{\"provider\":\"sev_guest\",\"outblob\":\"" + report + "\",\"auxblob\":\"AAAA\"}"}),
+            v1::DENY_REASON_ENDORSEMENT_MALFORMED);
 }
 
 TEST(LoadEvidence, TakesACompanionWithItsEvidence) {
@@ -87,7 +94,8 @@ TEST(LoadEvidence, TakesACertificateAloneForItself) {
 TEST(LoadEvidence, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(ReasonOf({"x", ""}), v1::DENY_REASON_EVIDENCE_MALFORMED);
   EXPECT_EQ(ReasonOf({"x", "some text"}), v1::DENY_REASON_EVIDENCE_FORMAT_UNSUPPORTED);
-  EXPECT_EQ(ReasonOf({"x", "some text"}, {ReportFile()}), v1::DENY_REASON_EVIDENCE_FORMAT_UNSUPPORTED) << "an unknown file is no companion";
+  EXPECT_EQ(ReasonOf({"x", "some text"}, {ReportFile()}), v1::DENY_REASON_EVIDENCE_FORMAT_UNSUPPORTED)
+      << "an unknown file is no companion";
   EXPECT_EQ(ReasonOf(ReportFile(), {}, EvidenceFormat::kTpm), v1::DENY_REASON_EVIDENCE_FORMAT_UNSUPPORTED);
   EXPECT_EQ(ReasonOf(LeafFile(), {}, EvidenceFormat::kSnp), v1::DENY_REASON_EVIDENCE_FORMAT_UNSUPPORTED);
   EXPECT_EQ(ReasonOf({"x", std::string("\x30\x82\x01\x00zz", 6)}), v1::DENY_REASON_ENDORSEMENT_MALFORMED);
@@ -95,7 +103,13 @@ TEST(LoadEvidence, RefusesWhatItDoesNotKnow) {
 
 TEST(EndorsementFiles, SortsCertificatesFromOthers) {
   TrustStore trust;
-  ASSERT_TRUE(AddEndorsementFiles({LeafFile(), {"ask.pem", crypto::CertificateToPem(Chain().ask().der)}, {"table", CertTable()}, {"key", Chain().leaf().public_key.spki()}, {"x", "text"}}, trust).ok());
+  ASSERT_TRUE(AddEndorsementFiles({LeafFile(),
+                                   {"ask.pem", crypto::CertificateToPem(Chain().ask().der)},
+                                   {"table", CertTable()},
+                                   {"key", Chain().leaf().public_key.spki()},
+                                   {"x", "text"}},
+                                  trust)
+                  .ok());
   EXPECT_EQ(trust.intermediates.size(), 4u);
   EXPECT_TRUE(trust.anchors.empty());
   EXPECT_TRUE(trust.crls.empty());
@@ -104,14 +118,17 @@ TEST(EndorsementFiles, SortsCertificatesFromOthers) {
 TEST(EndorsementFiles, PemInsideAnotherFormatIsNoCertificate) {
   const std::string pem = crypto::CertificateToPem(Chain().ask().der);
   EXPECT_EQ(EndorsementKindOf(pem), EndorsementKind::kCertificates);
-  EXPECT_EQ(EndorsementKindOf("subject: ASK\n" + pem), EndorsementKind::kCertificates) << "text before it, as openssl writes";
+  EXPECT_EQ(EndorsementKindOf("subject: ASK\n" + pem), EndorsementKind::kCertificates)
+      << "text before it, as openssl writes";
   EXPECT_EQ(EndorsementKindOf(std::string("\xd9\x01\xf5\xa1\x00\n", 6) + pem), EndorsementKind::kNone);
   EXPECT_EQ(EndorsementKindOf("{\"x5c\":\"" + pem + "\"}"), EndorsementKind::kNone);
 }
 
 TEST(EndorsementFiles, RefusesWhatDoesNotParse) {
-  for (const std::string& bad : {Chain().leaf().der.substr(0, 300), std::string("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
-                                 std::string("-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"), CertTable().substr(0, 200)}) {
+  for (const std::string& bad :
+       {Chain().leaf().der.substr(0, 300),
+        std::string("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+        std::string("-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"), CertTable().substr(0, 200)}) {
     TrustStore trust;
     EXPECT_EQ(DenyReasonOf(AddEndorsementFiles({{"bad", bad}}, trust)), v1::DENY_REASON_ENDORSEMENT_MALFORMED);
   }
@@ -125,7 +142,10 @@ TEST(EndorsementFiles, PinsRootsOnly) {
   EXPECT_EQ(trust.anchors[0].der, Chain().ark().der);
   EXPECT_EQ(trust.intermediates.size(), 1u);
   TrustStore none;
-  EXPECT_FALSE(AddTrustAnchorFile({"x", crypto::CertificateToPem(Chain().ask().der) + crypto::CertificateToPem(Chain().leaf().der)}, none).ok());
+  EXPECT_FALSE(
+      AddTrustAnchorFile(
+          {"x", crypto::CertificateToPem(Chain().ask().der) + crypto::CertificateToPem(Chain().leaf().der)}, none)
+          .ok());
   EXPECT_FALSE(AddTrustAnchorFile({"x", "text"}, none).ok());
   EXPECT_TRUE(none.anchors.empty());
 }
@@ -146,14 +166,16 @@ TEST(VerifyEndorsement, AcceptsAndRefuses) {
   TrustStore other = malformed.PinnedByCertificate();
   other.intermediates.push_back(malformed.ask());
   ASSERT_FALSE(VerifyEndorsement({malformed.leaf()}, other, TestTime()).findings.empty());
-  EXPECT_EQ(VerifyEndorsement({malformed.leaf()}, other, TestTime()).findings[0].reason, v1::DENY_REASON_ENDORSEMENT_MALFORMED);
+  EXPECT_EQ(VerifyEndorsement({malformed.leaf()}, other, TestTime()).findings[0].reason,
+            v1::DENY_REASON_ENDORSEMENT_MALFORMED);
 }
 
 TEST(NameToText, FollowsRfc4514) {
   EXPECT_EQ(NameToText(FromHex("3000").value()), "");
   EXPECT_EQ(NameToText(crypto::NameFromCommonName("#a+b, c ")), "CN=\\#a\\+b\\, c\\ ");
   // C=US, O="A, B": most specific first.
-  EXPECT_EQ(NameToText(FromHex("301c310b3009060355040613025553310d300b060355040a1304412c2042").value()), "O=A\\, B,C=US");
+  EXPECT_EQ(NameToText(FromHex("301c310b3009060355040613025553310d300b060355040a1304412c2042").value()),
+            "O=A\\, B,C=US");
 }
 
 TEST(NameToText, SurvivesBadBytes) {

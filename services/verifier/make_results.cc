@@ -13,8 +13,10 @@ absl::StatusOr<std::string> AttestedKeyOf(absl::string_view subject) {
   return csr.public_key.spki();
 }
 
-absl::StatusOr<AttestationResults> MakeResults(const Appraisal& appraisal, const v1::Binding& binding, const ResultsContext& context) {
-  if (appraisal.verdict != Verdict::kAccept) return Deny(v1::DENY_REASON_INTERNAL, "Attestation Results asked for Evidence that was not accepted");
+absl::StatusOr<AttestationResults> MakeResults(const Appraisal& appraisal, const v1::Binding& binding,
+                                               const ResultsContext& context) {
+  if (appraisal.verdict != Verdict::kAccept)
+    return Deny(v1::DENY_REASON_INTERNAL, "Attestation Results asked for Evidence that was not accepted");
   AttestationResults results;
   TWI_ASSIGN_OR_RETURN(results.key_spki, AttestedKeyOf(binding.subject()));
   results.issuer = context.issuer;
@@ -32,7 +34,9 @@ absl::StatusOr<AttestationResults> MakeResults(const Appraisal& appraisal, const
   results.channel_key_sha256 = context.channel_key_sha256;
   results.evidence_sha256 = context.evidence_sha256;
   if (appraisal.reference.has_value()) {
-    results.software = {{"name", appraisal.reference->name}, {"version", appraisal.reference->version}, {"vendor", appraisal.reference->vendor}};
+    results.software = {{"name", appraisal.reference->name},
+                        {"version", appraisal.reference->version},
+                        {"vendor", appraisal.reference->vendor}};
   }
   results.attester_claims = ClaimsForResults(appraisal.claims);
   return results;

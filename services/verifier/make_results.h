@@ -24,12 +24,13 @@ struct ResultsContext {
   absl::Duration lifetime;
 };
 
-// The public key that `subject` stands for: of a PKCS#10 request (A, B, C; its self-signature is the relying party's to verify, which does so before it issues), or the X25519 encryption
-// key itself (D). CSR_MALFORMED.
+// The public key that `subject` stands for: of a PKCS#10 request (A, B, C; its self-signature is the relying party's to
+// verify, which does so before it issues), or the X25519 encryption key itself (D). CSR_MALFORMED.
 absl::StatusOr<std::string> AttestedKeyOf(absl::string_view subject);
 
 // `appraisal` was accepted and its freshness field matches `binding` (both checked by the caller; INTERNAL otherwise).
-absl::StatusOr<AttestationResults> MakeResults(const Appraisal& appraisal, const v1::Binding& binding, const ResultsContext& context);
+absl::StatusOr<AttestationResults> MakeResults(const Appraisal& appraisal, const v1::Binding& binding,
+                                               const ResultsContext& context);
 
 }  // namespace twi::verifier
 

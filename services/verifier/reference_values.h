@@ -22,11 +22,13 @@ struct Reference {
 
 class ReferenceValueIndex {
  public:
-  // Checks every value: name, version, vendor and valid_until are set; the measurement has its size; PCRs of one known bank, ascending, no duplicates. Two values for one
-  // measurement are refused (CONFIG_INVALID): which of the two it is would be a guess.
+  // Checks every value: name, version, vendor and valid_until are set; the measurement has its size; PCRs of one known
+  // bank, ascending, no duplicates. Two values for one measurement are refused (CONFIG_INVALID): which of the two it is
+  // would be a guess.
   static absl::StatusOr<ReferenceValueIndex> Build(const std::vector<config::v1::ReferenceValues>& files);
 
-  // By EvidenceClaims::measurement_key; null when there is none. Expiry and withdrawal are judged by the appraisal, which can then say so.
+  // By EvidenceClaims::measurement_key; null when there is none. Expiry and withdrawal are judged by the appraisal,
+  // which can then say so.
   const Reference* Find(absl::string_view measurement_key) const;
   std::size_t size() const { return by_key_.size(); }
 

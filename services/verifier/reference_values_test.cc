@@ -10,11 +10,11 @@
 namespace twi::verifier {
 namespace {
 
+using config::v1::ReferenceValue;
+using config::v1::ReferenceValues;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::twi::testing::StatusIs;
-using config::v1::ReferenceValue;
-using config::v1::ReferenceValues;
 
 ReferenceValue Snp(const std::string& name, char fill) {
   ReferenceValue value;

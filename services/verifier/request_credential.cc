@@ -7,15 +7,17 @@
 
 namespace twi::verifier {
 
-absl::StatusOr<std::string> RequestCredential(const RequestCredentialDeps& deps, const v1::RequestCredentialRequest& request,
+absl::StatusOr<std::string> RequestCredential(const RequestCredentialDeps& deps,
+                                              const v1::RequestCredentialRequest& request,
                                               absl::string_view channel_key_sha256, absl::Time deadline) {
   // A5: challenge, Evidence, binding.
-  TWI_ASSIGN_OR_RETURN(AttestationResults results, AppraiseForWorkload(deps.verifier, request.evidence(), request.binding(), channel_key_sha256));
+  TWI_ASSIGN_OR_RETURN(AttestationResults results,
+                       AppraiseForWorkload(deps.verifier, request.evidence(), request.binding(), channel_key_sha256));
   TWI_ASSIGN_OR_RETURN(const std::string signed_results, Sign(deps.verifier, results));
 
   // A6: the mapper sees the appraised Evidence inside our signed results, so it need not believe this channel.
-  TWI_ASSIGN_OR_RETURN(const std::string grant,
-                       deps.claims_mapper.MapClaims(v1::INPUT_KIND_EVIDENCE, signed_results, request.binding().rp_id(), deadline));
+  TWI_ASSIGN_OR_RETURN(const std::string grant, deps.claims_mapper.MapClaims(v1::INPUT_KIND_EVIDENCE, signed_results,
+                                                                             request.binding().rp_id(), deadline));
 
   // A7: whoever carries the grant, it is good for this key and these results only.
   v1::IssueForVerifierRequest issue;

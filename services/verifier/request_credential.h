@@ -25,7 +25,8 @@ struct RequestCredentialDeps {
 };
 
 // Returns the signed results with the credential inside.
-absl::StatusOr<std::string> RequestCredential(const RequestCredentialDeps& deps, const v1::RequestCredentialRequest& request,
+absl::StatusOr<std::string> RequestCredential(const RequestCredentialDeps& deps,
+                                              const v1::RequestCredentialRequest& request,
                                               absl::string_view channel_key_sha256, absl::Time deadline);
 
 }  // namespace twi::verifier

@@ -8,9 +8,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/client/channel.h"
+#include "common/config/load_yaml.h"
 #include "common/log/log.h"
 #include "common/spiffe/spiffe_id.h"
-#include "common/config/load_yaml.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "common/storage/database.h"
@@ -30,8 +30,12 @@ absl::Status Expect(bool holds, absl::string_view field, absl::string_view expec
   return holds ? absl::OkStatus() : config::ConfigError("", field, expected);
 }
 
-absl::Duration ResultsLifetime(const VerifierConfig& c) { return DurationOr(c.results_lifetime(), c.has_results_lifetime(), absl::Minutes(5)); }
-absl::Duration ChallengeLifetime(const VerifierConfig& c) { return DurationOr(c.challenge_lifetime(), c.has_challenge_lifetime(), absl::Minutes(2)); }
+absl::Duration ResultsLifetime(const VerifierConfig& c) {
+  return DurationOr(c.results_lifetime(), c.has_results_lifetime(), absl::Minutes(5));
+}
+absl::Duration ChallengeLifetime(const VerifierConfig& c) {
+  return DurationOr(c.challenge_lifetime(), c.has_challenge_lifetime(), absl::Minutes(2));
+}
 
 absl::Status Validate(const google::protobuf::Message& message) {
   const auto& c = static_cast<const VerifierConfig&>(message);
@@ -44,13 +48,16 @@ absl::Status Validate(const google::protobuf::Message& message) {
   for (const config::v1::RelyingParty& party : c.relying_parties()) {
     TWI_RETURN_IF_ERROR(Expect(absl::StrContains(party.rp_id(), ":"), "relying_parties.rp_id", "a URI"));
     TWI_RETURN_IF_ERROR(Expect(rp_ids.insert(party.rp_id()).second, "relying_parties.rp_id", "each once"));
-    TWI_RETURN_IF_ERROR(Expect(party.spiffe_id().empty() || ValidateWorkloadIdentifier(party.spiffe_id()).ok(), "relying_parties.spiffe_id", "a SPIFFE ID, or nothing"));
+    TWI_RETURN_IF_ERROR(Expect(party.spiffe_id().empty() || ValidateWorkloadIdentifier(party.spiffe_id()).ok(),
+                               "relying_parties.spiffe_id", "a SPIFFE ID, or nothing"));
   }
   const absl::Duration results = ResultsLifetime(c);
   TWI_RETURN_IF_ERROR(Expect(results >= absl::Seconds(10) && results <= absl::Hours(1), "results_lifetime", "10s..1h"));
   const absl::Duration challenge = ChallengeLifetime(c);
-  TWI_RETURN_IF_ERROR(Expect(challenge >= absl::Seconds(1) && challenge <= absl::Minutes(10), "challenge_lifetime", "1s..10m"));
-  TWI_RETURN_IF_ERROR(Expect(c.has_claims_mapper() == c.has_credential_authority(), "claims_mapper, credential_authority", "both (mechanism A) or neither"));
+  TWI_RETURN_IF_ERROR(
+      Expect(challenge >= absl::Seconds(1) && challenge <= absl::Minutes(10), "challenge_lifetime", "1s..10m"));
+  TWI_RETURN_IF_ERROR(Expect(c.has_claims_mapper() == c.has_credential_authority(),
+                             "claims_mapper, credential_authority", "both (mechanism A) or neither"));
   return LoadAppraisalRules(c.appraisal()).status();
 }
 
@@ -67,8 +74,10 @@ class Daemon final : public server::Running {
 
   // Policy, reference values and trust take effect together or not at all; the rest of the config needs a restart.
   absl::Status Reload(const google::protobuf::Message& message) override {
-    TWI_ASSIGN_OR_RETURN(std::shared_ptr<const AppraisalRules> rules, LoadAppraisalRules(static_cast<const VerifierConfig&>(message).appraisal()));
-    log::Info("appraisal rules in force", {{"policy", rules->policy.id}, {"count", absl::StrCat(rules->references.size())}});
+    TWI_ASSIGN_OR_RETURN(std::shared_ptr<const AppraisalRules> rules,
+                         LoadAppraisalRules(static_cast<const VerifierConfig&>(message).appraisal()));
+    log::Info("appraisal rules in force",
+              {{"policy", rules->policy.id}, {"count", absl::StrCat(rules->references.size())}});
     const std::lock_guard<std::mutex> lock(rules_mutex_);
     rules_ = std::move(rules);
     return absl::OkStatus();
@@ -78,25 +87,31 @@ class Daemon final : public server::Running {
   absl::Status Assemble(const VerifierConfig& c) {
     TWI_RETURN_IF_ERROR(Reload(c));
     TWI_ASSIGN_OR_RETURN(sealer_, storage::Sealer::FromConfig(c.storage()));
-    TWI_ASSIGN_OR_RETURN(database_, storage::Database::Open(c.storage().database_file(), {storage::kSigningKeysSchema, kEncryptionKeySchema}));
-    TWI_ASSIGN_OR_RETURN(results_keys_, storage::SigningKeys::Load(*database_, *sealer_, random_, "results", c.results_keys(), clock_.Now()));
+    TWI_ASSIGN_OR_RETURN(database_, storage::Database::Open(c.storage().database_file(),
+                                                            {storage::kSigningKeysSchema, kEncryptionKeySchema}));
+    TWI_ASSIGN_OR_RETURN(results_keys_, storage::SigningKeys::Load(*database_, *sealer_, random_, "results",
+                                                                   c.results_keys(), clock_.Now()));
     TWI_ASSIGN_OR_RETURN(EncryptionKey encryption_key, EncryptionKey::Load(*database_, *sealer_, random_));
     encryption_key_ = std::make_unique<EncryptionKey>(std::move(encryption_key));
     challenges_ = std::make_unique<Challenges>(Challenges::Options{ChallengeLifetime(c)}, random_);
     std::map<std::string, std::string> parties;
     for (const config::v1::RelyingParty& party : c.relying_parties()) parties[party.rp_id()] = party.spiffe_id();
-    deps_ = std::make_unique<VerifierDeps>(VerifierDeps{clock_, random_, *challenges_, *results_keys_, *encryption_key_, c.issuer(), ResultsLifetime(c),
-                                                        std::move(parties), [this] { return Rules(); }});
+    deps_ = std::make_unique<VerifierDeps>(VerifierDeps{clock_, random_, *challenges_, *results_keys_, *encryption_key_,
+                                                        c.issuer(), ResultsLifetime(c), std::move(parties),
+                                                        [this] { return Rules(); }});
     if (c.has_claims_mapper()) {
       TWI_ASSIGN_OR_RETURN(identity_, client::Identity::FromFiles(c.server().tls()));
       TWI_ASSIGN_OR_RETURN(claims_mapper_, client::MakeClaimsMapperClient(c.claims_mapper(), *identity_, clock_));
-      TWI_ASSIGN_OR_RETURN(credential_authority_, client::MakeCredentialAuthorityClient(c.credential_authority(), *identity_, clock_));
+      TWI_ASSIGN_OR_RETURN(credential_authority_,
+                           client::MakeCredentialAuthorityClient(c.credential_authority(), *identity_, clock_));
     }
     TWI_ASSIGN_OR_RETURN(server_, server::Server::Start(c.server(), clock_, [this](server::Gate& gate) {
-      std::vector<server::NamedService> services;
-      services.push_back({std::make_unique<VerifierService>(gate, *deps_, claims_mapper_.get(), credential_authority_.get()), v1::Verifier::service_full_name()});
-      return services;
-    }));
+                           std::vector<server::NamedService> services;
+                           services.push_back({std::make_unique<VerifierService>(gate, *deps_, claims_mapper_.get(),
+                                                                                 credential_authority_.get()),
+                                               v1::Verifier::service_full_name()});
+                           return services;
+                         }));
     return absl::OkStatus();
   }
 

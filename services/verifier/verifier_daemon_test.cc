@@ -15,9 +15,9 @@
 namespace twi::verifier {
 namespace {
 
+using config::v1::VerifierConfig;
 using ::testing::HasSubstr;
 using ::twi::testing::StatusIs;
-using config::v1::VerifierConfig;
 
 constexpr auto kInvalid = v1::DENY_REASON_CONFIG_INVALID;
 constexpr char kId[] = "spiffe://example.org/twi/verifier";

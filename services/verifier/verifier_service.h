@@ -15,13 +15,16 @@ class VerifierService final : public v1::Verifier::Service {
                   client::CredentialAuthorityClient* credential_authority)
       : gate_(gate), deps_(deps), claims_mapper_(claims_mapper), credential_authority_(credential_authority) {}
 
-  grpc::Status NewChallenge(grpc::ServerContext* context, const v1::NewChallengeRequest* request, v1::NewChallengeResponse* response) override;
-  grpc::Status Appraise(grpc::ServerContext* context, const v1::AppraiseRequest* request, v1::AppraiseResponse* response) override;
+  grpc::Status NewChallenge(grpc::ServerContext* context, const v1::NewChallengeRequest* request,
+                            v1::NewChallengeResponse* response) override;
+  grpc::Status Appraise(grpc::ServerContext* context, const v1::AppraiseRequest* request,
+                        v1::AppraiseResponse* response) override;
   grpc::Status AppraiseForRelyingParty(grpc::ServerContext* context, const v1::AppraiseForRelyingPartyRequest* request,
                                        v1::AppraiseResponse* response) override;
   grpc::Status RequestCredential(grpc::ServerContext* context, const v1::RequestCredentialRequest* request,
                                  v1::RequestCredentialResponse* response) override;
-  grpc::Status GetVerifierKeys(grpc::ServerContext* context, const v1::GetVerifierKeysRequest* request, v1::GetVerifierKeysResponse* response) override;
+  grpc::Status GetVerifierKeys(grpc::ServerContext* context, const v1::GetVerifierKeysRequest* request,
+                               v1::GetVerifierKeysResponse* response) override;
 
  private:
   server::Gate& gate_;

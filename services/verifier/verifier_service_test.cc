@@ -94,7 +94,8 @@ TEST_F(VerifierServiceTest, AWorkloadGetsResultsThatItsRelyingPartyValidates) {
   expectation.audience = kRpId;
   expectation.issuer = kVerifierId;
   expectation.now = verifier_.clock.Now();
-  const auto results = ValidateResults(response->attestation_results(), *jose::JwkSetFromText(keys->jwks()), expectation);
+  const auto results =
+      ValidateResults(response->attestation_results(), *jose::JwkSetFromText(keys->jwks()), expectation);
   ASSERT_OK(results);
   EXPECT_OK(MatchResultsToRequest(*results, request.binding(), identity->key_sha256()));
   EXPECT_EQ(keys->encryption_key_id(), verifier_.encryption_key->kid());
@@ -147,7 +148,8 @@ TEST_F(VerifierServiceTest, RelyingPartiesAskForTheirOwnRpIdOnly) {
   const auto identity = AttestedKey();
   EXPECT_THAT(Connect(*identity)->AppraiseForRelyingParty(request, Deadline()),
               StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
-  EXPECT_THAT(As(kAuthorityId)->Appraise(v1::AppraiseRequest(), Deadline()), StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
+  EXPECT_THAT(As(kAuthorityId)->Appraise(v1::AppraiseRequest(), Deadline()),
+              StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
 }
 
 TEST_F(VerifierServiceTest, MechanismAReturnsTheCredentialOrThePeersReason) {

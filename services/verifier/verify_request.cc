@@ -35,8 +35,9 @@ void AuditAppraisal(const AttestationResults& r) {
 }
 
 // Appraise, match the binding, make the results: what every mechanism does once it knows whose nonce it is.
-absl::StatusOr<AttestationResults> AppraiseBound(const VerifierDeps& deps, const v1::Evidence& evidence, absl::string_view evidence_bytes,
-                                                 const v1::Binding& binding, absl::string_view channel_key_sha256) {
+absl::StatusOr<AttestationResults> AppraiseBound(const VerifierDeps& deps, const v1::Evidence& evidence,
+                                                 absl::string_view evidence_bytes, const v1::Binding& binding,
+                                                 absl::string_view channel_key_sha256) {
   const absl::Time now = deps.clock.Now();
   const std::shared_ptr<const AppraisalRules> rules = deps.rules();
   const Appraisal appraisal = AppraiseEvidence(evidence, rules->policy, rules->references, rules->trust, now);
@@ -60,7 +61,8 @@ absl::StatusOr<AttestationResults> AppraiseBound(const VerifierDeps& deps, const
 
 const char kVerifierBuild[] = "twi-verifier 0.1";
 
-absl::StatusOr<AttestationResults> AppraiseForWorkload(const VerifierDeps& deps, const v1::Evidence& evidence, const v1::Binding& binding,
+absl::StatusOr<AttestationResults> AppraiseForWorkload(const VerifierDeps& deps, const v1::Evidence& evidence,
+                                                       const v1::Binding& binding,
                                                        absl::string_view channel_key_sha256) {
   TWI_RETURN_IF_ERROR(ValidateBinding(binding));
   TWI_RETURN_IF_ERROR(CheckRelyingParty(deps, binding.rp_id()).status());
@@ -70,15 +72,19 @@ absl::StatusOr<AttestationResults> AppraiseForWorkload(const VerifierDeps& deps,
   return AppraiseBound(deps, evidence, bytes, binding, channel_key_sha256);
 }
 
-absl::StatusOr<AttestationResults> AppraiseForRelyingParty(const VerifierDeps& deps, const v1::AppraiseForRelyingPartyRequest& request,
+absl::StatusOr<AttestationResults> AppraiseForRelyingParty(const VerifierDeps& deps,
+                                                           const v1::AppraiseForRelyingPartyRequest& request,
                                                            absl::string_view peer_spiffe_id) {
   TWI_RETURN_IF_ERROR(ValidateBinding(request.binding()));
   TWI_ASSIGN_OR_RETURN(const std::string allowed, CheckRelyingParty(deps, request.binding().rp_id()));
   if (allowed.empty() || peer_spiffe_id != allowed) {
-    return Deny(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED, absl::StrCat(peer_spiffe_id, " may not ask for rp_id ", request.binding().rp_id()));
+    return Deny(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED,
+                absl::StrCat(peer_spiffe_id, " may not ask for rp_id ", request.binding().rp_id()));
   }
-  if (request.channel_key_sha256().size() != 32) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "channel_key_sha256 is not 32 bytes");
-  TWI_ASSIGN_OR_RETURN(const SecretBytes bytes, deps.encryption_key.Open(request.encrypted_evidence(), request.binding()));
+  if (request.channel_key_sha256().size() != 32)
+    return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "channel_key_sha256 is not 32 bytes");
+  TWI_ASSIGN_OR_RETURN(const SecretBytes bytes,
+                       deps.encryption_key.Open(request.encrypted_evidence(), request.binding()));
   v1::Evidence evidence;
   if (bytes.size() > kMaxEvidence || !evidence.ParseFromArray(bytes.reveal().data(), static_cast<int>(bytes.size()))) {
     return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, "the decrypted bytes are no Evidence message of at most 256 KiB");

@@ -36,13 +36,15 @@ struct VerifierDeps {
 // The version text that stands in ear_verifier_id.build.
 extern const char kVerifierBuild[];
 
-// Validates the binding, that rp_id is a configured relying party, redeems the challenge on this channel, appraises, matches the binding to the freshness field. Returns unsigned results.
-// A4 A5, B3 B4 B5, D3 D4.
-absl::StatusOr<AttestationResults> AppraiseForWorkload(const VerifierDeps& deps, const v1::Evidence& evidence, const v1::Binding& binding,
+// Validates the binding, that rp_id is a configured relying party, redeems the challenge on this channel, appraises,
+// matches the binding to the freshness field. Returns unsigned results. A4 A5, B3 B4 B5, D3 D4.
+absl::StatusOr<AttestationResults> AppraiseForWorkload(const VerifierDeps& deps, const v1::Evidence& evidence,
+                                                       const v1::Binding& binding,
                                                        absl::string_view channel_key_sha256);
 
 // C5..C7: the caller is the relying party itself, whose nonce it is; rp_id must be the one configured for that peer.
-absl::StatusOr<AttestationResults> AppraiseForRelyingParty(const VerifierDeps& deps, const v1::AppraiseForRelyingPartyRequest& request,
+absl::StatusOr<AttestationResults> AppraiseForRelyingParty(const VerifierDeps& deps,
+                                                           const v1::AppraiseForRelyingPartyRequest& request,
                                                            absl::string_view peer_spiffe_id);
 
 // Signs with the current results key.

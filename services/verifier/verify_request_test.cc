@@ -186,7 +186,8 @@ TEST_F(VerifyForRelyingPartyTest, RefusesEverybodyButThePartyOfThisRpId) {
   EXPECT_THAT(Ask(""), StatusIs(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED));
   request_.mutable_binding()->set_rp_id(kKeyStoreRpId);
   EXPECT_THAT(Ask(), StatusIs(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED));
-  EXPECT_THAT(Ask(""), StatusIs(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED)) << "no peer is configured, and none matches";
+  EXPECT_THAT(Ask(""), StatusIs(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED))
+      << "no peer is configured, and none matches";
   request_.mutable_binding()->set_rp_id("https://stranger.example");
   EXPECT_THAT(Ask(), StatusIs(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED));
 }

@@ -7,7 +7,7 @@
 namespace twi::verifier {
 
 struct EvidenceFile {
-  std::string name;   // Base name; never trusted, a format is recognised by its bytes first.
+  std::string name;  // Base name; never trusted, a format is recognised by its bytes first.
   std::string bytes;
 };
 

@@ -13,8 +13,8 @@ namespace twi::verifier {
 // SHA-256 (32 bytes) of ARK-Milan, ARK-Genoa (also Siena, Bergamo) and ARK-Turin.
 const std::set<std::string>& BuiltinSnpAnchors();
 
-// Their certificates, so that a pin by SHA-256 finds its certificate when nobody brought it along. Being in this list is not trust: a path ends in one only when
-// TrustStore pins its SHA-256 or the certificate.
+// Their certificates, so that a pin by SHA-256 finds its certificate when nobody brought it along. Being in this list
+// is not trust: a path ends in one only when TrustStore pins its SHA-256 or the certificate.
 const std::vector<crypto::Certificate>& BuiltinSnpAnchorCertificates();
 
 }  // namespace twi::verifier

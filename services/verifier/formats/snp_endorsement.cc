@@ -14,7 +14,9 @@ std::string Oid(absl::string_view suffix) { return absl::StrCat(kAmdOidPrefix, s
 
 absl::Status Malformed(absl::string_view what) { return Deny(v1::DENY_REASON_ENDORSEMENT_MALFORMED, what); }
 
-const crypto::Extension* Find(const crypto::Certificate& certificate, absl::string_view suffix) { return certificate.Find(Oid(suffix)); }
+const crypto::Extension* Find(const crypto::Certificate& certificate, absl::string_view suffix) {
+  return certificate.Find(Oid(suffix));
+}
 
 // INTEGER 0..255 in DER: 02 01 xx, or 02 02 00 xx when the top bit is set.
 absl::StatusOr<std::uint8_t> SmallInteger(const crypto::Certificate& certificate, absl::string_view suffix) {
@@ -34,12 +36,14 @@ absl::StatusOr<std::string> Ia5String(const crypto::Extension& extension) {
     return Malformed(absl::StrCat("extension ", extension.oid, " is not an IA5String of 1..127 characters"));
   }
   for (std::size_t i = 2; i < v.size(); ++i) {
-    if (v[i] < 0x20 || v[i] > 0x7e) return Malformed(absl::StrCat("extension ", extension.oid, " has an unprintable character"));
+    if (v[i] < 0x20 || v[i] > 0x7e)
+      return Malformed(absl::StrCat("extension ", extension.oid, " has an unprintable character"));
   }
   return v.substr(2);
 }
 
-SnpProduct ProductFromName(absl::string_view name) {  // "Milan-B0" is Milan; a stepping may follow the product, nothing else
+SnpProduct ProductFromName(
+    absl::string_view name) {  // "Milan-B0" is Milan; a stepping may follow the product, nothing else
   for (SnpProduct product : {SnpProduct::kMilan, SnpProduct::kGenoa, SnpProduct::kTurin}) {
     const std::string known = SnpProductName(product);
     if (name == known || absl::StartsWith(name, absl::StrCat(known, "-"))) return product;
@@ -86,7 +90,8 @@ absl::StatusOr<SnpEndorsement> ParseSnpEndorsement(const crypto::Certificate& ce
   if (product == nullptr) return Malformed("no productName extension: not a VCEK or VLEK");
   TWI_ASSIGN_OR_RETURN(endorsement.product_name, Ia5String(*product));
   endorsement.product = ProductFromName(endorsement.product_name);
-  if (endorsement.product == SnpProduct::kUnknown) return Malformed(absl::StrCat("product \"", endorsement.product_name, "\" is not known"));
+  if (endorsement.product == SnpProduct::kUnknown)
+    return Malformed(absl::StrCat("product \"", endorsement.product_name, "\" is not known"));
   TWI_ASSIGN_OR_RETURN(endorsement.tcb, Tcb(certificate, endorsement.product));
   const crypto::Extension* hwid = Find(certificate, "4");
   const crypto::Extension* csp_id = Find(certificate, "5");

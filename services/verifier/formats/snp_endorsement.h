@@ -1,4 +1,5 @@
-// AMD's certificate extensions of a VCEK or VLEK (AMD 57230 "Versioned Chip Endorsement Key (VCEK) Certificate and KDS Interface Specification", section 3).
+// AMD's certificate extensions of a VCEK or VLEK (AMD 57230 "Versioned Chip Endorsement Key (VCEK) Certificate and KDS
+// Interface Specification", section 3).
 #ifndef TWI_SERVICES_VERIFIER_FORMATS_SNP_ENDORSEMENT_H_
 #define TWI_SERVICES_VERIFIER_FORMATS_SNP_ENDORSEMENT_H_
 
@@ -26,9 +27,10 @@ struct SnpEndorsement {
 // True when `certificate` claims to be a VCEK or VLEK, by its productName extension: AMD's CAs have none.
 bool IsSnpEndorsement(const crypto::Certificate& certificate);
 
-// Reads the extensions. Checks: each value is exactly one DER value of its type (INTEGER 0..255 in shortest form, IA5String); productName of a known product;
-// the four SPLs present (Turin: fmc too, others: no fmc); exactly one of HWID and CSP_ID; HWID of the product's size, as raw bytes (the legacy and today's
-// encoding) or as an inner OCTET STRING (2023). ENDORSEMENT_MALFORMED otherwise.
+// Reads the extensions. Checks: each value is exactly one DER value of its type (INTEGER 0..255 in shortest form,
+// IA5String); productName of a known product; the four SPLs present (Turin: fmc too, others: no fmc); exactly one of
+// HWID and CSP_ID; HWID of the product's size, as raw bytes (the legacy and today's encoding) or as an inner OCTET
+// STRING (2023). ENDORSEMENT_MALFORMED otherwise.
 absl::StatusOr<SnpEndorsement> ParseSnpEndorsement(const crypto::Certificate& certificate);
 
 }  // namespace twi::verifier

@@ -12,7 +12,8 @@ using testing::DerInteger;
 using testing::SnpChain;
 using testing::SnpChainOptions;
 
-absl::StatusOr<SnpEndorsement> ParseWith(const std::string& suffix, const std::string& value, SnpProduct product = SnpProduct::kMilan, bool vlek = false) {
+absl::StatusOr<SnpEndorsement> ParseWith(const std::string& suffix, const std::string& value,
+                                         SnpProduct product = SnpProduct::kMilan, bool vlek = false) {
   SnpChainOptions options;
   options.product = product;
   options.vlek = vlek;
@@ -46,17 +47,19 @@ TEST(SnpEndorsement, ReadsHwidInBothEncodings) {
 }
 
 TEST(SnpEndorsement, RefusesBadIntegers) {
-  for (const std::string& bad : {std::string("\x02\x01\xd1"), std::string("\x02\x02\x00\x51", 4), std::string("\x02\x02\x01\x00", 4), std::string("\x02\x00", 2),
-                                 std::string("\x04\x01\x03"), std::string("\x02\x01\x03\x00", 4), std::string("\x03", 1)}) {
+  for (const std::string& bad :
+       {std::string("\x02\x01\xd1"), std::string("\x02\x02\x00\x51", 4), std::string("\x02\x02\x01\x00", 4),
+        std::string("\x02\x00", 2), std::string("\x04\x01\x03"), std::string("\x02\x01\x03\x00", 4),
+        std::string("\x03", 1)}) {
     ExpectMalformed(ParseWith("3.8", bad));
   }
 }
 
 TEST(SnpEndorsement, RefusesMissingAndForeignExtensions) {
   for (const char* required : {"2", "3.1", "3.2", "3.3", "3.8", "4"}) ExpectMalformed(ParseWith(required, ""));
-  ExpectMalformed(ParseWith("3.9", "", SnpProduct::kTurin));       // Turin has an FMC
-  ExpectMalformed(ParseWith("3.9", DerInteger(0)));                // Milan has none
-  ExpectMalformed(ParseWith("3.4", DerInteger(1)));                // reserved
+  ExpectMalformed(ParseWith("3.9", "", SnpProduct::kTurin));        // Turin has an FMC
+  ExpectMalformed(ParseWith("3.9", DerInteger(0)));                 // Milan has none
+  ExpectMalformed(ParseWith("3.4", DerInteger(1)));                 // reserved
   ExpectMalformed(ParseWith("5", DerIa5String("CN=csp.example")));  // HWID and CSP_ID
   EXPECT_TRUE(ParseWith("3.4", DerInteger(0)).ok());
 }

@@ -1,4 +1,5 @@
-// Verified VCEK/VLEK paths, so that a known chip costs one P-384 verify instead of three RSA-4096 and two certificate parses.
+// Verified VCEK/VLEK paths, so that a known chip costs one P-384 verify instead of three RSA-4096 and two certificate
+// parses.
 #ifndef TWI_SERVICES_VERIFIER_FORMATS_SNP_PATH_CACHE_H_
 #define TWI_SERVICES_VERIFIER_FORMATS_SNP_PATH_CACHE_H_
 
@@ -25,7 +26,8 @@ struct SnpVerifiedPath {
   absl::Time not_before, not_after;  // all certificates and CRLs of the path are in time
 };
 
-// Least recently used goes first. Thread-safe. Only paths of reports that verified are put in, so forged reports cannot push real ones out.
+// Least recently used goes first. Thread-safe. Only paths of reports that verified are put in, so forged reports cannot
+// push real ones out.
 class SnpPathCache {
  public:
   explicit SnpPathCache(std::size_t capacity) : capacity_(capacity) {}

@@ -18,7 +18,9 @@ std::uint64_t ReadLe(absl::string_view bytes, std::size_t offset, std::size_t si
   return value;
 }
 
-std::uint32_t ReadU32(absl::string_view bytes, std::size_t offset) { return static_cast<std::uint32_t>(ReadLe(bytes, offset, 4)); }
+std::uint32_t ReadU32(absl::string_view bytes, std::size_t offset) {
+  return static_cast<std::uint32_t>(ReadLe(bytes, offset, 4));
+}
 
 bool AllZero(absl::string_view bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](char c) { return c == 0; });
@@ -29,7 +31,8 @@ std::string Firmware(absl::string_view bytes, std::size_t offset) {  // build, m
 }
 
 Finding Malformed(absl::string_view claim, absl::string_view seen, absl::string_view expected) {
-  return Finding{v1::DENY_REASON_EVIDENCE_MALFORMED, std::string(claim), std::string(seen), std::string(expected), kSource};
+  return Finding{v1::DENY_REASON_EVIDENCE_MALFORMED, std::string(claim), std::string(seen), std::string(expected),
+                 kSource};
 }
 
 struct ReservedRange {
@@ -38,20 +41,23 @@ struct ReservedRange {
 
 void CheckReservedZero(const SnpReport& report, absl::string_view bytes, std::vector<Finding>& findings) {
   std::vector<ReservedRange> ranges = {{0x4c, 0x50}, {0x1eb, 0x1ec}, {0x1ef, 0x1f0}, {0x208, 0x2a0}, {0x330, 0x4a0}};
-  ranges.push_back(report.version >= 3 ? ReservedRange{0x18b, 0x1a0} : ReservedRange{0x188, 0x1a0});  // CPUID bytes came with version 3
-  if (report.version < 5) ranges.push_back({0x1f8, 0x208});                                           // mitigation vectors came with version 5
+  ranges.push_back(report.version >= 3 ? ReservedRange{0x18b, 0x1a0}
+                                       : ReservedRange{0x188, 0x1a0});  // CPUID bytes came with version 3
+  if (report.version < 5) ranges.push_back({0x1f8, 0x208});             // mitigation vectors came with version 5
   for (const ReservedRange& range : ranges) {
     absl::string_view part = bytes.substr(range.begin, range.end - range.begin);
     if (!AllZero(part)) {
       std::string seen = part.size() > 32 ? "non-zero bytes" : ToHex(part);
-      findings.push_back(Malformed(absl::StrFormat("report[0x%x..0x%x)", range.begin, range.end), seen, "reserved, zero"));
+      findings.push_back(
+          Malformed(absl::StrFormat("report[0x%x..0x%x)", range.begin, range.end), seen, "reserved, zero"));
     }
   }
 }
 
 void CheckPolicyBits(const SnpReport& report, std::vector<Finding>& findings) {
   const std::string seen = absl::StrFormat("0x%x", report.policy);
-  if (!(report.policy & (std::uint64_t{1} << 17))) findings.push_back(Malformed("policy", seen, "bit 17 set (reserved, one)"));
+  if (!(report.policy & (std::uint64_t{1} << 17)))
+    findings.push_back(Malformed("policy", seen, "bit 17 set (reserved, one)"));
   // Bits 25 (PAGE_SWAP_DISABLE) and below are defined; a bit that we cannot read is a permission that we cannot judge.
   if (report.policy >> 26) findings.push_back(Malformed("policy", seen, "bits 26..63 zero"));
 }
@@ -64,7 +70,8 @@ void CheckTcbReserved(const SnpReport& report, std::vector<Finding>& findings) {
                                                         {"committed_tcb", report.committed_tcb},
                                                         {"launch_tcb", report.launch_tcb}};
   for (const auto& [name, raw] : tcbs) {
-    if (raw & reserved) findings.push_back(Malformed(name, absl::StrFormat("0x%016x", raw), "reserved components zero"));
+    if (raw & reserved)
+      findings.push_back(Malformed(name, absl::StrFormat("0x%016x", raw), "reserved components zero"));
   }
 }
 
@@ -72,14 +79,16 @@ void CheckSigningKey(const SnpReport& report, std::vector<Finding>& findings) {
   const std::string seen = absl::StrFormat("0x%x", report.key_info);
   if (report.key_info >> 5) findings.push_back(Malformed("key_info", seen, "bits 5..31 zero"));
   if (report.chip_key_masked()) {
-    findings.push_back({v1::DENY_REASON_EVIDENCE_UNSIGNED, "key_info.mask_chip_key", seen, "0: with MASK_CHIP_KEY the firmware signs nothing", kSource});
+    findings.push_back({v1::DENY_REASON_EVIDENCE_UNSIGNED, "key_info.mask_chip_key", seen,
+                        "0: with MASK_CHIP_KEY the firmware signs nothing", kSource});
   }
   switch (report.signing_key()) {
     case static_cast<std::uint32_t>(SnpSigningKey::kVcek):
     case static_cast<std::uint32_t>(SnpSigningKey::kVlek):
       return;
     case static_cast<std::uint32_t>(SnpSigningKey::kNone):
-      findings.push_back({v1::DENY_REASON_EVIDENCE_UNSIGNED, "signing_key", "none (7)", "VCEK (0) or VLEK (1)", kSource});
+      findings.push_back(
+          {v1::DENY_REASON_EVIDENCE_UNSIGNED, "signing_key", "none (7)", "VCEK (0) or VLEK (1)", kSource});
       return;
     default:
       findings.push_back(Malformed("signing_key", absl::StrCat(report.signing_key()), "VCEK (0) or VLEK (1)"));
@@ -153,12 +162,14 @@ std::vector<Finding> CheckSnpReportForm(const SnpReport& report, absl::string_vi
   std::vector<Finding> findings;
   if (report.version != 2 && report.version != 3 && report.version != 5) {
     // What the other bytes of an unknown version mean is unknown too: no further check of form.
-    findings.push_back({v1::DENY_REASON_EVIDENCE_VERSION_UNSUPPORTED, "version", absl::StrCat(report.version), "2, 3 or 5", kSource});
+    findings.push_back(
+        {v1::DENY_REASON_EVIDENCE_VERSION_UNSUPPORTED, "version", absl::StrCat(report.version), "2, 3 or 5", kSource});
     return findings;
   }
   CheckReservedZero(report, bytes, findings);
   if (report.signature_algo != 1) {
-    findings.push_back(Malformed("signature_algo", absl::StrCat(report.signature_algo), "1 (ECDSA P-384 with SHA-384)"));
+    findings.push_back(
+        Malformed("signature_algo", absl::StrCat(report.signature_algo), "1 (ECDSA P-384 with SHA-384)"));
   }
   CheckPolicyBits(report, findings);
   CheckTcbReserved(report, findings);
@@ -177,7 +188,8 @@ SnpProduct SnpProductOf(const SnpReport& report) {
   if (report.version < 3) return SnpProduct::kUnknown;
   const int model = report.cpuid_model;
   if (report.cpuid_family == 0x19 && model <= 0x0f) return SnpProduct::kMilan;
-  if (report.cpuid_family == 0x19 && ((model >= 0x10 && model <= 0x1f) || (model >= 0xa0 && model <= 0xaf))) return SnpProduct::kGenoa;
+  if (report.cpuid_family == 0x19 && ((model >= 0x10 && model <= 0x1f) || (model >= 0xa0 && model <= 0xaf)))
+    return SnpProduct::kGenoa;
   if (report.cpuid_family == 0x1a && model <= 0x1f) return SnpProduct::kTurin;
   return SnpProduct::kUnknown;
 }

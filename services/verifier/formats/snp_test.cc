@@ -26,7 +26,9 @@ std::vector<std::string> Reasons(const EvidenceResult& result) {
   return names;
 }
 
-EvidenceResult Verify(const SnpChain& chain, const std::string& report) { return VerifySnp(chain.Evidence(report), chain.PinnedByCertificate(), TestTime()); }
+EvidenceResult Verify(const SnpChain& chain, const std::string& report) {
+  return VerifySnp(chain.Evidence(report), chain.PinnedByCertificate(), TestTime());
+}
 
 // The report with one field changed, signed again, gives exactly this finding.
 void ExpectOnly(const std::string& report, const std::string& finding) {
@@ -43,7 +45,8 @@ TEST(VerifySnp, AcceptsEveryVersionProductAndKey) {
       for (std::uint32_t version : {2u, 3u, 5u}) {
         if (version == 2 && product == SnpProduct::kTurin) continue;  // came after version 2
         const EvidenceResult result = Verify(chain, chain.Report(version));
-        EXPECT_TRUE(result.authentic()) << SnpProductName(product) << version << vlek << ::testing::PrintToString(Reasons(result));
+        EXPECT_TRUE(result.authentic()) << SnpProductName(product) << version << vlek
+                                        << ::testing::PrintToString(Reasons(result));
         EXPECT_EQ(result.claims.claims["product"], SnpProductName(product));
       }
     }
@@ -71,18 +74,21 @@ TEST(VerifySnp, DecodesTurinTcbInItsOrder) {
   options.product = SnpProduct::kTurin;
   const SnpChain chain(options);
   const EvidenceResult result = Verify(chain, chain.Report(5));
-  EXPECT_EQ(result.claims.claims["reported_tcb"], (nlohmann::json{{"fmc", 1}, {"bl", 3}, {"tee", 0}, {"snp", 8}, {"ucode", 0xd1}}));
+  EXPECT_EQ(result.claims.claims["reported_tcb"],
+            (nlohmann::json{{"fmc", 1}, {"bl", 3}, {"tee", 0}, {"snp", 8}, {"ucode", 0xd1}}));
 }
 
 TEST(VerifySnp, RefusesWrongSizes) {
   const std::string report = Milan().Report();
-  for (const std::string& bytes : {std::string(), report.substr(0, 0x2a0), report.substr(0, 1183), report + std::string(1, '\0')}) {
+  for (const std::string& bytes :
+       {std::string(), report.substr(0, 0x2a0), report.substr(0, 1183), report + std::string(1, '\0')}) {
     EXPECT_EQ(Reasons(Verify(Milan(), bytes)), std::vector<std::string>{"EVIDENCE_MALFORMED report"});
   }
 }
 
 TEST(VerifySnp, RefusesUnknownVersions) {
-  for (char version : {0, 1, 4, 6, 99}) ExpectOnly(Milan().With(Milan().Report(2), 0, std::string(1, version)), "EVIDENCE_VERSION_UNSUPPORTED version");
+  for (char version : {0, 1, 4, 6, 99})
+    ExpectOnly(Milan().With(Milan().Report(2), 0, std::string(1, version)), "EVIDENCE_VERSION_UNSUPPORTED version");
 }
 
 TEST(VerifySnp, RefusesReservedRangesByVersion) {
@@ -90,11 +96,14 @@ TEST(VerifySnp, RefusesReservedRangesByVersion) {
     std::uint32_t version;
     std::size_t offset;
     const char* claim;
-  } cases[] = {{2, 0x4c, "report[0x4c..0x50)"},   {2, 0x188, "report[0x188..0x1a0)"}, {3, 0x18b, "report[0x18b..0x1a0)"}, {3, 0x1eb, "report[0x1eb..0x1ec)"},
-               {3, 0x1ef, "report[0x1ef..0x1f0)"}, {3, 0x1f8, "report[0x1f8..0x208)"}, {5, 0x208, "report[0x208..0x2a0)"}, {5, 0x29f, "report[0x208..0x2a0)"},
-               {5, 0x4a0 - 1, "report[0x330..0x4a0)"}};
-  for (const auto& c : cases) ExpectOnly(Milan().With(Milan().Report(c.version), c.offset, "\x01"), std::string("EVIDENCE_MALFORMED ") + c.claim);
-  EXPECT_TRUE(Verify(Milan(), Milan().With(Milan().Report(5), 0x1f8, "\x01")).authentic()) << "version 5 has mitigation vectors there";
+  } cases[] = {
+      {2, 0x4c, "report[0x4c..0x50)"},    {2, 0x188, "report[0x188..0x1a0)"}, {3, 0x18b, "report[0x18b..0x1a0)"},
+      {3, 0x1eb, "report[0x1eb..0x1ec)"}, {3, 0x1ef, "report[0x1ef..0x1f0)"}, {3, 0x1f8, "report[0x1f8..0x208)"},
+      {5, 0x208, "report[0x208..0x2a0)"}, {5, 0x29f, "report[0x208..0x2a0)"}, {5, 0x4a0 - 1, "report[0x330..0x4a0)"}};
+  for (const auto& c : cases)
+    ExpectOnly(Milan().With(Milan().Report(c.version), c.offset, "\x01"), std::string("EVIDENCE_MALFORMED ") + c.claim);
+  EXPECT_TRUE(Verify(Milan(), Milan().With(Milan().Report(5), 0x1f8, "\x01")).authentic())
+      << "version 5 has mitigation vectors there";
 }
 
 TEST(VerifySnp, RefusesBadForm) {
@@ -120,7 +129,8 @@ TEST(VerifySnp, RefusesCertificateOfAnotherProduct) {
   SnpChainOptions options;
   options.product = SnpProduct::kGenoa;
   const SnpChain genoa(options);
-  EXPECT_EQ(Reasons(Verify(genoa, genoa.With(genoa.Report(3), 0x189, "\x01"))), std::vector<std::string>{"ENDORSEMENT_MISMATCH product"});
+  EXPECT_EQ(Reasons(Verify(genoa, genoa.With(genoa.Report(3), 0x189, "\x01"))),
+            std::vector<std::string>{"ENDORSEMENT_MISMATCH product"});
   options = {};
   options.issuer_common_name = "SEV-Genoa";
   const SnpChain odd(options);
@@ -143,7 +153,8 @@ TEST(VerifySnp, RefusesAnchorThatIsNoArk) {
 TEST(VerifySnp, RefusesOtherTcbThanCertified) {
   ExpectOnly(Milan().With(Milan().Report(), 0x187, "\xd2"), "TCB_TOO_LOW reported_tcb.ucode");
   ExpectOnly(Milan().With(Milan().Report(), 0x186, "\x07"), "ENDORSEMENT_MISMATCH reported_tcb.snp");
-  EXPECT_TRUE(Verify(Milan(), Milan().With(Milan().Report(), 0x3f, "\xff")).authentic()) << "current_tcb may be above reported_tcb";
+  EXPECT_TRUE(Verify(Milan(), Milan().With(Milan().Report(), 0x3f, "\xff")).authentic())
+      << "current_tcb may be above reported_tcb";
 }
 
 TEST(VerifySnp, RefusesOtherChip) {
@@ -152,38 +163,48 @@ TEST(VerifySnp, RefusesOtherChip) {
   SnpChainOptions options;
   options.product = SnpProduct::kTurin;
   const SnpChain turin(options);
-  EXPECT_EQ(Reasons(Verify(turin, turin.With(turin.Report(5), 0x1a8, "x"))), std::vector<std::string>{"ENDORSEMENT_MISMATCH chip_id"});
+  EXPECT_EQ(Reasons(Verify(turin, turin.With(turin.Report(5), 0x1a8, "x"))),
+            std::vector<std::string>{"ENDORSEMENT_MISMATCH chip_id"});
   options = {};
   options.vlek = true;
   const SnpChain vlek(options);
-  EXPECT_EQ(Reasons(Verify(vlek, vlek.With(vlek.Report(), 0x1a0, "x"))), std::vector<std::string>{"ENDORSEMENT_MISMATCH chip_id"});
+  EXPECT_EQ(Reasons(Verify(vlek, vlek.With(vlek.Report(), 0x1a0, "x"))),
+            std::vector<std::string>{"ENDORSEMENT_MISMATCH chip_id"});
 }
 
-TEST(VerifySnp, RefusesOtherKindOfKey) { ExpectOnly(Milan().With(Milan().Report(), 0x48, "\x04"), "ENDORSEMENT_MISMATCH signing_key"); }
+TEST(VerifySnp, RefusesOtherKindOfKey) {
+  ExpectOnly(Milan().With(Milan().Report(), 0x48, "\x04"), "ENDORSEMENT_MISMATCH signing_key");
+}
 
 TEST(VerifySnp, RefusesKeyThatIsNotP384) {
   SnpChainOptions options;
   options.leaf_key = crypto::KeyType::kP256;
   const SnpChain chain(options);
-  EXPECT_EQ(Reasons(Verify(chain, chain.Report())), std::vector<std::string>{"ENDORSEMENT_MISMATCH certificate.public_key"});
+  EXPECT_EQ(Reasons(Verify(chain, chain.Report())),
+            std::vector<std::string>{"ENDORSEMENT_MISMATCH certificate.public_key"});
 }
 
 TEST(VerifySnp, RefusesMissingAndMalformedCertificates) {
   v1::SnpEvidence evidence;
   evidence.set_report(Milan().Report());
-  EXPECT_EQ(Reasons(VerifySnp(evidence, Milan().PinnedByCertificate(), TestTime())), std::vector<std::string>{"ENDORSEMENT_MISSING certificate"});
+  EXPECT_EQ(Reasons(VerifySnp(evidence, Milan().PinnedByCertificate(), TestTime())),
+            std::vector<std::string>{"ENDORSEMENT_MISSING certificate"});
   evidence.add_certificates(Milan().leaf().der);
-  EXPECT_EQ(Reasons(VerifySnp(evidence, Milan().PinnedByCertificate(), TestTime())), std::vector<std::string>{"ENDORSEMENT_MISSING vcek.issuer"});
+  EXPECT_EQ(Reasons(VerifySnp(evidence, Milan().PinnedByCertificate(), TestTime())),
+            std::vector<std::string>{"ENDORSEMENT_MISSING vcek.issuer"});
   evidence.add_certificates(Milan().ask().der);
   evidence.add_certificates("no certificate");
-  EXPECT_EQ(Reasons(VerifySnp(evidence, Milan().PinnedByCertificate(), TestTime())), std::vector<std::string>{"ENDORSEMENT_MALFORMED certificates[2]"});
+  EXPECT_EQ(Reasons(VerifySnp(evidence, Milan().PinnedByCertificate(), TestTime())),
+            std::vector<std::string>{"ENDORSEMENT_MALFORMED certificates[2]"});
   evidence.mutable_certificates()->RemoveLast();
   while (evidence.certificates_size() < 9) evidence.add_certificates(Milan().ask().der);
-  EXPECT_EQ(Reasons(VerifySnp(evidence, Milan().PinnedByCertificate(), TestTime()))[0], "ENDORSEMENT_MALFORMED certificates");
+  EXPECT_EQ(Reasons(VerifySnp(evidence, Milan().PinnedByCertificate(), TestTime()))[0],
+            "ENDORSEMENT_MALFORMED certificates");
   SnpChainOptions options;
   options.override_extensions["3.3"] = "";
   const SnpChain without_spl(options);
-  EXPECT_EQ(Reasons(Verify(without_spl, without_spl.Report())), std::vector<std::string>{"ENDORSEMENT_MALFORMED certificate"});
+  EXPECT_EQ(Reasons(Verify(without_spl, without_spl.Report())),
+            std::vector<std::string>{"ENDORSEMENT_MALFORMED certificate"});
 }
 
 TEST(VerifySnp, TakesCertificatesFromTheOperator) {
@@ -208,11 +229,13 @@ TEST(VerifySnp, RefusesRootThatIsNotPinned) {
   const SnpChain other;
   v1::SnpEvidence evidence = other.Evidence(other.Report());
   evidence.add_certificates(other.ark().der);  // bringing the root along does not make it trusted
-  EXPECT_EQ(Reasons(VerifySnp(evidence, Milan().PinnedByCertificate(), TestTime())), std::vector<std::string>{"TRUST_ANCHOR_UNKNOWN vcek.path"});
+  EXPECT_EQ(Reasons(VerifySnp(evidence, Milan().PinnedByCertificate(), TestTime())),
+            std::vector<std::string>{"TRUST_ANCHOR_UNKNOWN vcek.path"});
   TrustStore real;
   real.anchor_sha256 = BuiltinSnpAnchors();
   EXPECT_EQ(Reasons(VerifySnp(evidence, real, TestTime())), std::vector<std::string>{"TRUST_ANCHOR_UNKNOWN vcek.path"});
-  EXPECT_EQ(Reasons(VerifySnp(evidence, TrustStore(), TestTime())), std::vector<std::string>{"TRUST_ANCHOR_UNKNOWN vcek.path"});
+  EXPECT_EQ(Reasons(VerifySnp(evidence, TrustStore(), TestTime())),
+            std::vector<std::string>{"TRUST_ANCHOR_UNKNOWN vcek.path"});
 }
 
 TEST(VerifySnp, DevelopmentChainIsMarked) {
@@ -230,7 +253,8 @@ TEST(VerifySnp, RefusesOutOfTimeAlsoWhenCached) {
   const v1::SnpEvidence evidence = Milan().Evidence(Milan().Report());
   ASSERT_TRUE(VerifySnp(evidence, Milan().PinnedByCertificate(), TestTime()).authentic());
   for (absl::Time time : {TestTime() - absl::Hours(24 * 365 * 3), TestTime() + absl::Hours(24 * 365 * 10)}) {
-    EXPECT_EQ(Reasons(VerifySnp(evidence, Milan().PinnedByCertificate(), time)), std::vector<std::string>{"ENDORSEMENT_EXPIRED vcek.path"});
+    EXPECT_EQ(Reasons(VerifySnp(evidence, Milan().PinnedByCertificate(), time)),
+              std::vector<std::string>{"ENDORSEMENT_EXPIRED vcek.path"});
   }
 }
 
@@ -249,11 +273,14 @@ TEST(VerifySnp, HonoursCrls) {
   TrustStore trust = Milan().PinnedByCertificate();
   trust.crls = {Milan().ArkCrl({"\x07"}, before, after)};
   EXPECT_TRUE(VerifySnp(evidence, trust, TestTime()).authentic());
-  EXPECT_EQ(Reasons(VerifySnp(evidence, trust, TestTime() + absl::Hours(2))), std::vector<std::string>{"ENDORSEMENT_EXPIRED crl of ARK-Milan"});
+  EXPECT_EQ(Reasons(VerifySnp(evidence, trust, TestTime() + absl::Hours(2))),
+            std::vector<std::string>{"ENDORSEMENT_EXPIRED crl of ARK-Milan"});
   trust.crls = {Milan().ArkCrl({"\x02"}, before, after)};
-  EXPECT_EQ(Reasons(VerifySnp(evidence, trust, TestTime())), std::vector<std::string>{"ENDORSEMENT_REVOKED SEV-Milan.serial"});
+  EXPECT_EQ(Reasons(VerifySnp(evidence, trust, TestTime())),
+            std::vector<std::string>{"ENDORSEMENT_REVOKED SEV-Milan.serial"});
   trust.crls = {SnpChain().ArkCrl({}, before, after)};  // same name, another key
-  EXPECT_EQ(Reasons(VerifySnp(evidence, trust, TestTime())), std::vector<std::string>{"ENDORSEMENT_CHAIN_INVALID crl of ARK-Milan"});
+  EXPECT_EQ(Reasons(VerifySnp(evidence, trust, TestTime())),
+            std::vector<std::string>{"ENDORSEMENT_CHAIN_INVALID crl of ARK-Milan"});
   SnpChainOptions genoa;
   genoa.product = SnpProduct::kGenoa;
   trust.crls = {SnpChain(genoa).ArkCrl({"\x02"}, before, after)};  // of another issuer: not about this path
@@ -278,7 +305,8 @@ TEST(VerifySnp, RefusesSignaturesOutOfForm) {
   std::string big_endian = report;
   std::reverse(big_endian.begin() + 0x2a0, big_endian.begin() + 0x2d0);
   std::reverse(big_endian.begin() + 0x2e8, big_endian.begin() + 0x318);
-  for (const std::string& bad : {with(0x2a0, std::string(144, '\0')), with(0x2a0, std::string(48, '\xff')), with(0x2d0, "\x01"), with(0x2e8 + 71, "\x01"), big_endian}) {
+  for (const std::string& bad : {with(0x2a0, std::string(144, '\0')), with(0x2a0, std::string(48, '\xff')),
+                                 with(0x2d0, "\x01"), with(0x2e8 + 71, "\x01"), big_endian}) {
     EXPECT_EQ(Reasons(Verify(Milan(), bad)), std::vector<std::string>{"EVIDENCE_SIGNATURE_INVALID report.signature"});
   }
 }
@@ -287,7 +315,8 @@ TEST(VerifySnp, NamesEverythingThatIsWrong) {
   std::string report = Milan().With(Milan().Report(), 0x187, "\xd2");
   report[0x4c] = 1;
   EXPECT_EQ(Reasons(Verify(Milan(), report)),
-            (std::vector<std::string>{"EVIDENCE_MALFORMED report[0x4c..0x50)", "TCB_TOO_LOW reported_tcb.ucode", "EVIDENCE_SIGNATURE_INVALID report.signature"}));
+            (std::vector<std::string>{"EVIDENCE_MALFORMED report[0x4c..0x50)", "TCB_TOO_LOW reported_tcb.ucode",
+                                      "EVIDENCE_SIGNATURE_INVALID report.signature"}));
 }
 
 }  // namespace

@@ -17,7 +17,9 @@ namespace {
 constexpr std::size_t kMaxSize = 256 * 1024;
 constexpr std::size_t kMaxEntries = 16;
 
-absl::Status Malformed(absl::string_view what) { return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, absl::StrCat("tsm report: ", what)); }
+absl::Status Malformed(absl::string_view what) {
+  return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, absl::StrCat("tsm report: ", what));
+}
 
 // Key to its text or bytes; what is neither (a number, null) is kept as "".
 using FlatMap = std::map<std::string, std::string>;
@@ -51,7 +53,9 @@ class FlatReader : public nlohmann::json_sax<nlohmann::json> {
     key_ = name;
     return map.emplace(std::move(name), "").second ? true : Fail("a key twice");
   }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override { return Fail("not JSON"); }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override {
+    return Fail("not JSON");
+  }
 
   FlatMap map;
   std::string error;
@@ -109,7 +113,8 @@ class CborReader {
 constexpr int kUint = 0, kNint = 1, kBytes = 2, kText = 3, kMap = 5, kSimple = 7;
 
 absl::Status CheckType(absl::string_view key, int major) {
-  if ((key == "outblob" || key == "auxblob") && major != kBytes) return Malformed(absl::StrCat(key, " is not a byte string"));
+  if ((key == "outblob" || key == "auxblob") && major != kBytes)
+    return Malformed(absl::StrCat(key, " is not a byte string"));
   if (key == "provider" && major != kText) return Malformed("provider is not a text string");
   return absl::OkStatus();
 }

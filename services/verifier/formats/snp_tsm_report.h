@@ -1,5 +1,5 @@
-// A configfs-tsm report in a file (Linux Documentation/ABI/testing/configfs-tsm-report), as ratsd and veraison carry it: one flat map of provider, outblob, auxblob
-// in JSON (blobs in base64url) or CBOR (byte strings).
+// A configfs-tsm report in a file (Linux Documentation/ABI/testing/configfs-tsm-report), as ratsd and veraison carry
+// it: one flat map of provider, outblob, auxblob in JSON (blobs in base64url) or CBOR (byte strings).
 #ifndef TWI_SERVICES_VERIFIER_FORMATS_SNP_TSM_REPORT_H_
 #define TWI_SERVICES_VERIFIER_FORMATS_SNP_TSM_REPORT_H_
 
@@ -16,8 +16,9 @@ struct TsmReport {
   std::string auxblob;   // the certificate table; empty when absent
 };
 
-// Both refuse (EVIDENCE_MALFORMED): more than 256 KiB, more than 16 entries, a key twice, nesting, a wrong type, trailing bytes, no provider or outblob. Keys that we do
-// not know (generation, manifestblob, ...) are read and dropped: nothing in this envelope is signed, only the report in it.
+// Both refuse (EVIDENCE_MALFORMED): more than 256 KiB, more than 16 entries, a key twice, nesting, a wrong type,
+// trailing bytes, no provider or outblob. Keys that we do not know (generation, manifestblob, ...) are read and
+// dropped: nothing in this envelope is signed, only the report in it.
 absl::StatusOr<TsmReport> ParseTsmReportJson(absl::string_view text);
 // RFC 8949, deterministic lengths only: definite, shortest form.
 absl::StatusOr<TsmReport> ParseTsmReportCbor(absl::string_view bytes);

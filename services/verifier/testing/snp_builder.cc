@@ -26,12 +26,15 @@ std::string Der(char tag, const std::string& content) {
   return out + content;
 }
 
-std::string UtcTime(absl::Time time) { return Der('\x17', absl::FormatTime("%y%m%d%H%M%SZ", time, absl::UTCTimeZone())); }
+std::string UtcTime(absl::Time time) {
+  return Der('\x17', absl::FormatTime("%y%m%d%H%M%SZ", time, absl::UTCTimeZone()));
+}
 
 absl::Time Date(int year) { return absl::FromCivil(absl::CivilDay(year, 1, 1), absl::UTCTimeZone()); }
 
-crypto::Certificate Issue(const std::string& serial, const std::string& issuer_cn, const std::string& subject_cn, const crypto::PublicKey& key,
-                          const crypto::PrivateKey& issuer_key, bool is_ca, const std::vector<crypto::Extension>& extensions = {}) {
+crypto::Certificate Issue(const std::string& serial, const std::string& issuer_cn, const std::string& subject_cn,
+                          const crypto::PublicKey& key, const crypto::PrivateKey& issuer_key, bool is_ca,
+                          const std::vector<crypto::Extension>& extensions = {}) {
   crypto::CertificateTemplate cert;
   cert.serial = serial;
   cert.issuer_der = crypto::NameFromCommonName(issuer_cn);
@@ -47,19 +50,22 @@ crypto::Certificate Issue(const std::string& serial, const std::string& issuer_c
 
 // Milan and Genoa: bl 3, tee 0, snp 8, ucode 0xd1 (above 0x7f: INTEGER with a leading zero). Turin: fmc 1 besides.
 std::string RawTcb(SnpProduct product) {
-  return product == SnpProduct::kTurin ? std::string("\x01\x03\x00\x08\x00\x00\x00\xd1", 8) : std::string("\x03\x00\x00\x00\x00\x00\x08\xd1", 8);
+  return product == SnpProduct::kTurin ? std::string("\x01\x03\x00\x08\x00\x00\x00\xd1", 8)
+                                       : std::string("\x03\x00\x00\x00\x00\x00\x08\xd1", 8);
 }
 
 std::string Hwid(SnpProduct product) { return std::string(product == SnpProduct::kTurin ? 8 : 64, 'h'); }
 
 std::vector<crypto::Extension> Extensions(const SnpChainOptions& options) {
   const bool turin = options.product == SnpProduct::kTurin;
-  std::map<std::string, std::string> values = {{"1", DerInteger(turin ? 1 : 0)},
-                                               {"2", DerIa5String(SnpProductName(options.product) + (options.product == SnpProduct::kMilan && !options.vlek ? "-B0" : ""))},
-                                               {"3.1", DerInteger(3)},
-                                               {"3.2", DerInteger(0)},
-                                               {"3.3", DerInteger(8)},
-                                               {"3.8", DerInteger(0xd1)}};
+  std::map<std::string, std::string> values = {
+      {"1", DerInteger(turin ? 1 : 0)},
+      {"2", DerIa5String(SnpProductName(options.product) +
+                         (options.product == SnpProduct::kMilan && !options.vlek ? "-B0" : ""))},
+      {"3.1", DerInteger(3)},
+      {"3.2", DerInteger(0)},
+      {"3.3", DerInteger(8)},
+      {"3.8", DerInteger(0xd1)}};
   if (turin) values["3.9"] = DerInteger(1);
   if (options.vlek) {
     values["5"] = DerIa5String("CN=csp.example");
@@ -80,7 +86,8 @@ std::string IssuerName(const SnpChainOptions& options) {
 }
 
 std::string ArkName(const SnpChainOptions& options) {
-  return options.root_common_name.empty() ? absl::StrCat("ARK-", SnpProductName(options.product)) : options.root_common_name;
+  return options.root_common_name.empty() ? absl::StrCat("ARK-", SnpProductName(options.product))
+                                          : options.root_common_name;
 }
 
 }  // namespace
@@ -102,11 +109,14 @@ SnpChain::SnpChain(const SnpChainOptions& options)
       leaf_key_(crypto::PrivateKey::Generate(options.leaf_key).value()),
       ark_(Issue("\x01", ArkName(options), ArkName(options), ark_key_.public_key(), ark_key_, true)),
       ask_(Issue("\x02", ArkName(options), IssuerName(options), ask_key_.public_key(), ark_key_, true)),
-      leaf_(Issue("\x03", IssuerName(options), options.vlek ? "SEV-VLEK" : "SEV-VCEK", leaf_key_.public_key(), ask_key_, false, Extensions(options))) {}
+      leaf_(Issue("\x03", IssuerName(options), options.vlek ? "SEV-VLEK" : "SEV-VCEK", leaf_key_.public_key(), ask_key_,
+                  false, Extensions(options))) {}
 
 std::string SnpChain::Report(std::uint32_t version) const {
   std::string report(kSnpReportSize, '\0');
-  const auto put = [&report](std::size_t offset, const std::string& bytes) { report.replace(offset, bytes.size(), bytes); };
+  const auto put = [&report](std::size_t offset, const std::string& bytes) {
+    report.replace(offset, bytes.size(), bytes);
+  };
   put(0x00, std::string(1, static_cast<char>(version)));
   put(0x0a, std::string(1, '\x03'));  // policy 0x30000: SMT and the reserved one
   put(0x34, std::string(1, '\x01'));
@@ -125,7 +135,10 @@ std::string SnpChain::Report(std::uint32_t version) const {
 
 std::string SnpChain::Sign(std::string report) const {
   if (options_.leaf_key != crypto::KeyType::kP384) return report;
-  const std::string raw = leaf_key_.Sign(crypto::SignatureAlgorithm::kEcdsaP384Sha384Raw, absl::string_view(report).substr(0, kSnpSignedSize)).value();
+  const std::string raw =
+      leaf_key_
+          .Sign(crypto::SignatureAlgorithm::kEcdsaP384Sha384Raw, absl::string_view(report).substr(0, kSnpSignedSize))
+          .value();
   for (int i = 0; i < 2; ++i) {
     std::string scalar = raw.substr(48 * i, 48);
     std::reverse(scalar.begin(), scalar.end());
@@ -139,7 +152,8 @@ std::string SnpChain::With(std::string report, std::size_t offset, const std::st
   return Sign(std::move(report));
 }
 
-crypto::Crl SnpChain::ArkCrl(const std::vector<std::string>& revoked_serials, absl::Time this_update, absl::Time next_update) const {
+crypto::Crl SnpChain::ArkCrl(const std::vector<std::string>& revoked_serials, absl::Time this_update,
+                             absl::Time next_update) const {
   const std::string algorithm(kEcdsaWithSha384, sizeof(kEcdsaWithSha384) - 1);
   std::string entries;
   for (const std::string& serial : revoked_serials) entries += Der('\x30', Der('\x02', serial) + UtcTime(this_update));

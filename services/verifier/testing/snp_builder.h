@@ -1,5 +1,6 @@
-// Tests only: a VCEK or VLEK chain of our own with AMD's names and extensions, and reports signed by it. ECDSA P-384 throughout (AMD's CAs are RSA-4096; making such
-// keys takes seconds, and the real ones are covered by //integration_tests:vectors_test).
+// Tests only: a VCEK or VLEK chain of our own with AMD's names and extensions, and reports signed by it. ECDSA P-384
+// throughout (AMD's CAs are RSA-4096; making such keys takes seconds, and the real ones are covered by
+// //integration_tests:vectors_test).
 #ifndef TWI_SERVICES_VERIFIER_TESTING_SNP_BUILDER_H_
 #define TWI_SERVICES_VERIFIER_TESTING_SNP_BUILDER_H_
 
@@ -19,9 +20,10 @@ namespace twi::verifier::testing {
 struct SnpChainOptions {
   SnpProduct product = SnpProduct::kMilan;
   bool vlek = false;
-  std::string issuer_common_name;                     // default "SEV-Milan", "SEV-VLEK-Milan", ...
-  std::string root_common_name;                       // default "ARK-Milan", ...
-  std::map<std::string, std::string> override_extensions;  // OID suffix ("3.8", "4") -> value; an empty value leaves the extension out
+  std::string issuer_common_name;  // default "SEV-Milan", "SEV-VLEK-Milan", ...
+  std::string root_common_name;    // default "ARK-Milan", ...
+  std::map<std::string, std::string>
+      override_extensions;  // OID suffix ("3.8", "4") -> value; an empty value leaves the extension out
   crypto::KeyType leaf_key = crypto::KeyType::kP384;
 };
 
@@ -36,7 +38,8 @@ class SnpChain {
   // The report with `bytes` at `offset`, signed again.
   std::string With(std::string report, std::size_t offset, const std::string& bytes) const;
   // A CRL of the ARK.
-  crypto::Crl ArkCrl(const std::vector<std::string>& revoked_serials, absl::Time this_update, absl::Time next_update) const;
+  crypto::Crl ArkCrl(const std::vector<std::string>& revoked_serials, absl::Time this_update,
+                     absl::Time next_update) const;
 
   v1::SnpEvidence Evidence(const std::string& report) const;  // with leaf and ASK
   TrustStore PinnedByCertificate() const;

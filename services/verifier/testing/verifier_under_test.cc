@@ -45,8 +45,8 @@ ReferenceValueIndex ReferencesFromYaml(const std::string& document) {
 
 VerifierUnderTest::VerifierUnderTest(absl::Time now)
     : clock(now), sealer(OrDie(storage::Sealer::FromKey(SecretBytes::CopyOf(std::string(32, 'k'))))) {
-  database = OrDie(
-      storage::Database::Open(dir.File("verifier.db"), {storage::kSigningKeysSchema, kEncryptionKeySchema}));
+  database =
+      OrDie(storage::Database::Open(dir.File("verifier.db"), {storage::kSigningKeysSchema, kEncryptionKeySchema}));
   results_keys = OrDie(storage::SigningKeys::Load(*database, *sealer, random, "results", {}, now));
   encryption_key = std::make_unique<EncryptionKey>(OrDie(EncryptionKey::Load(*database, *sealer, random)));
   challenges = std::make_unique<Challenges>(Challenges::Options(), random);
