@@ -98,6 +98,10 @@ absl::StatusOr<AttestedRequest> ValidateAttestedRequest(const AuthorityDeps& dep
   TWI_ASSIGN_OR_RETURN(const client::KeySource::Keyset keys,
                        deps.verifier_keys->Keys(client::UnverifiedKid(results_jws), deadline));
   TWI_ASSIGN_OR_RETURN(AttestationResults results, ValidateResults(results_jws, *keys, expectation));
+  // What mechanism A returns to the workload is proof of a credential, not a claim to another one.
+  if (results.workload_credential_json.has_value()) {
+    return Deny(v1::DENY_REASON_RESULTS_REPLAYED, "these results carry the credential that they were good for");
+  }
   // With OUR rp_id, whatever the request says: Evidence that was made for another relying party does not match then.
   binding.set_rp_id(deps.rp_id);
   const std::string& channel = channel_key_sha256 != nullptr ? *channel_key_sha256 : results.channel_key_sha256;

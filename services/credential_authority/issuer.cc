@@ -33,7 +33,9 @@ absl::StatusOr<X509Authority> Arrange(crypto::PrivateKey key, std::vector<crypto
     const crypto::Certificate& issuer = i + 1 < chain.size() ? chain[i + 1] : c;
     if (i + 1 < chain.size() && c.issuer_der != issuer.subject_der)
       return Invalid(file, "the certificates do not follow each other");
-    if (i + 1 < chain.size()) TWI_RETURN_IF_ERROR(crypto::VerifyCertificateSignature(c, issuer.public_key));
+    if (i + 1 < chain.size() && !crypto::VerifyCertificateSignature(c, issuer.public_key).ok()) {
+      return Invalid(file, absl::StrCat("certificate ", i, " is not signed by the next one"));
+    }
   }
   X509Authority authority{std::move(key), std::move(chain), {}, {}};
   for (std::size_t i = 0; i + 1 < authority.chain.size(); ++i)

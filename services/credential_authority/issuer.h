@@ -3,31 +3,18 @@
 #ifndef TWI_SERVICES_CREDENTIAL_AUTHORITY_ISSUER_H_
 #define TWI_SERVICES_CREDENTIAL_AUTHORITY_ISSUER_H_
 
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/crypto/keys.h"
 #include "common/crypto/random.h"
-#include "common/crypto/x509.h"
 #include "common/storage/database.h"
 #include "common/storage/sealed.h"
 #include "proto/twi/config/v1/credential_authority.pb.h"
+#include "services/credential_authority/x509_authority.h"
 
 namespace twi::credential_authority {
 
 // SQL of the table; part of the migrations.
 extern const char kAuthoritySchema[];
-
-// The X.509 side: signs leaves. Immutable.
-struct X509Authority {
-  crypto::PrivateKey key;
-  std::vector<crypto::Certificate> chain;  // issuer first; the last one is the trust anchor when it is self-signed
-  std::vector<std::string> bundle;         // DER anchors that are served
-  std::vector<std::string> intermediates;  // DER certificates that go behind a leaf (chain without the anchor)
-};
 
 // Supplied (issuing.supplied_key_file) or from the store, or made: a self-signed P-256 certificate with URI SAN
 // spiffe://<trust_domain> (SPIFFE X509-SVID section 4: no path). Checks: P-256; key and certificate match; CA with

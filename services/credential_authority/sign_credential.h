@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "common/crypto/keys.h"
 #include "services/credential_authority/credential.h"
-#include "services/credential_authority/issuer.h"
+#include "services/credential_authority/x509_authority.h"
 
 namespace twi::credential_authority {
 

@@ -179,8 +179,8 @@ TEST_F(SignCredentialTest, RefusesCertificatesThatSayMoreOrLess) {
 
 TEST_F(SignCredentialTest, RefusesACertificateOfAnotherKeyOrBeyondItsIssuer) {
   const auto foreign = crypto::SignCertificate(TemplateOf(facts_, x509()), authority_.foreign_key);
-  EXPECT_THAT(ValidateBack(*foreign, facts_), StatusIs(v1::DENY_REASON_CERTIFICATE_SIGNATURE_INVALID));
-  EXPECT_THAT(ValidateBack("not a certificate", facts_), StatusIs(v1::DENY_REASON_CERTIFICATE_MALFORMED));
+  EXPECT_THAT(ValidateBack(*foreign, facts_), StatusIs(kInvalid, HasSubstr("signature")));
+  EXPECT_THAT(ValidateBack("not a certificate", facts_), StatusIs(kInvalid));
   for (const bool early : {true, false}) {
     CredentialFacts facts = facts_;
     if (early) facts.not_before = x509().chain.front().not_before - absl::Seconds(1);

@@ -71,8 +71,10 @@ absl::Status ValidateExtensions(const crypto::Certificate& c) {
 }  // namespace
 
 absl::Status ValidateX509(absl::string_view der, const CredentialFacts& facts, const crypto::Certificate& issuer) {
-  TWI_ASSIGN_OR_RETURN(const crypto::Certificate c, crypto::ParseCertificate(der));
-  TWI_RETURN_IF_ERROR(crypto::VerifyCertificateSignature(c, issuer.public_key));
+  const absl::StatusOr<crypto::Certificate> parsed = crypto::ParseCertificate(der);
+  if (!parsed.ok()) return Deny(v1::DENY_REASON_CREDENTIAL_INVALID, parsed.status().message());
+  const crypto::Certificate& c = *parsed;
+  TWI_RETURN_IF_ERROR(Expect(crypto::VerifyCertificateSignature(c, issuer.public_key).ok(), "signature"));
   TWI_RETURN_IF_ERROR(Expect(c.issuer_der == issuer.subject_der, "issuer"));
   TWI_RETURN_IF_ERROR(Expect(c.not_before == facts.not_before && c.not_after == facts.not_after, "validity"));
   TWI_RETURN_IF_ERROR(

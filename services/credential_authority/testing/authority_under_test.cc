@@ -9,6 +9,7 @@
 #include "common/crypto/csr.h"
 #include "common/crypto/hash.h"
 #include "common/encoding/encoding.h"
+#include "common/status/deny.h"
 #include "services/credential_authority/issuance_record.h"
 
 namespace twi::credential_authority {

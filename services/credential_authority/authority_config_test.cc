@@ -1,0 +1,144 @@
+// The config field by field, the sample of it, and the daemon from start to drain.
+#include "services/credential_authority/authority_config.h"
+
+#include <functional>
+
+#include "absl/time/clock.h"
+#include "common/config/load_yaml.h"
+#include "common/config/read_file.h"
+#include "common/testing/matchers.h"
+#include "common/testing/test_pki.h"
+#include "services/credential_authority/credential_authority_daemon.h"
+
+namespace twi::credential_authority {
+namespace {
+
+using ::testing::HasSubstr;
+using config::v1::CredentialAuthorityConfig;
+using testing::StatusIs;
+
+constexpr auto kInvalid = v1::DENY_REASON_CONFIG_INVALID;
+
+CredentialAuthorityConfig Sample() {
+  CredentialAuthorityConfig config;
+  const auto text = config::ReadFile("config/credential_authority.yaml", {1 << 20, 0});  // any mode: a checkout's
+  EXPECT_OK(text);
+  EXPECT_OK(config::ParseYaml(*text, "credential_authority.yaml", config));
+  return config;
+}
+
+TEST(AuthorityConfigTest, TheSampleIsGoodAndAllowsEveryRpc) {
+  EXPECT_OK(ValidateConfig(Sample()));
+  EXPECT_EQ(Sample().server().allow_size(), 7);
+}
+
+TEST(AuthorityConfigTest, Defaults) {
+  const CredentialAuthorityConfig config;
+  EXPECT_EQ(ChallengeLifetime(config), absl::Minutes(2));
+  EXPECT_EQ(MaxResultsAge(config), absl::Minutes(10));
+  EXPECT_EQ(MaxLifetime(config), absl::Hours(1));
+  EXPECT_EQ(Backdate(config), absl::Seconds(30));
+  EXPECT_EQ(Refresh(config.grant_keys()), absl::Minutes(5));
+  EXPECT_FALSE(Serves(config, "A"));
+  EXPECT_TRUE(Serves(Sample(), "D"));
+}
+
+TEST(AuthorityConfigTest, RefusesEachFieldThatIsMissingOrOutOfRange) {
+  using Config = CredentialAuthorityConfig;
+  const std::pair<const char*, std::function<void(Config&)>> faults[] = {
+      {"server", [](Config& c) { c.clear_server(); }},
+      {"storage.database_file", [](Config& c) { c.clear_storage(); }},
+      {"rp_id", [](Config& c) { c.clear_rp_id(); }},
+      {"rp_id", [](Config& c) { c.set_rp_id("ca"); }},
+      {"trust_domain", [](Config& c) { c.clear_trust_domain(); }},
+      {"trust_domain", [](Config& c) { c.set_trust_domain("spiffe://example.org"); }},
+      {"trust_domain", [](Config& c) { c.set_trust_domain("Example.org"); }},
+      {"trust_domain", [](Config& c) { c.set_trust_domain("example.org/payroll"); }},
+      {"issuer", [](Config& c) { c.set_issuer("http://ca.example.org"); }},
+      {"issuer", [](Config& c) { c.clear_issuer(); }},
+      {"targets", [](Config& c) { c.clear_targets(); }},
+      {"targets", [](Config& c) { c.add_targets("db"); }},
+      {"mechanisms", [](Config& c) { c.clear_mechanisms(); }},
+      {"mechanisms", [](Config& c) { c.add_mechanisms("E"); }},
+      {"mechanisms", [](Config& c) { c.add_mechanisms("a"); }},
+      {"mechanisms", [](Config& c) { c.add_mechanisms("A"); }},
+      {"mechanisms", [](Config& c) { c.add_mechanisms(""); }},
+      {"grant_keys", [](Config& c) { c.clear_grant_keys(); }},
+      {"grant_keys.peer", [](Config& c) { c.mutable_grant_keys()->clear_peer(); }},
+      {"grant_keys.refresh", [](Config& c) { c.mutable_grant_keys()->mutable_refresh()->set_seconds(0); }},
+      {"claims_mapper", [](Config& c) { c.clear_claims_mapper(); }},
+      {"verifier_keys", [](Config& c) { c.clear_verifier_keys(); }},
+      {"verifier_keys.refresh", [](Config& c) { c.mutable_verifier_keys()->mutable_refresh()->set_seconds(-1); }},
+      {"verifier_issuer", [](Config& c) { c.clear_verifier_issuer(); }},
+      {"verifier_issuer", [](Config& c) { c.set_verifier_issuer("https://verifier.example.org"); }},
+      {"verifier", [](Config& c) { c.clear_verifier(); }},
+      {"key_store_keys", [](Config& c) { c.clear_key_store_keys(); }},
+      {"key_store_keys.refresh", [](Config& c) { c.mutable_key_store_keys()->mutable_refresh()->set_seconds(90000); }},
+      {"key_store_issuer", [](Config& c) { c.clear_key_store_issuer(); }},
+      {"challenge_lifetime", [](Config& c) { c.mutable_challenge_lifetime()->set_seconds(0); }},
+      {"challenge_lifetime", [](Config& c) { c.mutable_challenge_lifetime()->set_seconds(601); }},
+      {"max_results_age", [](Config& c) { c.mutable_max_results_age()->set_seconds(9); }},
+      {"max_results_age", [](Config& c) { c.mutable_max_results_age()->set_seconds(3601); }},
+      {"issuing.max_lifetime", [](Config& c) { c.mutable_issuing()->mutable_max_lifetime()->set_seconds(59); }},
+      {"issuing.max_lifetime", [](Config& c) { c.mutable_issuing()->mutable_max_lifetime()->set_seconds(86401); }},
+      {"issuing.backdate", [](Config& c) { c.mutable_issuing()->mutable_backdate()->set_seconds(-1); }},
+      {"issuing.backdate", [](Config& c) { c.mutable_issuing()->mutable_backdate()->set_seconds(601); }},
+      {"issuing.authority_lifetime", [](Config& c) { c.mutable_issuing()->mutable_authority_lifetime()->set_seconds(0); }},
+      {"issuing.supplied_key_file", [](Config& c) { c.mutable_issuing()->set_supplied_certificate_file("/x.pem"); }},
+      {"issuing.supplied_certificate_file", [](Config& c) { c.mutable_issuing()->set_supplied_key_file("/x.key"); }},
+  };
+  for (const auto& [field, fault] : faults) {
+    CredentialAuthorityConfig config = Sample();
+    fault(config);
+    EXPECT_THAT(ValidateConfig(config), StatusIs(kInvalid, HasSubstr(field)));
+  }
+}
+
+TEST(AuthorityConfigTest, AMechanismThatIsNotServedNeedsNothing) {
+  CredentialAuthorityConfig config = Sample();
+  config.clear_mechanisms();
+  config.add_mechanisms("D");
+  config.clear_verifier();
+  config.clear_verifier_keys();
+  config.clear_verifier_issuer();
+  EXPECT_OK(ValidateConfig(config));
+  config.clear_mechanisms();
+  config.add_mechanisms("B");
+  EXPECT_THAT(ValidateConfig(config), StatusIs(kInvalid, HasSubstr("verifier_keys")));
+}
+
+class AuthorityDaemonTest : public ::testing::Test {
+ protected:
+  AuthorityDaemonTest() : pki_(absl::Now()), config_(Sample()) {
+    config_.mutable_server()->set_listen("127.0.0.1:0");
+    *config_.mutable_server()->mutable_tls() = pki_.Issue("ca", "spiffe://example.org/twi/credential-authority");
+    config_.mutable_storage()->set_database_file(dir_.File("ca.db"));
+    config_.mutable_storage()->set_root_key_file(pki_.dir().Write("root", std::string(32, 'r')));
+  }
+  testing::TestPki pki_;
+  testing::TempDir dir_;
+  CredentialAuthorityConfig config_;
+};
+
+TEST_F(AuthorityDaemonTest, StartsDrainsAndStartsAgainWithoutItsPeers) {
+  for (int run = 0; run < 2; ++run) {
+    const auto running = CredentialAuthoritySpec().start(config_);
+    ASSERT_OK(running);
+    EXPECT_GT((*running)->port(), 0);
+    EXPECT_THAT((*running)->Reload(config_), StatusIs(v1::DENY_REASON_NOT_IMPLEMENTED));
+    (*running)->Drain();
+  }
+}
+
+TEST_F(AuthorityDaemonTest, RefusesARootKeyBesideTheDatabaseAndOneOfAnotherStore) {
+  const std::string good = config_.storage().root_key_file();
+  config_.mutable_storage()->set_root_key_file(dir_.Write("root", std::string(32, 'r')));
+  EXPECT_THAT(CredentialAuthoritySpec().start(config_), StatusIs(kInvalid));
+  config_.mutable_storage()->set_root_key_file(good);
+  ASSERT_OK(CredentialAuthoritySpec().start(config_));
+  config_.mutable_storage()->set_root_key_file(pki_.dir().Write("root", std::string(32, 'q')));
+  EXPECT_THAT(CredentialAuthoritySpec().start(config_), StatusIs(v1::DENY_REASON_DECRYPTION_FAILED));
+}
+
+}  // namespace
+}  // namespace twi::credential_authority
