@@ -54,8 +54,9 @@ std::string PcrsYaml(const std::string& tcti) {
   binding.set_target(kTarget);
   binding.set_rp_id(kAuthorityRpId);
   binding.set_subject("-");
+  const v1::Evidence evidence = agent::MakeTpm2Attester(config).value()->Attest(binding).value();
   std::string yaml;
-  for (const v1::PcrValue& pcr : agent::MakeTpm2Attester(config).value()->Attest(binding).value().tpm2().pcr_values()) {
+  for (const v1::PcrValue& pcr : evidence.tpm2().pcr_values()) {
     absl::StrAppend(&yaml, "        - {index: ", pcr.index(), ", value: \"", ToHex(pcr.value()), "\"}\n");
   }
   return yaml;

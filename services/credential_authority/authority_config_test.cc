@@ -13,8 +13,8 @@
 namespace twi::credential_authority {
 namespace {
 
-using ::testing::HasSubstr;
 using config::v1::CredentialAuthorityConfig;
+using ::testing::HasSubstr;
 using testing::StatusIs;
 
 constexpr auto kInvalid = v1::DENY_REASON_CONFIG_INVALID;
@@ -83,7 +83,8 @@ TEST(AuthorityConfigTest, RefusesEachFieldThatIsMissingOrOutOfRange) {
       {"issuing.max_lifetime", [](Config& c) { c.mutable_issuing()->mutable_max_lifetime()->set_seconds(86401); }},
       {"issuing.backdate", [](Config& c) { c.mutable_issuing()->mutable_backdate()->set_seconds(-1); }},
       {"issuing.backdate", [](Config& c) { c.mutable_issuing()->mutable_backdate()->set_seconds(601); }},
-      {"issuing.authority_lifetime", [](Config& c) { c.mutable_issuing()->mutable_authority_lifetime()->set_seconds(0); }},
+      {"issuing.authority_lifetime",
+       [](Config& c) { c.mutable_issuing()->mutable_authority_lifetime()->set_seconds(0); }},
       {"issuing.supplied_key_file", [](Config& c) { c.mutable_issuing()->set_supplied_certificate_file("/x.pem"); }},
       {"issuing.supplied_certificate_file", [](Config& c) { c.mutable_issuing()->set_supplied_key_file("/x.key"); }},
   };
@@ -111,7 +112,7 @@ class AuthorityDaemonTest : public ::testing::Test {
  protected:
   AuthorityDaemonTest() : pki_(absl::Now()), config_(Sample()) {
     config_.mutable_server()->set_listen("127.0.0.1:0");
-    *config_.mutable_server()->mutable_tls() = pki_.Issue("ca", "spiffe://example.org/twi/credential-authority");
+    *config_.mutable_server()->mutable_tls() = pki_.Issue("authority", "spiffe://example.org/twi/credential-authority");
     config_.mutable_storage()->set_database_file(dir_.File("ca.db"));
     config_.mutable_storage()->set_root_key_file(pki_.dir().Write("root", std::string(32, 'r')));
   }

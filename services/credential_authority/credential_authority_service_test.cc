@@ -30,15 +30,16 @@ class AuthorityServiceTest : public ::testing::Test {
     config::v1::Server config;
     config.set_listen("127.0.0.1:0");
     *config.mutable_tls() = pki_.Issue("server", kAuthorityId);
-    for (const char* rpc : {"NewChallenge", "IssueFromResults", "IssueFromEvidence"}) Allow(config, rpc, {"attested_key"});
+    for (const char* rpc : {"NewChallenge", "IssueFromResults", "IssueFromEvidence"})
+      Allow(config, rpc, {"attested_key"});
     Allow(config, "IssueForVerifier", {kVerifierId});
     Allow(config, "IssueForOwner", {kOwner});
     Allow(config, "GetIssuance", {kOwner});
     Allow(config, "GetTrustBundle", {"attested_key", kOwner});
     auto server = server::Server::Start(config, a_.clock, [&](server::Gate& gate) {
       std::vector<server::NamedService> services;
-      services.push_back({std::make_unique<CredentialAuthorityService>(gate, *a_.deps),
-                          v1::CredentialAuthority::service_full_name()});
+      services.push_back(
+          {std::make_unique<CredentialAuthorityService>(gate, *a_.deps), v1::CredentialAuthority::service_full_name()});
       return services;
     });
     ASSERT_OK(server);
@@ -109,7 +110,8 @@ TEST_F(AuthorityServiceTest, AWorkloadGetsACredentialFromResultsOnce) {
 TEST_F(AuthorityServiceTest, ResultsAreNoGoodOnAnotherConnectionsKey) {
   const auto thief = client::Identity::AttestedKey(pki_.dir().File("ca.crt"), a_.clock.Now());
   ASSERT_OK(thief);
-  EXPECT_THAT(Connect(**thief)->IssueFromResults(RequestB(), Deadline()), StatusIs(v1::DENY_REASON_RESULTS_WRONG_CHANNEL));
+  EXPECT_THAT(Connect(**thief)->IssueFromResults(RequestB(), Deadline()),
+              StatusIs(v1::DENY_REASON_RESULTS_WRONG_CHANNEL));
   EXPECT_EQ(a_.issued(), 0);
 }
 

@@ -1,4 +1,5 @@
-// A8, B9 B10, C5..C10, P7 with real signatures and faked peers: every refusal of results, requests, grants and counter-signatures, for each mechanism that takes one.
+// A8, B9 B10, C5..C10, P7 with real signatures and faked peers: every refusal of results, requests, grants and
+// counter-signatures, for each mechanism that takes one.
 #include "services/credential_authority/issue.h"
 
 #include "absl/strings/str_cat.h"
@@ -24,12 +25,18 @@ using Workload = AuthorityUnderTest::Workload;
 
 // An RSA-2048 request by the openssl command: a key that may not become a Credential Key.
 constexpr char kRsa2048Csr[] =
-    "MIICRTCCAS0CAQAwADCCASIwDQYJKoZIhvcNAQEBBQADggEPADCCAQoCggEBANu2Dbst85VoOWEQNUWhk0ancTyzFmU+29of5DHmuTFQXtJIzpIXaaegrXVl"
-    "OVOofcQgxUK/sE3YUtmwsUGzbR6iPxWHwz+NanNmP7e1Z10Cv5u92Yqfb3mBm9DRiO84+5PTlygABZfz+c56jqrZ4dAgPZ6NPjz2k5LKeby4qRzyqlzD4589"
-    "SToun8PSbWgygZDciICYtOVJ3yxQPyaXXE+3ws/AgxuLcJyr0v9VcZ9mYW1DP2OSCpIdbNpHNlxSNzwec805lPyQC9BizFiAJBVs2wuWKigeKxTSWVGeu3Xg"
-    "xgqlODZRacBIYPwF4gU05sJ2ZxAPH2ZTsmenqLQa6yMCAwEAAaAAMA0GCSqGSIb3DQEBCwUAA4IBAQATI9CBIEPPGxYE3cD6uqhSaGlBxUjpuhn9hSSTKvlu"
-    "TfcWcwfrlNXWCHedwvcCkq/H09KxXEgOHzbvbKPn+XDXZhr2AzkZozW65AjRKOuR2AyJUjRsfwf3JczXffPHXfLABn02yhJ1FJSS7n8HjsfcDLuPUpM/iClZ"
-    "qITK0SLnccB+joaENcPWYacF4W6RjSSynPnqcgNQCzbVzMLBTZl8ZRpGX78DEkShD7bZz3kFLgIjDgZwmUznEIASDJ92VCxyNF4qZsd8X8qqKZ96nrNLQ8mo"
+    "MIICRTCCAS0CAQAwADCCASIwDQYJKoZIhvcNAQEBBQADggEPADCCAQoCggEBANu2Dbst85VoOWEQNUWhk0ancTyzFmU+"
+    "29of5DHmuTFQXtJIzpIXaaegrXVl"
+    "OVOofcQgxUK/"
+    "sE3YUtmwsUGzbR6iPxWHwz+NanNmP7e1Z10Cv5u92Yqfb3mBm9DRiO84+5PTlygABZfz+c56jqrZ4dAgPZ6NPjz2k5LKeby4qRzyqlzD4589"
+    "SToun8PSbWgygZDciICYtOVJ3yxQPyaXXE+3ws/"
+    "AgxuLcJyr0v9VcZ9mYW1DP2OSCpIdbNpHNlxSNzwec805lPyQC9BizFiAJBVs2wuWKigeKxTSWVGeu3Xg"
+    "xgqlODZRacBIYPwF4gU05sJ2ZxAPH2ZTsmenqLQa6yMCAwEAAaAAMA0GCSqGSIb3DQEBCwUAA4IBAQATI9CBIEPPGxYE3cD6uqhSaGlBxUjpuhn9hS"
+    "STKvlu"
+    "TfcWcwfrlNXWCHedwvcCkq/"
+    "H09KxXEgOHzbvbKPn+XDXZhr2AzkZozW65AjRKOuR2AyJUjRsfwf3JczXffPHXfLABn02yhJ1FJSS7n8HjsfcDLuPUpM/iClZ"
+    "qITK0SLnccB+"
+    "joaENcPWYacF4W6RjSSynPnqcgNQCzbVzMLBTZl8ZRpGX78DEkShD7bZz3kFLgIjDgZwmUznEIASDJ92VCxyNF4qZsd8X8qqKZ96nrNLQ8mo"
     "MPHhPn7D44MalWLJceF2cWjr//PVJ9ZZ++ERpTIgtkiPEt96hZLT+lTBT6iz";
 
 class IssueTest : public ::testing::Test {
@@ -70,7 +77,8 @@ class IssueTest : public ::testing::Test {
     *request.mutable_binding() = w.binding;
     return IssueFromEvidence(*a_.deps, request, w.peer, a_.deadline());
   }
-  absl::StatusOr<v1::IssueResponse> IssueChanged(char mechanism, const std::function<void(AttestationResults&)>& change) {
+  absl::StatusOr<v1::IssueResponse> IssueChanged(char mechanism,
+                                                 const std::function<void(AttestationResults&)>& change) {
     const Workload w = a_.NewWorkload();
     granted_key_ = w.key.public_key();
     AttestationResults results = a_.ResultsFor(w);
@@ -122,8 +130,12 @@ TEST_F(IssueTest, EachMechanismIssuesBothFormsAndRecordsWhy) {
     EXPECT_EQ(c.x509_bundle(0), a_.x509->chain.back().der);
     EXPECT_EQ(ToHex(leaf->serial), c.serial());
     EXPECT_EQ(c.jti(), c.serial());
-    const CredentialFacts facts{leaf->serial, kIdentifier, w.key.public_key(), {"worker.payroll.test.example"},
-                                {{"team", "payroll"}, {"level", 3}}, absl::FromUnixSeconds(c.not_before_unix()),
+    const CredentialFacts facts{leaf->serial,
+                                kIdentifier,
+                                w.key.public_key(),
+                                {"worker.payroll.test.example"},
+                                {{"team", "payroll"}, {"level", 3}},
+                                absl::FromUnixSeconds(c.not_before_unix()),
                                 absl::FromUnixSeconds(c.not_after_unix())};
     EXPECT_OK(ValidateX509(c.x509_chain(0), facts, a_.x509->chain.front()));
     EXPECT_OK(ValidateWit(c.wit(), facts, kRpId, *jose::JwkSetFromText(c.wit_bundle())));
@@ -187,7 +199,8 @@ TEST_F(IssueTest, RefusesResultsOfAnybodyElse) {
     EXPECT_THAT(IssueWith(mechanism, a_.NewWorkload(), "not.a.token"), StatusIs(v1::DENY_REASON_RESULTS_MALFORMED));
     EXPECT_THAT(IssueWith(mechanism, a_.NewWorkload(), ""), StatusIs(v1::DENY_REASON_RESULTS_MALFORMED));
   }
-  ExpectRefused(v1::DENY_REASON_RESULTS_KEY_UNKNOWN, [](auto& r) { r.issuer = "spiffe://test.example/twi/other-verifier"; });
+  ExpectRefused(v1::DENY_REASON_RESULTS_KEY_UNKNOWN,
+                [](auto& r) { r.issuer = "spiffe://test.example/twi/other-verifier"; });
 }
 
 TEST_F(IssueTest, RefusesResultsForOthersOldFutureAndNotAffirming) {
@@ -209,7 +222,8 @@ TEST_F(IssueTest, RefusesResultsThatDoNotAnswerThisRequest) {
   ExpectRefused(v1::DENY_REASON_BINDING_MISMATCH, [](auto& r) { r.nonce = std::string(32, 'n'); });
   ExpectRefused(v1::DENY_REASON_BINDING_MISMATCH, [](auto& r) { r.target = "https://ledger.test.example"; });
   ExpectRefused(v1::DENY_REASON_BINDING_MISMATCH, [](auto& r) { r.reported_binding = std::string(64, 'b'); });
-  ExpectRefused(v1::DENY_REASON_RESULTS_KEY_MISMATCH, [&](auto& r) { r.key_spki = a_.foreign_key.public_key().spki(); });
+  ExpectRefused(v1::DENY_REASON_RESULTS_KEY_MISMATCH,
+                [&](auto& r) { r.key_spki = a_.foreign_key.public_key().spki(); });
 }
 
 TEST_F(IssueTest, RefusesEvidenceMadeForAnotherRelyingPartyWhateverTheRequestSays) {
@@ -236,9 +250,14 @@ TEST_F(IssueTest, ResultsAreGoodForOneCredential) {
     granted_key_ = w.key.public_key();
     const std::string results = a_.SignResults(a_.ResultsFor(w));
     EXPECT_OK(IssueWith(mechanism, w, results));
-    EXPECT_THAT(IssueWith(mechanism, w, results), StatusIs(v1::DENY_REASON_RESULTS_REPLAYED)) << "though with a new grant";
+    EXPECT_THAT(IssueWith(mechanism, w, results), StatusIs(v1::DENY_REASON_RESULTS_REPLAYED))
+        << "though with a new grant";
     EXPECT_THAT(IssueWith(mechanism == 'A' ? 'B' : 'A', w, results), StatusIs(v1::DENY_REASON_RESULTS_REPLAYED));
   }
+}
+
+TEST_F(IssueTest, ResultsThatCarryACredentialAreUsedUp) {
+  ExpectRefused(v1::DENY_REASON_RESULTS_REPLAYED, [](auto& r) { r.workload_credential_json = "{}"; });
 }
 
 TEST_F(IssueTest, TargetsAreThoseThatWeServe) {
@@ -246,7 +265,8 @@ TEST_F(IssueTest, TargetsAreThoseThatWeServe) {
     Workload w = a_.NewWorkload();
     granted_key_ = w.key.public_key();
     w.binding.set_target("https://ledger.test.example");
-    EXPECT_THAT(IssueWith(mechanism, w, a_.SignResults(a_.ResultsFor(w))), StatusIs(v1::DENY_REASON_TARGET_NOT_ALLOWED));
+    EXPECT_THAT(IssueWith(mechanism, w, a_.SignResults(a_.ResultsFor(w))),
+                StatusIs(v1::DENY_REASON_TARGET_NOT_ALLOWED));
   }
 }
 
@@ -295,7 +315,8 @@ TEST_F(IssueTest, RefusesGrantsForOthersOldAndFuture) {
     g.issued_at += absl::Minutes(1);
     g.expires_at += absl::Minutes(1);
   });
-  ExpectGrantRefused(v1::DENY_REASON_GRANT_WRONG_KEY, [&](Grant& g) { g.key_sha256 = a_.foreign_key.public_key().spki_sha256(); });
+  ExpectGrantRefused(v1::DENY_REASON_GRANT_WRONG_KEY,
+                     [&](Grant& g) { g.key_sha256 = a_.foreign_key.public_key().spki_sha256(); });
   ExpectGrantRefused(v1::DENY_REASON_GRANT_WRONG_KEY, [](Grant& g) { g.results_sha256 = std::string(32, 'r'); });
   ExpectGrantRefused(v1::DENY_REASON_GRANT_WRONG_KEY, [](Grant& g) {
     g.key_sha256.clear();

@@ -31,7 +31,9 @@ class IssuerTest : public ::testing::Test {
     database_ = nullptr;
     database_ = *storage::Database::Open(dir_.File("ca.db"), {kAuthoritySchema});
   }
-  absl::StatusOr<X509Authority> Load() { return LoadX509Authority(config_, *database_, *sealer_, random_, clock_.Now()); }
+  absl::StatusOr<X509Authority> Load() {
+    return LoadX509Authority(config_, *database_, *sealer_, random_, clock_.Now());
+  }
 
   // Supplied files. `change` makes the issuer's certificate another one than it should be.
   crypto::CertificateTemplate IssuerTemplate(const crypto::PrivateKey& key, const char* name, const char* issuer) {
@@ -133,7 +135,8 @@ TEST_F(IssuerTest, SuppliedRootAndSuppliedIntermediate) {
   EXPECT_EQ(root->key.public_key(), key_.public_key());
   EXPECT_TRUE(root->intermediates.empty());
   EXPECT_EQ(root->bundle.size(), 1u);
-  Supply(key_, Pem(IssuerTemplate(key_, "Issuing", "Root"), root_key_) + Pem(IssuerTemplate(root_key_, "Root", "Root"), root_key_));
+  Supply(key_, Pem(IssuerTemplate(key_, "Issuing", "Root"), root_key_) +
+                   Pem(IssuerTemplate(root_key_, "Root", "Root"), root_key_));
   const auto chained = Load();
   ASSERT_OK(chained);
   ASSERT_EQ(chained->chain.size(), 2u);

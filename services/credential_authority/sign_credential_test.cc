@@ -16,9 +16,9 @@
 namespace twi::credential_authority {
 namespace {
 
+using nlohmann::json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using nlohmann::json;
 using testing::StatusIs;
 
 constexpr auto kInvalid = v1::DENY_REASON_CREDENTIAL_INVALID;
@@ -92,7 +92,9 @@ TEST_F(SignCredentialTest, OpensslVerifiesTheCertificateToo) {
   const std::string at = absl::StrCat(absl::ToUnixSeconds(authority_.clock.Now()));
   const std::string out = authority_.dir.File("out");
   const auto verify = [&](const std::string& options) {
-    return std::system(absl::StrCat("openssl verify -x509_strict -attime ", at, " ", options, " -CAfile ", anchor, " ", leaf, " >", out, " 2>&1").c_str());
+    return std::system(absl::StrCat("openssl verify -x509_strict -attime ", at, " ", options, " -CAfile ", anchor, " ",
+                                    leaf, " >", out, " 2>&1")
+                           .c_str());
   };
   EXPECT_EQ(verify("-purpose sslclient"), 0) << authority_.dir.Read("out");
   EXPECT_EQ(verify("-purpose sslserver -verify_hostname payroll.test.example"), 0) << authority_.dir.Read("out");
@@ -141,7 +143,8 @@ crypto::CertificateTemplate TemplateOf(const CredentialFacts& facts, const X509A
   t.uri_sans = {facts.workload_identifier};
   t.dns_sans = facts.dns_names;
   const std::string claims = facts.claims.dump();
-  t.extensions.push_back({kClaimsOid, false, absl::StrCat("\x0c", std::string(1, static_cast<char>(claims.size())), claims)});
+  t.extensions.push_back(
+      {kClaimsOid, false, absl::StrCat("\x0c", std::string(1, static_cast<char>(claims.size())), claims)});
   return t;
 }
 
@@ -166,7 +169,10 @@ TEST_F(SignCredentialTest, RefusesCertificatesThatSayMoreOrLess) {
       {"claims", [](Template& t) { t.extensions[0].value += " "; }},
       {"claims", [](Template& t) { t.extensions[0].value = "\x0c"; }},
       {"claims", [](Template& t) { t.extensions[0].value = "\x0c\x84\x01\x01\x01\x01"; }},
-      {"extension 1.3.6.1.4.1.1", [](Template& t) { t.extensions.push_back({"1.3.6.1.4.1.1", false, "\x05"}); }},
+      {"extension 1.3.6.1.4.1.1",
+       [](Template& t) {
+         t.extensions.push_back({"1.3.6.1.4.1.1", false, "\x05"});
+       }},
   };
   for (const auto& [what, change] : differences) {
     Template changed = good;
@@ -206,8 +212,9 @@ class SignWitTest : public SignCredentialTest {
 };
 
 TEST_F(SignWitTest, AWitSvidForEveryTypeOfKeyButEd25519) {
-  for (const auto& [type, alg] : {std::pair(crypto::KeyType::kP256, "ES256"), std::pair(crypto::KeyType::kP384, "ES384"),
-                                  std::pair(crypto::KeyType::kRsa3072, "RS256")}) {
+  for (const auto& [type, alg] :
+       {std::pair(crypto::KeyType::kP256, "ES256"), std::pair(crypto::KeyType::kP384, "ES384"),
+        std::pair(crypto::KeyType::kRsa3072, "RS256")}) {
     const CredentialFacts facts = FactsFor(crypto::PrivateKey::Generate(type)->public_key());
     EXPECT_TRUE(MayHaveWit(facts.public_key));
     const auto wit = Sign(facts);
@@ -266,7 +273,8 @@ TEST_F(SignWitTest, RefusesAWitOfAnotherFormOrKey) {
   EXPECT_THAT(Validate(*jose::SignJws(authority_.foreign_key, "w1", "wit+jwt", payload), facts_), StatusIs(kInvalid));
   EXPECT_THAT(Validate("a.b", facts_), StatusIs(kInvalid));
   const crypto::PrivateKey p384 = *crypto::PrivateKey::Generate(crypto::KeyType::kP384);
-  EXPECT_THAT(ValidateWit(*jose::SignJws(p384, "w1", "wit+jwt", payload), facts_, kRpId, {{{"w1", "ES384", "", p384.public_key()}}}),
+  EXPECT_THAT(ValidateWit(*jose::SignJws(p384, "w1", "wit+jwt", payload), facts_, kRpId,
+                          {{{"w1", "ES384", "", p384.public_key()}}}),
               StatusIs(kInvalid, HasSubstr("header")));
 }
 

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "common/config/load_yaml.h"
+#include "common/config/read_file.h"
 #include "common/crypto/x509.h"
 #include "common/testing/matchers.h"
 #include "common/testing/temp_dir.h"
@@ -47,6 +48,18 @@ TEST_F(AgentConfigTest, AcceptsEachMechanism) {
     EXPECT_OK(ValidateAgentConfig(config));
     EXPECT_EQ(MechanismName(config), mechanism);
   }
+}
+
+// The sample that a newcomer copies: only the files that it names are missing here.
+TEST_F(AgentConfigTest, TheSampleLoads) {
+  const auto text = config::ReadFile("config/workload_agent.yaml", {1 << 20, 0});
+  ASSERT_OK(text);
+  WorkloadAgentConfig config = Valid("B");
+  const std::string anchors = config.trust_bundle_file();
+  ASSERT_OK(config::ParseYaml(*text, "workload_agent.yaml", config));
+  config.set_trust_bundle_file(anchors);
+  config.set_credential_trust_bundle_file(anchors);
+  EXPECT_OK(ValidateAgentConfig(config));
 }
 
 TEST_F(AgentConfigTest, HasTheDocumentedDefaults) {

@@ -38,8 +38,8 @@ std::unique_ptr<client::KeySource> SourceOf(const char* kid, const crypto::Priva
 
 }  // namespace
 
-absl::StatusOr<std::string> FakeMapper::MapClaims(v1::InputKind input_kind, absl::string_view results, absl::string_view,
-                                                  absl::Time) {
+absl::StatusOr<std::string> FakeMapper::MapClaims(v1::InputKind input_kind, absl::string_view results,
+                                                  absl::string_view, absl::Time) {
   ++mapped;
   kind = input_kind;
   if (!refusal.ok()) return refusal;
@@ -50,7 +50,8 @@ absl::StatusOr<v1::PlanClaimsResponse> FakeMapper::PlanClaims(absl::string_view,
 }
 absl::StatusOr<v1::PutPolicyResponse> FakeMapper::PutPolicy(absl::string_view, absl::Time) { return NotAsked(); }
 absl::StatusOr<v1::ListPoliciesResponse> FakeMapper::ListPolicies(absl::string_view, absl::Time) { return NotAsked(); }
-absl::StatusOr<v1::GetPolicyVersionsResponse> FakeMapper::GetPolicyVersions(const std::vector<std::string>&, absl::Time) {
+absl::StatusOr<v1::GetPolicyVersionsResponse> FakeMapper::GetPolicyVersions(const std::vector<std::string>&,
+                                                                            absl::Time) {
   ++versions_asked;
   if (!versions_refusal.ok()) return versions_refusal;
   v1::GetPolicyVersionsResponse response;
@@ -60,7 +61,9 @@ absl::StatusOr<v1::GetPolicyVersionsResponse> FakeMapper::GetPolicyVersions(cons
 absl::StatusOr<jose::JwkSet> FakeMapper::GetGrantKeys(absl::Time) { return NotAsked(); }
 
 absl::StatusOr<v1::NewChallengeResponse> FakeVerifier::NewChallenge(absl::Time) { return NotAsked(); }
-absl::StatusOr<v1::AppraiseResponse> FakeVerifier::Appraise(const v1::AppraiseRequest&, absl::Time) { return NotAsked(); }
+absl::StatusOr<v1::AppraiseResponse> FakeVerifier::Appraise(const v1::AppraiseRequest&, absl::Time) {
+  return NotAsked();
+}
 absl::StatusOr<v1::AppraiseResponse> FakeVerifier::AppraiseForRelyingParty(const v1::AppraiseForRelyingPartyRequest& r,
                                                                            absl::Time) {
   ++asked;
@@ -197,7 +200,9 @@ Grant AuthorityUnderTest::GrantFor(const crypto::PublicKey& key, absl::string_vi
   return g;
 }
 
-std::string AuthorityUnderTest::SignGrant(const Grant& grant) const { return OrDie(twi::SignGrant(grant, mapper_key, "g1")); }
+std::string AuthorityUnderTest::SignGrant(const Grant& grant) const {
+  return OrDie(twi::SignGrant(grant, mapper_key, "g1"));
+}
 
 CounterSignature AuthorityUnderTest::CounterSignatureFor(const std::string& csr) {
   CounterSignature c;

@@ -1,4 +1,5 @@
-// A Credential Authority's parts put together as its daemon does it. The test holds the signing keys of its Verifier, Claims Mapper and Key Store, and plays all three.
+// A Credential Authority's parts put together as its daemon does it. The test holds the signing keys of its Verifier,
+// Claims Mapper and Key Store, and plays all three.
 #ifndef TWI_SERVICES_CREDENTIAL_AUTHORITY_TESTING_AUTHORITY_UNDER_TEST_H_
 #define TWI_SERVICES_CREDENTIAL_AUTHORITY_TESTING_AUTHORITY_UNDER_TEST_H_
 
