@@ -252,7 +252,7 @@ verifier:
 $(peer '  ' verifier 8441)
 credential_authority:
 $(peer '  ' credential-authority 8443)
-$([ "$2" != D ] || printf 'key_store:\n%s\nprovisioned:\n  key_id: %s\n  credential_file: %s\n' "$(peer '  ' key-store 8444)" "$(cat "$dir/run/provisioned/key-id" 2>/dev/null || echo KEY_ID)" "$dir/run/provisioned/chain.pem")
+$([ "$2" != D ] || printf 'key_store:\n%s\nprovisioned:\n  key_id: %s\n  credential_file: %s\n  wit_file: %s\n  wit_bundle_file: %s\n' "$(peer '  ' key-store 8444)" "$(cat "$dir/run/provisioned/key-id" 2>/dev/null || echo KEY_ID)" "$dir/run/provisioned/chain.pem" "$dir/run/provisioned/wit.jwt" "$dir/run/provisioned/wit-bundle.json")
 rp_id: $rp
 target: https://db.example.org
 workload_identifier: spiffe://example.org/payroll/worker

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "common/crypto/hash.h"
 #include "common/grant/grant.h"
 #include "common/jose/jwk.h"
 #include "common/testing/matchers.h"
@@ -195,7 +196,7 @@ TEST_F(OwnersGrantTest, RefusesACsrThatTheKeyStoreDidNotCounterSign) {
 }
 
 // A grant lives for minutes; the policy that made it may be replaced meanwhile.
-TEST_F(OwnersGrantTest, ZRefusesAGrantOfAReplacedPolicyVersion) {
+TEST_F(OwnersGrantTest, RefusesAGrantOfAReplacedPolicyVersion) {
   ASSERT_OK_AND_ASSIGN(const Mapped old, AttestAndMap(requester_));
   ASSERT_OK_AND_ASSIGN(const v1::PlanClaimsResponse old_plan, Plan(owner_));
   ASSERT_OK_AND_ASSIGN(const v1::IssueForOwnerRequest old_request, Provision(old_plan.grant()));
@@ -204,8 +205,8 @@ TEST_F(OwnersGrantTest, ZRefusesAGrantOfAReplacedPolicyVersion) {
   deployment_->Write("config/payroll-worker-2.yaml", second);
   const std::string policy = deployment_->File("config/payroll-worker-2.yaml"), jws = policy + ".jws";
   // Signing needs no connection.
-  const Finished sign = Run({Runfile("services/twictl/twictl"), "policy", "sign", "--policy", policy, "--key",
-                             deployment_->File("owners/payroll.key.pem"), "--out", jws});
+  const Finished sign = integration::Run({Runfile("services/twictl/twictl"), "policy", "sign", "--policy", policy,
+                                          "--key", deployment_->File("owners/payroll.key.pem"), "--out", jws});
   ASSERT_EQ(sign.exit_code, 0) << sign.err;
   const Finished put = deployment_->Twictl({"policy", "put", "--signed", jws});
   ASSERT_EQ(put.exit_code, 0) << put.err;

@@ -120,7 +120,8 @@ TEST_F(MessagesTest, RefusesFieldsOverTheirLimits) {
   EXPECT_OK(appraise([](v1::AppraiseRequest&) {}));
   const auto too_large = StatusIs(v1::DENY_REASON_REQUEST_TOO_LARGE);
   EXPECT_THAT(appraise([](auto& r) { r.mutable_binding()->set_subject(std::string(4097, 's')); }), too_large);
-  EXPECT_THAT(appraise([](auto& r) { r.mutable_binding()->set_nonce(std::string(129, 'n')); }), too_large);
+  EXPECT_THAT(appraise([](auto& r) { r.mutable_binding()->set_nonce(std::string(129, 'n')); }),
+              StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
   EXPECT_THAT(appraise([](auto& r) { r.mutable_binding()->set_target("https://" + std::string(2048, 't')); }),
               too_large);
   EXPECT_THAT(appraise([](auto& r) { r.mutable_binding()->set_rp_id("https://" + std::string(2048, 'r')); }),

@@ -68,7 +68,7 @@ TEST_F(RestartTest, NoRecordIsLostAndTheSystemComesBack) {
     const std::string& daemon = kDaemons[random() % kDaemons.size()];
     const int until = loop.done + static_cast<int>(random() % 8);
     // "At any time": not after so many milliseconds, but somewhere in one of the next acquisitions.
-    (void)WaitUntil([&] { return loop.done >= until || loop.stuck; }, absl::Milliseconds(50 + random() % 500));
+    (void)WaitUntil([&] { return loop.done >= until || loop.stuck; }, absl::Milliseconds(200 + random() % 1000));
     deployment_->Kill(daemon);
     ++kills[daemon];
     deployment_->Start(daemon);

@@ -73,7 +73,9 @@ TEST_F(OverlapTest, OldResultsStayGoodAndNewOnesAreTakenAtOnce) {
   absl::Status last;
   EXPECT_TRUE(WaitUntil([&] {
     last = workload_.IssueFromResults(RequestFromResults(fresh)).status();
-    if (!last.ok()) EXPECT_THAT(last, StatusIs(v1::DENY_REASON_RESULTS_KEY_UNKNOWN));
+    if (!last.ok()) {
+      EXPECT_THAT(last, StatusIs(v1::DENY_REASON_RESULTS_KEY_UNKNOWN));
+    }
     return last.ok();
   })) << last;
 

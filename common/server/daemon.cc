@@ -114,6 +114,13 @@ void LogForGrpc(gpr_log_func_args* args) {
   // Said at every handshake: our certificates name a SPIFFE ID, no host.
   if (absl::StartsWith(message, "No match found for server name"))
     return log::Debug("grpc", {{log::fields::kDetail, std::string(message)}});
+  // No client certificate, no TLS, no TLS 1.3: turned away before our own judgement of the peer (peer_source.cc), and
+  // said under the same name.
+  if (absl::StartsWith(message, "Handshake failed")) {
+    const std::string reason = DenyReasonName(v1::DENY_REASON_PEER_UNAUTHENTICATED);
+    return log::Warn("handshake_refused",
+                     {{log::fields::kReason, reason}, {log::fields::kDetail, std::string(message)}});
+  }
   log::Warn("grpc", {{log::fields::kDetail, std::string(message)}});
 }
 
@@ -159,6 +166,11 @@ int RunDaemon(int argc, char** argv, DaemonSpec spec) {
   if (status.ok() && !flags->port_file.empty()) status = WritePort(flags->port_file, (*running)->port());
   if (!status.ok()) {
     const DenyReason reason = DenyReasonOf(status);
+    // Also where the operator who starts it by hand looks, when the log goes to a file.
+    if (!(*LogConfigOf(*spec.config))->file().empty()) {
+      std::fprintf(stderr, "%s: %s: %s\n", spec.name.c_str(), DenyReasonName(reason).c_str(),
+                   std::string(status.message()).c_str());
+    }
     log::Error("could_not_start",
                {{log::fields::kReason, DenyReasonName(reason)}, {log::fields::kDetail, std::string(status.message())}});
     return reason == v1::DENY_REASON_CONFIG_INVALID ? kUsageOrConfig : kCouldNotStart;

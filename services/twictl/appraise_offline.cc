@@ -93,6 +93,15 @@ void CheckBinding(const EvidenceResult& result, const OfflineRules& rules, Offli
       report);
 }
 
+// What was checked is claimed only of Evidence that passed all of it: behind a failed check others may not have run.
+void ListChecks(std::vector<std::string> checks, OfflineReport& report) {
+  if (report.verdict != Verdict::kReject) {
+    report.checked = std::move(checks);
+    return;
+  }
+  for (std::string& check : checks) report.not_checked.push_back(absl::StrCat("not to the end: ", check));
+}
+
 void AppraiseSnp(const verifier::LoadedEvidence& loaded, const OfflineRules& rules, OfflineReport& report) {
   const EvidenceResult result = verifier::VerifySnp(loaded.snp.front(), rules.trust, rules.now);
   report.format = result.claims.format;
@@ -100,8 +109,9 @@ void AppraiseSnp(const verifier::LoadedEvidence& loaded, const OfflineRules& rul
   report.fields["insecure"] = result.claims.insecure;
   Judge(result, false, true, rules, report);
   CheckBinding(result, rules, report);
-  report.checked = {"form: size, version, reserved bytes, signing key", "certificate: kind, product, TCB, chip id",
-                    "path to a pinned ARK", "ECDSA P-384 signature", "debug, migration agent"};
+  ListChecks({"form: size, version, reserved bytes, signing key", "certificate: kind, product, TCB, chip id",
+              "path to a pinned ARK", "ECDSA P-384 signature", "debug, migration agent"},
+             report);
   if (!rules.policy.has_value()) report.not_checked.push_back("vmpl: the default policy takes any");
   for (const verifier::EvidenceFile& file : loaded.companions) {
     if (verifier::EndorsementKindOf(file.bytes) == verifier::EndorsementKind::kNone)
@@ -136,8 +146,9 @@ void AppraiseTpm(const verifier::LoadedEvidence& loaded, const OfflineRules& rul
       report.not_checked.push_back("pcr values: no file holds them; only their signed digest is known");
   }
   report.fields["insecure"] = insecure;
-  report.checked = {"attestation key: attributes, scheme, who vouches for it", "quote: magic, type, lengths, signature",
-                    "PCR values against the signed digest", "event log, when there is one"};
+  ListChecks({"attestation key: attributes, scheme, who vouches for it", "quote: magic, type, lengths, signature",
+              "PCR values against the signed digest", "event log, when there is one"},
+             report);
   if (!rules.policy.has_value())
     report.not_checked.push_back("pcr selection: the default policy takes what was quoted");
 }
@@ -150,7 +161,7 @@ void AppraiseEndorsement(const verifier::LoadedEvidence& loaded, const OfflineRu
   report.verdict = result.authentic() ? Verdict::kAccept : Verdict::kReject;
   for (const Finding& finding : result.findings) Add(finding, report);
   CheckBinding(result, rules, report);
-  report.checked = {"certificate: vendor's extensions", "path to a pinned anchor"};
+  ListChecks({"certificate: vendor's extensions", "path to a pinned anchor"}, report);
   report.not_checked.push_back("Evidence: none was given, this is a certificate");
 }
 

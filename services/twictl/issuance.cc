@@ -2,9 +2,11 @@
 
 #include <map>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/client/credential_authority_client.h"
 #include "common/status/deny.h"
+#include "common/encoding/encoding.h"
 #include "common/status/status_macros.h"
 #include "google/protobuf/util/json_util.h"
 #include "services/twictl/connection.h"
@@ -31,8 +33,11 @@ absl::StatusOr<Shown> Issuance(const Flags& flags) {
   v1::GetIssuanceRequest request;
   if (flags.Has("--serial") == flags.Has("--jti"))
     return absl::InvalidArgumentError("expected one of --serial and --jti");
-  if (flags.Has("--serial")) request.set_serial(flags.Get("--serial"));
-  if (flags.Has("--jti")) request.set_jti(flags.Get("--jti"));
+  // Upper case is how `openssl x509 -serial` prints it.
+  const std::string id = absl::AsciiStrToLower(flags.Has("--serial") ? flags.Get("--serial") : flags.Get("--jti"));
+  if (!FromHex(id).ok() || id.empty()) return absl::InvalidArgumentError("expected the hex digits of a serial or jti");
+  if (flags.Has("--serial")) request.set_serial(id);
+  if (flags.Has("--jti")) request.set_jti(id);
   TWI_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection, Connect(flags));
   TWI_ASSIGN_OR_RETURN(const config::v1::Peer peer,
                        NeedPeer(connection->config.has_credential_authority(),

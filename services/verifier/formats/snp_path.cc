@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/encoding/encoding.h"
 #include "services/verifier/formats/snp_anchors.h"
@@ -34,10 +35,20 @@ std::string Describe(const crypto::Certificate& certificate) {
   return absl::StrCat(certificate.subject_common_name, " (sha256 ", ToHex(certificate.sha256()), ")");
 }
 
+// Development certificates say in their names what they are (common/dev_snp). A name decides nothing: it only picks the
+// reason that tells the operator most.
+bool SaysDevelopment(const crypto::Certificate& certificate) {
+  return absl::StartsWith(certificate.subject_common_name, "TWI DEVELOPMENT ");
+}
+
 // Why no path to a trusted anchor was found: the same search with every self-issued certificate as an anchor tells an
 // unknown root from a broken chain.
 Finding ExplainNoPath(const crypto::Certificate& leaf, const Certificates& pool, const Certificates& anchors,
                       const absl::Status& error, const crypto::PathOptions& options, const std::string& claim) {
+  if (std::any_of(pool.begin(), pool.end(), SaysDevelopment)) {
+    return {v1::DENY_REASON_INSECURE_EVIDENCE_NOT_ALLOWED, absl::StrCat(claim, ".path"), "a development chain",
+            "a chain of the vendor, or one that config names in insecure_dev_snp_anchor_files", "trust anchors"};
+  }
   Certificates roots;
   std::copy_if(pool.begin(), pool.end(), std::back_inserter(roots), SelfIssued);
   absl::StatusOr<Certificates> unpinned = crypto::BuildPath(leaf, pool, roots, options);
