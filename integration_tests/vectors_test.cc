@@ -1,6 +1,9 @@
-// Runs a collection of test vectors of the shape of ../shared/vectors (one folder per kind, each with manifest.json) through the built `twictl appraise` and holds it to the
-// manifests: verdict and parsed fields. Prints a table by kind and each deviation by name; any deviation fails.
+// Runs a collection of test vectors of the shape of ../shared/vectors (one folder per kind, each with manifest.json)
+// through the built `twictl appraise` and holds it to the manifests: verdict and parsed fields. Prints a table by kind
+// and each deviation by name; any deviation fails.
 //   bazel test //integration_tests:vectors_test --test_output=all [--test_env=TWI_VECTORS=DIR]
+#include <sys/wait.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -10,7 +13,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <sys/wait.h>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -36,7 +38,8 @@ const std::set<std::string>& AppraisedKinds() {
 }
 
 constexpr char kTwictl[] = "services/twictl/twictl";
-constexpr char kTimeWithoutRowTime[] = "2026-06-01T00:00:00Z";  // for rows without time and window: when the collection was made, so that the test does not age
+constexpr char kTimeWithoutRowTime[] = "2026-06-01T00:00:00Z";  // for rows without time and window: when the collection
+                                                                // was made, so that the test does not age
 
 struct Row {
   std::string kind, file, verdict, origin;
@@ -72,26 +75,37 @@ std::vector<Row> ReadManifest(const std::string& kind) {
   EXPECT_TRUE(manifest.is_array()) << kind << "/manifest.json";
   if (!manifest.is_array()) return rows;
   for (const json& entry : manifest) {
-    Row row{kind, Text(entry, "file"), Text(entry, "verdict"), Text(entry, "origin"), std::nullopt, {}, entry.value("fields", json::object())};
+    Row row{kind,
+            Text(entry, "file"),
+            Text(entry, "verdict"),
+            Text(entry, "origin"),
+            std::nullopt,
+            {},
+            entry.value("fields", json::object())};
     if (const std::string time = Text(entry, "verify_time"); !time.empty()) row.time = time;
     const auto window = entry.find("valid_window");
-    if (!row.time && window != entry.end() && window->is_array() && !window->empty() && (*window)[0].is_string()) row.time = (*window)[0].get<std::string>();
+    if (!row.time && window != entry.end() && window->is_array() && !window->empty() && (*window)[0].is_string())
+      row.time = (*window)[0].get<std::string>();
     for (const json& aux : entry.value("aux", json::array())) row.aux.push_back(aux.get<std::string>());
     rows.push_back(std::move(row));
   }
   return rows;
 }
 
-std::string Path(const Row& row, const std::string& file) { return (testing::VectorsDir() / row.kind / file).lexically_normal().string(); }
+std::string Path(const Row& row, const std::string& file) {
+  return (testing::VectorsDir() / row.kind / file).lexically_normal().string();
+}
 std::string Bytes(const Row& row, const std::string& file) { return testing::ReadVector(row.kind + "/" + file); }
 
 bool IsPublicKey(const Row& row, const std::string& file) {
-  return absl::EndsWith(file, ".pub") || absl::EndsWith(file, ".tpmt_public") || absl::StrContains(Bytes(row, file), "-----BEGIN PUBLIC KEY-----");
+  return absl::EndsWith(file, ".pub") || absl::EndsWith(file, ".tpmt_public") ||
+         absl::StrContains(Bytes(row, file), "-----BEGIN PUBLIC KEY-----");
 }
 
 bool HoldsRoot(const Row& row, const std::string& file) {
   const auto certificates = crypto::ParseCertificates(Bytes(row, file));
-  return certificates.ok() && std::any_of(certificates->begin(), certificates->end(), [](const crypto::Certificate& c) { return c.issuer_der == c.subject_der; });
+  return certificates.ok() && std::any_of(certificates->begin(), certificates->end(),
+                                          [](const crypto::Certificate& c) { return c.issuer_der == c.subject_der; });
 }
 
 std::string Basic(const std::string& verdict) {  // INDEX.md, "How to read the verdicts"
@@ -103,34 +117,48 @@ std::string Basic(const std::string& verdict) {  // INDEX.md, "How to read the v
   return "";
 }
 
-// A row of synthetic/ that brings its own root runs twice: the vendors' pins must refuse that root by name, then the row's root decides.
+// A row of synthetic/ that brings its own root runs twice: the vendors' pins must refuse that root by name, then the
+// row's root decides.
 std::vector<Expectation> ExpectationsOf(const Row& row) {
-  const bool brings_root = std::any_of(row.aux.begin(), row.aux.end(), [&row](const std::string& aux) { return HoldsRoot(row, aux); });
+  const bool brings_root =
+      std::any_of(row.aux.begin(), row.aux.end(), [&row](const std::string& aux) { return HoldsRoot(row, aux); });
   if (absl::StrContains(row.verdict, "(with the test root)") || (row.origin == "synthetic" && brings_root)) {
     return {{"reject", false, true}, {Basic(row.verdict), true, false}};
   }
   return {{Basic(row.verdict), false, false}};
 }
 
-std::vector<std::string> Arguments(const Row& row, const std::vector<std::string>& aux, const Expectation& expectation) {
-  std::vector<std::string> arguments = {"appraise", "--evidence", Path(row, row.file), "--output", "json", "--time", row.time.value_or(kTimeWithoutRowTime)};
+std::vector<std::string> Arguments(const Row& row, const std::vector<std::string>& aux,
+                                   const Expectation& expectation) {
+  std::vector<std::string> arguments = {"appraise",
+                                        "--evidence",
+                                        Path(row, row.file),
+                                        "--output",
+                                        "json",
+                                        "--time",
+                                        row.time.value_or(kTimeWithoutRowTime)};
   for (const std::string& file : aux) {
     arguments.insert(arguments.end(), {"--endorsement", Path(row, file)});
-    if (expectation.test_root && HoldsRoot(row, file)) arguments.insert(arguments.end(), {"--trust-anchor", Path(row, file)});
-    // The key that a row brings along is one that its operator vouches for, unless the row is about a key that nobody vouches for.
-    if (IsPublicKey(row, file) && expectation.verdict != "deny-policy") arguments.insert(arguments.end(), {"--attestation-key", Path(row, file)});
+    if (expectation.test_root && HoldsRoot(row, file))
+      arguments.insert(arguments.end(), {"--trust-anchor", Path(row, file)});
+    // The key that a row brings along is one that its operator vouches for, unless the row is about a key that nobody
+    // vouches for.
+    if (IsPublicKey(row, file) && expectation.verdict != "deny-policy")
+      arguments.insert(arguments.end(), {"--attestation-key", Path(row, file)});
   }
   return arguments;
 }
 
 Outcome RunTwictl(const std::vector<std::string>& arguments) {
   std::string command = absl::StrCat("timeout -s KILL 60 ", kTwictl);
-  for (const std::string& argument : arguments) absl::StrAppend(&command, " '", absl::StrReplaceAll(argument, {{"'", "'\\''"}}), "'");
+  for (const std::string& argument : arguments)
+    absl::StrAppend(&command, " '", absl::StrReplaceAll(argument, {{"'", "'\\''"}}), "'");
   Outcome outcome;
   FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
   if (pipe == nullptr) return outcome;
   std::array<char, 65536> buffer;
-  for (std::size_t n; (n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) outcome.out.append(buffer.data(), n);
+  for (std::size_t n; (n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
+    outcome.out.append(buffer.data(), n);
   const int status = ::pclose(pipe);
   outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
   outcome.report = json::parse(outcome.out, nullptr, false);
@@ -138,7 +166,8 @@ Outcome RunTwictl(const std::vector<std::string>& arguments) {
 }
 
 // Every expected value must be in `seen`, under the same name; `seen` may say more.
-void CompareFields(const json& expected, const json& seen, const std::string& name, std::vector<std::string>& differences) {
+void CompareFields(const json& expected, const json& seen, const std::string& name,
+                   std::vector<std::string>& differences) {
   if (expected.is_object() && seen.is_object()) {
     for (const auto& [key, value] : expected.items()) {
       if (key == "left") continue;  // bytes that the collection's own parser did not read: no fact of the evidence
@@ -146,15 +175,18 @@ void CompareFields(const json& expected, const json& seen, const std::string& na
       if (found == seen.end()) {
         differences.push_back(absl::StrCat(name, ".", key, ": absent"));
       } else if (key == "issuer" && value.is_string() && !absl::StrContains(value.get<std::string>(), "=")) {
-        CompareFields(value, seen.value("issuer_common_name", json()), name + ".issuer", differences);  // a name without types is the common name
+        CompareFields(value, seen.value("issuer_common_name", json()), name + ".issuer",
+                      differences);  // a name without types is the common name
       } else {
         CompareFields(value, *found, absl::StrCat(name, ".", key), differences);
       }
     }
   } else if (expected.is_array() && seen.is_array() && expected.size() == seen.size()) {
-    for (std::size_t i = 0; i < expected.size(); ++i) CompareFields(expected[i], seen[i], absl::StrCat(name, "[", i, "]"), differences);
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      CompareFields(expected[i], seen[i], absl::StrCat(name, "[", i, "]"), differences);
   } else if (expected != seen) {
-    differences.push_back(absl::StrCat(name, ": ", seen.dump(-1, ' ', false, json::error_handler_t::replace), ", expected ", expected.dump()));
+    differences.push_back(absl::StrCat(name, ": ", seen.dump(-1, ' ', false, json::error_handler_t::replace),
+                                       ", expected ", expected.dump()));
   }
 }
 
@@ -172,13 +204,17 @@ std::vector<std::string> Deviations(const Row& row, const Expectation& expectati
   std::vector<std::string> deviations;
   const std::string verdict = Text(outcome.report, "verdict");
   const std::vector<std::string> reasons = ReasonsOf(outcome.report);
-  const bool as_wanted = expectation.verdict == "any" || (expectation.verdict == "not-accept" ? verdict != "accept" : verdict == expectation.verdict);
+  const bool as_wanted = expectation.verdict == "any" ||
+                         (expectation.verdict == "not-accept" ? verdict != "accept" : verdict == expectation.verdict);
   if (!as_wanted) {
     const json why = outcome.report.value("reasons", json::array());
-    deviations.push_back(absl::StrCat("verdict ", verdict, ", expected ", expectation.verdict, "; ", why.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 600)));
+    deviations.push_back(absl::StrCat("verdict ", verdict, ", expected ", expectation.verdict, "; ",
+                                      why.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 600)));
   }
-  if ((verdict == "accept") != (outcome.exit_code == 0)) deviations.push_back(absl::StrCat("exit code ", outcome.exit_code, " with verdict ", verdict));
-  if ((verdict == "accept") != reasons.empty()) deviations.push_back(absl::StrCat(reasons.size(), " reasons with verdict ", verdict));
+  if ((verdict == "accept") != (outcome.exit_code == 0))
+    deviations.push_back(absl::StrCat("exit code ", outcome.exit_code, " with verdict ", verdict));
+  if ((verdict == "accept") != reasons.empty())
+    deviations.push_back(absl::StrCat(reasons.size(), " reasons with verdict ", verdict));
   if (expectation.unknown_anchor && std::count(reasons.begin(), reasons.end(), "TRUST_ANCHOR_UNKNOWN") == 0) {
     deviations.push_back(absl::StrCat("TRUST_ANCHOR_UNKNOWN is not among the reasons: ", absl::StrJoin(reasons, ", ")));
   }
@@ -192,7 +228,8 @@ std::vector<std::string> AuxOf(const Row& row, const std::vector<Row>& manifest)
   std::vector<std::string> aux;
   const std::string stem = row.file.substr(0, row.file.rfind('.'));
   for (const Row& other : manifest) {
-    if (other.verdict == "support" && absl::StartsWith(other.file, stem + ".") && IsPublicKey(other, other.file)) aux.push_back(other.file);
+    if (other.verdict == "support" && absl::StartsWith(other.file, stem + ".") && IsPublicKey(other, other.file))
+      aux.push_back(other.file);
   }
   return aux;
 }
@@ -219,12 +256,14 @@ TEST(Vectors, TwictlAppraiseGivesTheExpectedVerdicts) {
       }
       bool as_expected = true;
       for (const Expectation& expectation : ExpectationsOf(row)) {
-        if (expectation.verdict.empty()) ADD_FAILURE() << kind << "/" << row.file << ": verdict \"" << row.verdict << "\" is not one of INDEX.md";
+        if (expectation.verdict.empty())
+          ADD_FAILURE() << kind << "/" << row.file << ": verdict \"" << row.verdict << "\" is not one of INDEX.md";
         const Outcome outcome = RunTwictl(Arguments(row, AuxOf(row, manifest), expectation));
         ++appraised;
         for (const std::string& deviation : Deviations(row, expectation, outcome)) {
           as_expected = false;
-          deviations.push_back(absl::StrCat(kind, "/", row.file, expectation.test_root ? " (test root)" : "", ": ", deviation));
+          deviations.push_back(
+              absl::StrCat(kind, "/", row.file, expectation.test_root ? " (test root)" : "", ": ", deviation));
         }
       }
       tally.as_expected += as_expected ? 1 : 0;
@@ -232,8 +271,10 @@ TEST(Vectors, TwictlAppraiseGivesTheExpectedVerdicts) {
   }
   std::cout << absl::StrFormat("%-14s %6s %12s %10s  %s\n", "kind", "files", "as expected", "deviating", "");
   for (const auto& [kind, tally] : table) {
-    const std::string note = tally.later > 0 ? absl::StrCat(tally.later, " not appraised: format comes later") : absl::StrCat("and ", tally.companions, " companions");
-    std::cout << absl::StrFormat("%-14s %6d %12d %10d  %s\n", kind, tally.files, tally.as_expected, tally.files - tally.later - tally.as_expected, note);
+    const std::string note = tally.later > 0 ? absl::StrCat(tally.later, " not appraised: format comes later")
+                                             : absl::StrCat("and ", tally.companions, " companions");
+    std::cout << absl::StrFormat("%-14s %6d %12d %10d  %s\n", kind, tally.files, tally.as_expected,
+                                 tally.files - tally.later - tally.as_expected, note);
   }
   std::cout << appraised << " runs of twictl appraise, " << deviations.size() << " deviations\n";
   for (const std::string& deviation : deviations) std::cout << "DEVIATION " << deviation << "\n";

@@ -71,14 +71,16 @@ class Authority {
   // The same request again is refused: results and grant are good for one credential.
   void RefusesRepeated() {
     const auto again = client_->IssueForVerifier(prepared_.front().request, clock_.Now() + absl::Seconds(10));
-    if (DenyReasonOf(again.status()) != v1::DENY_REASON_RESULTS_REPLAYED) Fail("a repeated request was not refused as RESULTS_REPLAYED");
+    if (DenyReasonOf(again.status()) != v1::DENY_REASON_RESULTS_REPLAYED)
+      Fail("a repeated request was not refused as RESULTS_REPLAYED");
   }
 
   std::size_t Validate() {
     expected_.now = clock_.Now();
     std::size_t count = 0;
     for (std::size_t i = 0; i < std::min<std::size_t>(next_, prepared_.size()); ++i, ++count)
-      OrFail(ValidateCredential(issued_[i], prepared_[i].key_spki, expected_), "a credential that was issued does not validate");
+      OrFail(ValidateCredential(issued_[i], prepared_[i].key_spki, expected_),
+             "a credential that was issued does not validate");
     return count;
   }
 
@@ -92,7 +94,8 @@ class Authority {
     char& in_signature = jws[jws.size() - 20];
     in_signature = in_signature == 'A' ? 'B' : 'A';
     const auto refused = client_->IssueForVerifier(request, clock_.Now() + absl::Seconds(10));
-    const DenyReason expected = grant ? v1::DENY_REASON_GRANT_SIGNATURE_INVALID : v1::DENY_REASON_RESULTS_SIGNATURE_INVALID;
+    const DenyReason expected =
+        grant ? v1::DENY_REASON_GRANT_SIGNATURE_INVALID : v1::DENY_REASON_RESULTS_SIGNATURE_INVALID;
     if (DenyReasonOf(refused.status()) != expected) Fail("a tampered request was not refused for its signature");
   }
 
@@ -128,7 +131,8 @@ void AddComparison(nlohmann::ordered_json& row, const Floors& floors, double cpu
 nlohmann::ordered_json RunCaIssue(const IssueOptions& options, const Floors& floors) {
   Authority authority(options.durable);
   const double warm_up = options.seconds / 4;
-  authority.Prepare(std::min<std::size_t>(kMaxPrepared, static_cast<std::size_t>(kMaxRate * (options.seconds + warm_up))));
+  authority.Prepare(
+      std::min<std::size_t>(kMaxPrepared, static_cast<std::size_t>(kMaxRate * (options.seconds + warm_up))));
   const LoopResult result = RunClosedLoop(options.in_flight, warm_up, options.seconds, authority.processes(),
                                           [&](int) { return authority.IssueNext(); });
   authority.RefusesRepeated();

@@ -66,9 +66,15 @@ LoopResult RunClosedLoop(int callers, double warm_up, double seconds, const Proc
 }
 
 nlohmann::ordered_json ToJson(const LoopResult& r) {
-  return {{"operations", r.operations},   {"seconds", r.seconds}, {"ops_per_s", r.ops_per_s()},
-          {"p50_us", r.p50_us},           {"p99_us", r.p99_us},   {"server_cpu_us", r.server_cpu_us()},
-          {"cpu_us_per_daemon", r.cpu_us}, {"client_cpu_us", r.self_cpu_us}, {"rss_kib", r.rss_kib}};
+  return {{"operations", r.operations},
+          {"seconds", r.seconds},
+          {"ops_per_s", r.ops_per_s()},
+          {"p50_us", r.p50_us},
+          {"p99_us", r.p99_us},
+          {"server_cpu_us", r.server_cpu_us()},
+          {"cpu_us_per_daemon", r.cpu_us},
+          {"client_cpu_us", r.self_cpu_us},
+          {"rss_kib", r.rss_kib}};
 }
 
 }  // namespace twi::bench

@@ -17,11 +17,11 @@ struct LoopResult {
   double seconds = 0;
   std::size_t operations = 0;
   double p50_us = 0, p99_us = 0;
-  double self_cpu_us = 0;                    // of this process (the clients), per operation
-  std::map<std::string, double> cpu_us;      // per daemon, per operation
-  std::map<std::string, double> rss_kib;     // per daemon, at the end
+  double self_cpu_us = 0;                 // of this process (the clients), per operation
+  std::map<std::string, double> cpu_us;   // per daemon, per operation
+  std::map<std::string, double> rss_kib;  // per daemon, at the end
   double ops_per_s() const { return seconds > 0 ? static_cast<double>(operations) / seconds : 0; }
-  double server_cpu_us() const;              // sum over the daemons
+  double server_cpu_us() const;  // sum over the daemons
 };
 
 using Processes = std::map<std::string, pid_t>;

@@ -90,26 +90,19 @@ CryptoFloor MeasureCryptoFloor() {
   f.x25519_keygen = MedianCpuMicros([] { return crypto::HpkePrivateKey::Generate().status(); });
   const auto recipient = OrFail(crypto::HpkePrivateKey::Generate(), "X25519");
   const std::string plaintext(250, 'p');
-  f.hpke_seal =
-      MedianCpuMicros([&] { return crypto::HpkeSeal(recipient.spki(), "info", "aad", plaintext).status(); });
+  f.hpke_seal = MedianCpuMicros([&] { return crypto::HpkeSeal(recipient.spki(), "info", "aad", plaintext).status(); });
   const auto sealed = OrFail(crypto::HpkeSeal(recipient.spki(), "info", "aad", plaintext), "seal");
   f.hpke_open = MedianCpuMicros([&] { return recipient.Open(sealed, "info", "aad").status(); });
   return f;
 }
 
 nlohmann::ordered_json ToJson(const CryptoFloor& f) {
-  return {{"p256_keygen", f.p256_keygen},
-          {"p256_sign", f.p256_sign},
-          {"p256_verify", f.p256_verify},
-          {"p384_sign", f.p384_sign},
-          {"p384_verify", f.p384_verify},
-          {"rsa2048_verify", f.rsa2048_verify},
-          {"csr_make", f.csr_make},
-          {"csr_parse_and_pop_verify", f.csr_verify},
-          {"leaf_build_and_sign", f.leaf},
-          {"x25519_keygen", f.x25519_keygen},
-          {"hpke_seal_250", f.hpke_seal},
-          {"hpke_open_250", f.hpke_open}};
+  return {{"p256_keygen", f.p256_keygen},  {"p256_sign", f.p256_sign},
+          {"p256_verify", f.p256_verify},  {"p384_sign", f.p384_sign},
+          {"p384_verify", f.p384_verify},  {"rsa2048_verify", f.rsa2048_verify},
+          {"csr_make", f.csr_make},        {"csr_parse_and_pop_verify", f.csr_verify},
+          {"leaf_build_and_sign", f.leaf}, {"x25519_keygen", f.x25519_keygen},
+          {"hpke_seal_250", f.hpke_seal},  {"hpke_open_250", f.hpke_open}};
 }
 
 }  // namespace twi::bench

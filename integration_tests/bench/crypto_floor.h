@@ -11,7 +11,7 @@ struct CryptoFloor {
   double p256_keygen = 0, p256_sign = 0, p256_verify = 0;
   double p384_sign = 0;  // the development SNP report: the client's cost
   double p384_verify = 0;
-  double rsa2048_verify = 0;  // PKCS#1 v1.5, a TPM's RSASSA
+  double rsa2048_verify = 0;            // PKCS#1 v1.5, a TPM's RSASSA
   double csr_make = 0, csr_verify = 0;  // P-256: build and sign; parse and verify the Proof-of-Possession
   double leaf = 0;                      // X.509 leaf of the Credential Authority's shape: build and sign, P-256
   double x25519_keygen = 0, hpke_seal = 0, hpke_open = 0;  // 250 bytes

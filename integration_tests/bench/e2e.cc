@@ -33,9 +33,13 @@ struct Caller {
 
 class Callers {
  public:
-  Callers(Stage& stage, Mechanism mechanism, EvidenceKind evidence, int count) : mechanism_(mechanism) {
+  Callers(Stage& stage, Mechanism mechanism, EvidenceKind evidence, int count)
+      : mechanism_(mechanism), first_tamper_(static_cast<int>(mechanism) + static_cast<int>(evidence)) {
     for (int i = 0; i < count; ++i) {
-      callers_.push_back({Workload(stage.services(), stage.connections(i), stage.keys(), stage.evidence(evidence), stage.clock()), {}, 0});
+      callers_.push_back(
+          {Workload(stage.services(), stage.connections(i), stage.keys(), stage.evidence(evidence), stage.clock()),
+           {},
+           0});
     }
   }
 
@@ -43,7 +47,8 @@ class Callers {
   void Operate(int i) {
     Caller& caller = callers_[i];
     const int n = count_.fetch_add(1);
-    if (n % kTamperEvery == 0) AcquireTampered(caller, n / kTamperEvery % 2 == 0 ? Tamper::kEvidence : Tamper::kCsr);
+    if (n % kTamperEvery == 0)
+      AcquireTampered(caller, (n / kTamperEvery + first_tamper_) % 2 == 0 ? Tamper::kEvidence : Tamper::kCsr);
     auto acquired = caller.workload.Acquire(mechanism_, Tamper::kNone);
     OrFail(acquired.status(), absl::StrCat("e2e.", std::string(1, Letter(mechanism_))));
     caller.acquired.push_back(*std::move(acquired));
@@ -75,11 +80,13 @@ class Callers {
   void AcquireTampered(Caller& caller, Tamper tamper) {
     const auto acquired = caller.workload.Acquire(mechanism_, tamper);
     if (acquired.ok()) Fail("a tampered request was answered");
-    if (!IsRefusalOfTampering(acquired.status())) OrFail(acquired.status(), "a tampered request was refused for another reason");
+    if (!IsRefusalOfTampering(acquired.status()))
+      OrFail(acquired.status(), "a tampered request was refused for another reason");
     ++caller.refused;
   }
 
   const Mechanism mechanism_;
+  const int first_tamper_;  // short runs have one each: so that they do not all change the same
   std::vector<Caller> callers_;
   std::atomic<int> count_{0};
 };

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -68,6 +69,7 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> StartBare(const config::v1::Tls& t
 
 int ServeEcho(const config::v1::Tls& tls) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);  // the bare server complains of each client that names no host
   config::v1::Server config;
   config.set_listen("127.0.0.1:0");
   *config.mutable_tls() = tls;
@@ -75,14 +77,14 @@ int ServeEcho(const config::v1::Tls& tls) {
   allow->set_rpc("Echo");
   allow->add_peers(kEchoClientId);
   SystemClock clock;
-  const auto gate = OrFail(server::Server::Start(config, clock,
-                                                 [](server::Gate& gate) {
-                                                   std::vector<server::NamedService> services;
-                                                   services.push_back({std::make_unique<GatedEcho>(gate),
-                                                                       BenchEcho::service_full_name()});
-                                                   return services;
-                                                 }),
-                           "echo server");
+  const auto gate = OrFail(
+      server::Server::Start(config, clock,
+                            [](server::Gate& gate) {
+                              std::vector<server::NamedService> services;
+                              services.push_back({std::make_unique<GatedEcho>(gate), BenchEcho::service_full_name()});
+                              return services;
+                            }),
+      "echo server");
   BareEcho service;
   int bare_port = 0;
   const auto bare = OrFail(StartBare(tls, service, &bare_port), "bare echo server");

@@ -40,7 +40,8 @@ class TpmMaker final : public EvidenceMaker {
   explicit TpmMaker(const SoftTpm& tpm) : tpm_(tpm) {}
   v1::Evidence Make(const v1::Binding& binding) const override {
     v1::Evidence evidence;
-    *evidence.mutable_tpm2() = OrFail(verifier::BuildTpmEvidence(tpm_.ak, BindingValue32(binding), tpm_.pcrs), "TPM quote");
+    *evidence.mutable_tpm2() =
+        OrFail(verifier::BuildTpmEvidence(tpm_.ak, BindingValue32(binding), tpm_.pcrs), "TPM quote");
     return evidence;
   }
 

@@ -72,24 +72,25 @@ FakePeers FakePeers::Start(const integration::Deployment& deployment, const Cloc
                            const crypto::PublicKey& results_key, const crypto::PublicKey& grant_key,
                            const v1::PolicyInfo& policy) {
   FakePeers peers;
-  peers.verifier = OrFail(
-      server::Server::Start(ServerSection<config::v1::VerifierConfig>(deployment, integration::kVerifier), clock,
-                            [&](server::Gate& gate) {
-                              std::vector<server::NamedService> services;
-                              services.push_back({std::make_unique<FakeVerifier>(gate, Jwks(results_key)),
-                                                  v1::Verifier::service_full_name()});
-                              return services;
-                            }),
-      "fake verifier");
-  peers.claims_mapper = OrFail(
-      server::Server::Start(ServerSection<config::v1::ClaimsMapperConfig>(deployment, integration::kClaimsMapper), clock,
-                            [&](server::Gate& gate) {
-                              std::vector<server::NamedService> services;
-                              services.push_back({std::make_unique<FakeClaimsMapper>(gate, Jwks(grant_key), policy),
-                                                  v1::ClaimsMapper::service_full_name()});
-                              return services;
-                            }),
-      "fake claims mapper");
+  peers.verifier =
+      OrFail(server::Server::Start(ServerSection<config::v1::VerifierConfig>(deployment, integration::kVerifier), clock,
+                                   [&](server::Gate& gate) {
+                                     std::vector<server::NamedService> services;
+                                     services.push_back({std::make_unique<FakeVerifier>(gate, Jwks(results_key)),
+                                                         v1::Verifier::service_full_name()});
+                                     return services;
+                                   }),
+             "fake verifier");
+  peers.claims_mapper =
+      OrFail(server::Server::Start(
+                 ServerSection<config::v1::ClaimsMapperConfig>(deployment, integration::kClaimsMapper), clock,
+                 [&](server::Gate& gate) {
+                   std::vector<server::NamedService> services;
+                   services.push_back({std::make_unique<FakeClaimsMapper>(gate, Jwks(grant_key), policy),
+                                       v1::ClaimsMapper::service_full_name()});
+                   return services;
+                 }),
+             "fake claims mapper");
   return peers;
 }
 

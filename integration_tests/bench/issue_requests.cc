@@ -21,11 +21,23 @@ std::string PolicySha256() { return crypto::Sha256("the benchmark's policy"); }
 
 // As services/verifier gives them for an SNP report.
 nlohmann::json AttesterClaims() {
-  return {{"format", "sev-snp"}, {"insecure", true}, {"version", 3}, {"product", "Milan"}, {"guest_svn", 0},
-          {"policy", "0x30000"}, {"debug", false}, {"migrate_ma", false}, {"smt", true}, {"vmpl", 0},
-          {"signing_key", "vcek"}, {"measurement", std::string(96, 'a')}, {"host_data", std::string(64, '0')},
-          {"family_id", std::string(32, '0')}, {"image_id", std::string(32, '0')},
-          {"id_key_digest", std::string(96, '0')}, {"author_key_digest", std::string(96, '0')},
+  return {{"format", "sev-snp"},
+          {"insecure", true},
+          {"version", 3},
+          {"product", "Milan"},
+          {"guest_svn", 0},
+          {"policy", "0x30000"},
+          {"debug", false},
+          {"migrate_ma", false},
+          {"smt", true},
+          {"vmpl", 0},
+          {"signing_key", "vcek"},
+          {"measurement", std::string(96, 'a')},
+          {"host_data", std::string(64, '0')},
+          {"family_id", std::string(32, '0')},
+          {"image_id", std::string(32, '0')},
+          {"id_key_digest", std::string(96, '0')},
+          {"author_key_digest", std::string(96, '0')},
           {"reported_tcb", {{"bl", 4}, {"tee", 0}, {"snp", 22}, {"ucode", 213}}}};
 }
 

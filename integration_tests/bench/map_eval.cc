@@ -20,8 +20,8 @@ using claims_mapper::PolicyPtr;
 // As services/claims_mapper/map_eval_benchmark.cc makes them.
 PolicyPtr MakePolicy(int i, int names) {
   const std::string document = absl::StrCat(
-      "name: p", i, "\nversion: 1\nowner: spiffe://example.org/owner/a\nworkload_identifier: spiffe://example.org/a/w", i,
-      "\naccepts: [attestation_results]\nmatch:\n- {name: status, expression: 'results.status == \"affirming\"'}\n",
+      "name: p", i, "\nversion: 1\nowner: spiffe://example.org/owner/a\nworkload_identifier: spiffe://example.org/a/w",
+      i, "\naccepts: [attestation_results]\nmatch:\n- {name: status, expression: 'results.status == \"affirming\"'}\n",
       "- {name: software, expression: 'results.software.name == \"w", i % names, "\" && results.software.version == \"",
       i / names, "\"'}\n- {name: hardware, expression: 'results.trustworthiness[\"hardware\"] == 2'}\n",
       "claims:\n- {name: team, constant: payroll}\n- {name: version, expression: results.software.version}\n",
@@ -33,7 +33,8 @@ MapInput MakeInput(int i, int names) {
   MapInput input = claims_mapper::InputFromAnticipated(
       {{"status", "affirming"},
        {"trustworthiness", {{"hardware", 2}, {"executables", 3}, {"configuration", 2}}},
-       {"software", {{"name", absl::StrCat("w", i % names)}, {"version", absl::StrCat(i / names)}, {"vendor", "Example"}}},
+       {"software",
+        {{"name", absl::StrCat("w", i % names)}, {"version", absl::StrCat(i / names)}, {"vendor", "Example"}}},
        {"policy_ids", {"default@sha256:00"}},
        {"audience", "https://ca.example.org"},
        {"target", "https://db.example.org"},
@@ -71,13 +72,12 @@ nlohmann::ordered_json RunMapEval(int count, double seconds) {
   }
   const double cpu = ThreadCpuMicros() - cpu_before;
   const auto unmatched = claims_mapper::MapClaims(*snapshot, MakeInput(count + 10 * names, names));
-  if (DenyReasonOf(unmatched.status()) != v1::DENY_REASON_MAPPING_NO_POLICY) Fail("map.eval: an input of no policy was not refused");
+  if (DenyReasonOf(unmatched.status()) != v1::DENY_REASON_MAPPING_NO_POLICY)
+    Fail("map.eval: an input of no policy was not refused");
 
   const double n = static_cast<double>(micros.size());
-  nlohmann::ordered_json row = {{"policies", count},
-                                {"operations", micros.size()},
-                                {"ns_per_op", cpu / n * 1e3},
-                                {"ops_per_s", n / cpu * 1e6}};
+  nlohmann::ordered_json row = {
+      {"policies", count}, {"operations", micros.size()}, {"ns_per_op", cpu / n * 1e3}, {"ops_per_s", n / cpu * 1e6}};
   row["p50_us"] = Percentile(micros, 50);
   row["p99_us"] = Percentile(micros, 99);
   row["parse_us_per_policy"] = (parsed - start) / count;

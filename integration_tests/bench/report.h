@@ -11,7 +11,7 @@ namespace twi::bench {
 // The host, as far as it matters: CPU model, its count, kernel, load when the run began.
 nlohmann::ordered_json DescribeMachine();
 
-// `report`: {"machine", "floor.crypto", "floor.rpc", "rows": {NAME: row}}. To standard output.
+// `report`: {"machine", "floor.crypto", "floor.rpc", "floor.drift", "rows": {NAME: row}}. To standard output.
 void PrintReport(const nlohmann::ordered_json& report);
 
 }  // namespace twi::bench

@@ -1,5 +1,6 @@
 #include "integration_tests/bench/rpc_floor.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,29 +35,39 @@ class Echoes {
     std::vector<std::unique_ptr<BenchEcho::Stub>> stubs;
     std::vector<std::shared_ptr<client::Identity>> identities;
     for (int i = 0; i < load.channels; ++i) {  // an identity each: channels of one identity would share a connection
-      identities.push_back(OrFail(
-          client::Identity::FromFiles(pki_.Issue(absl::StrCat("client", i), kEchoClientId)), "client identity"));
+      identities.push_back(
+          OrFail(client::Identity::FromFiles(pki_.Issue(absl::StrCat("client", i), kEchoClientId)), "client identity"));
       stubs.push_back(BenchEcho::NewStub(OrFail(client::MakeChannel(peer, *identities.back()), "channel")));
     }
     EchoRequest request;
     request.set_payload(std::string(request_size, 'r'));
     request.set_response_size(response_size);
-    const LoopResult r = RunClosedLoop(load.in_flight, 0.3 * load.seconds, load.seconds, {{"echo", server_}}, [&](int caller) {
-      grpc::ClientContext context;
-      const absl::Time now = absl::Now();
-      client::SetDeadline(context, peer, now + absl::Seconds(10), now);
-      EchoResponse response;
-      const grpc::Status status = stubs[caller % stubs.size()]->Echo(&context, request, &response);
-      if (!status.ok()) Fail(absl::StrCat("floor.rpc: ", status.error_message()));
-      return true;
-    });
+    const LoopResult r =
+        RunClosedLoop(load.in_flight, 0.3 * load.seconds, load.seconds, {{"echo", server_}}, [&](int caller) {
+          grpc::ClientContext context;
+          const absl::Time now = absl::Now();
+          client::SetDeadline(context, peer, now + absl::Seconds(10), now);
+          EchoResponse response;
+          const grpc::Status status = stubs[caller % stubs.size()]->Echo(&context, request, &response);
+          if (!status.ok()) Fail(absl::StrCat("floor.rpc: ", status.error_message()));
+          return true;
+        });
     return {r.server_cpu_us(), r.self_cpu_us, r.p50_us, r.p99_us, r.ops_per_s()};
+  }
+
+  // Of three runs, a third of the time each, the one whose server CPU is the median.
+  RpcCost Median(Load load, std::size_t request_size, std::uint32_t response_size) {
+    load.seconds /= 3;
+    std::vector<RpcCost> runs;
+    for (int i = 0; i < 3; ++i) runs.push_back(Measure(load, request_size, response_size));
+    std::sort(runs.begin(), runs.end(), [](const RpcCost& a, const RpcCost& b) { return a.server_us < b.server_us; });
+    return runs[1];
   }
 
   RpcSetup MeasureSetup(const Load& load) {
     Load hop = load;
     hop.channels = 1;
-    return {Measure(load, 64, 64), Measure(load, 4096, 2048), Measure(hop, 4096, 2048)};
+    return {Median(load, 64, 64), Median(load, 4096, 2048), Median(hop, 4096, 2048)};
   }
 
  private:
@@ -65,12 +76,16 @@ class Echoes {
 };
 
 nlohmann::ordered_json CostJson(const RpcCost& c) {
-  return {{"server_us", c.server_us}, {"client_us", c.client_us}, {"p50_us", c.p50_us}, {"p99_us", c.p99_us},
+  return {{"server_us", c.server_us},
+          {"client_us", c.client_us},
+          {"p50_us", c.p50_us},
+          {"p99_us", c.p99_us},
           {"ops_per_s", c.ops_per_s}};
 }
 
 nlohmann::ordered_json SetupJson(const RpcSetup& s) {
-  return {{"64B/64B", CostJson(s.nonce)}, {"4KB/2KB", CostJson(s.request)}, {"4KB/2KB, 1 channel", CostJson(s.hop_like)}};
+  return {
+      {"64B/64B", CostJson(s.nonce)}, {"4KB/2KB", CostJson(s.request)}, {"4KB/2KB, 1 channel", CostJson(s.hop_like)}};
 }
 
 }  // namespace

@@ -15,8 +15,8 @@ struct RpcCost {
 };
 
 struct RpcSetup {
-  RpcCost nonce;    // 64 B / 64 B
-  RpcCost request;  // 4 KB / 2 KB
+  RpcCost nonce;     // 64 B / 64 B
+  RpcCost request;   // 4 KB / 2 KB
   RpcCost hop_like;  // 4 KB / 2 KB over one channel, as between two daemons
 };
 

@@ -36,7 +36,8 @@ double Composition::total() const {
 
 std::string Composition::Text() const {
   std::string text;
-  for (const auto& [what, us] : parts) absl::StrAppend(&text, text.empty() ? "" : " + ", what, absl::StrFormat(" %.1f", us));
+  for (const auto& [what, us] : parts)
+    absl::StrAppend(&text, text.empty() ? "" : " + ", what, absl::StrFormat(" %.1f", us));
   return text;
 }
 
@@ -81,7 +82,8 @@ Composition ArchitectureCrypto(Mechanism mechanism, EvidenceKind evidence, const
     Add(c, {{"sign sealed key", f.p256_sign}});
     return c;
   }
-  if (mechanism == Mechanism::kA) Add(c, {{"authority verifies AR", f.p256_verify}, {"sign AR with credential", f.p256_sign}});
+  if (mechanism == Mechanism::kA)
+    Add(c, {{"authority verifies AR", f.p256_verify}, {"sign AR with credential", f.p256_sign}});
   if (mechanism == Mechanism::kC) Add(c, {{"HPKE open Evidence", f.hpke_open}});
   AddIssuing(c, f);
   return c;

@@ -1,5 +1,5 @@
-// The speed of light of one acquisition (performance.md sections 3 and 7), from the floors of the same run. Server side:
-// CPU microseconds of all daemons together, channels open.
+// The speed of light of one acquisition (performance.md sections 3 and 7), from the floors of the same run. Server
+// side: CPU microseconds of all daemons together, channels open.
 #ifndef TWI_INTEGRATION_TESTS_BENCH_SPEED_OF_LIGHT_H_
 #define TWI_INTEGRATION_TESTS_BENCH_SPEED_OF_LIGHT_H_
 

@@ -81,10 +81,11 @@ void Stage::EnrollSoftTpm(const SoftTpm& tpm) {
   deployment_.Edit("config/verifier.yaml", "  insecure_dev_snp_anchor_files:",
                    absl::StrCat("  endorsed_attestation_keys:\n    - {name: benchmark, public_key_file: ",
                                 deployment_.File("bench-ak.pem"), "}\n  insecure_dev_snp_anchor_files:"));
-  deployment_.Append("config/reference_values.yaml",
-                     absl::StrCat("  - name: payroll-worker\n    version: 1.2.0-tpm\n    vendor: ", integration::kPayrollOwner,
-                                  "\n    valid_until: \"2099-01-01T00:00:00Z\"\n    tpm2_pcrs:\n      bank: sha256\n      pcrs:\n",
-                                  tpm.PcrsYaml()));
+  deployment_.Append(
+      "config/reference_values.yaml",
+      absl::StrCat("  - name: payroll-worker\n    version: 1.2.0-tpm\n    vendor: ", integration::kPayrollOwner,
+                   "\n    valid_until: \"2099-01-01T00:00:00Z\"\n    tpm2_pcrs:\n      bank: sha256\n      pcrs:\n",
+                   tpm.PcrsYaml()));
 }
 
 void Stage::Provision() {

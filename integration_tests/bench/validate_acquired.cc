@@ -13,9 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-absl::Status Expect(bool holds, absl::string_view what) {
-  return holds ? absl::OkStatus() : absl::DataLossError(what);
-}
+absl::Status Expect(bool holds, absl::string_view what) { return holds ? absl::OkStatus() : absl::DataLossError(what); }
 
 absl::StatusOr<v1::WorkloadCredential> CredentialInResults(const std::string& jws, const Expected& expected) {
   ResultsExpectation expectation;
@@ -44,8 +42,8 @@ absl::Status ValidateWit(const std::string& token, absl::string_view key_spki, c
 }  // namespace
 
 void FetchTrustBundle(Connections& connections, Expected& expected) {
-  const auto bundle = OrFail(
-      connections.credential_authority->GetTrustBundle(SystemClock().Now() + absl::Seconds(10)), "GetTrustBundle");
+  const auto bundle = OrFail(connections.credential_authority->GetTrustBundle(SystemClock().Now() + absl::Seconds(10)),
+                             "GetTrustBundle");
   for (const std::string& der : bundle.x509_bundle())
     expected.anchors.push_back(OrFail(crypto::ParseCertificate(der), "trust bundle"));
   const json parsed = OrFail(jose::ParseJson(bundle.jwks(), 1 << 20), "trust bundle JWKS");

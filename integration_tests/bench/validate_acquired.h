@@ -27,8 +27,8 @@ struct Expected {
 void FetchTrustBundle(Connections& connections, Expected& expected);
 
 // A, B, C: the chain leads to an anchor, the leaf names the identifier alone and carries the client's key; the WIT is
-// signed by a WIT key, for the same identifier and key. A: out of Attestation Results that validate. D: the key that was
-// released is the provisioned one.
+// signed by a WIT key, for the same identifier and key. A: out of Attestation Results that validate. D: the key that
+// was released is the provisioned one.
 absl::Status ValidateAcquired(Mechanism mechanism, const Acquired& acquired, const Expected& expected);
 
 // The X.509 and WIT part.

@@ -18,7 +18,8 @@ constexpr char kEncryptedEvidenceInfo[] = "twi/v1/encrypted-evidence";  // proto
 
 // One bit of the signed range: of the report's measurement, or of the quote.
 void FlipEvidence(v1::Evidence& evidence) {
-  std::string* bytes = evidence.has_sev_snp() ? evidence.mutable_sev_snp()->mutable_report() : evidence.mutable_tpm2()->mutable_quote();
+  std::string* bytes =
+      evidence.has_sev_snp() ? evidence.mutable_sev_snp()->mutable_report() : evidence.mutable_tpm2()->mutable_quote();
   (*bytes)[bytes->size() / 8] ^= 1;
 }
 
@@ -39,8 +40,8 @@ std::unique_ptr<Connections> Connections::Open(const Services& s, const Clock& c
   auto c = std::make_unique<Connections>();
   c->identity = OrFail(client::Identity::AttestedKey(s.trust_bundle_file, clock.Now()), "attested key");
   c->verifier = OrFail(client::MakeVerifierClient(s.verifier, *c->identity, clock), "verifier");
-  c->credential_authority =
-      OrFail(client::MakeCredentialAuthorityClient(s.credential_authority, *c->identity, clock), "credential authority");
+  c->credential_authority = OrFail(client::MakeCredentialAuthorityClient(s.credential_authority, *c->identity, clock),
+                                   "credential authority");
   c->key_store = OrFail(client::MakeKeyStoreClient(s.key_store, *c->identity, clock), "key store");
   return c;
 }
@@ -48,8 +49,10 @@ std::unique_ptr<Connections> Connections::Open(const Services& s, const Clock& c
 FetchedKeys FetchKeys(Connections& c, bool key_store) {
   const absl::Time deadline = SystemClock().Now() + absl::Seconds(10);
   const auto verifier = OrFail(c.verifier->GetVerifierKeys(deadline), "GetVerifierKeys");
-  FetchedKeys keys{verifier.encryption_key_id(), verifier.encryption_key_spki(),
-                   OrFail(jose::JwkSetFromText(verifier.jwks()), "JWKS"), {}};
+  FetchedKeys keys{verifier.encryption_key_id(),
+                   verifier.encryption_key_spki(),
+                   OrFail(jose::JwkSetFromText(verifier.jwks()), "JWKS"),
+                   {}};
   if (key_store) {
     const auto published = OrFail(c.key_store->GetKeyStoreKeys(deadline), "GetKeyStoreKeys");
     keys.key_store_keys = OrFail(jose::JwkSetFromText(published.jwks()), "JWKS");

@@ -47,9 +47,9 @@ FetchedKeys FetchKeys(Connections& connections, bool key_store);
 
 // What an acquisition brought: what validate_acquired.h needs.
 struct Acquired {
-  std::string key_spki;                // of the Credential Key that the client holds
-  v1::WorkloadCredential credential;   // B, C
-  std::string attestation_results;     // A: contain the credential
+  std::string key_spki;               // of the Credential Key that the client holds
+  v1::WorkloadCredential credential;  // B, C
+  std::string attestation_results;    // A: contain the credential
 };
 
 // What a tampered request changes, in turn.

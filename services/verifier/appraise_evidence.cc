@@ -149,8 +149,11 @@ void JudgeConditions(const CompiledEvidencePolicy& policy, Appraisal& a) {
         JsonToCel({{"name", a.reference->name}, {"version", a.reference->version}, {"vendor", a.reference->vendor}}));
   }
   for (const FailedCondition& failed : policy.conditions.Failed(activation)) {
-    Add(a, v1::DENY_REASON_APPRAISAL_POLICY_REFUSED, failed.source, failed.error.empty() ? failed.seen : failed.error,
-        failed.expected, absl::StrCat("condition ", failed.name));
+    // Without a value (an absent field, say) it is refused as well, and the operator is told that the policy, not the
+    // Evidence, may be what is wrong.
+    const bool no_value = !failed.error.empty();
+    Add(a, no_value ? v1::DENY_REASON_EXPRESSION_FAILED : v1::DENY_REASON_APPRAISAL_POLICY_REFUSED, failed.source,
+        no_value ? failed.error : failed.seen, failed.expected, absl::StrCat("condition ", failed.name));
   }
 }
 

@@ -211,7 +211,7 @@ TEST_F(AppraiseSnpTest, ARefusedConditionIsNamedWithWhatWasSeen) {
   const Appraisal refused = Appraise(Chain().Report());
   EXPECT_EQ(refused.verdict, Verdict::kDenyPolicy);
   ASSERT_THAT(Reasons(refused),
-              ElementsAre(v1::DENY_REASON_APPRAISAL_POLICY_REFUSED, v1::DENY_REASON_APPRAISAL_POLICY_REFUSED));
+              ElementsAre(v1::DENY_REASON_APPRAISAL_POLICY_REFUSED, v1::DENY_REASON_EXPRESSION_FAILED));
   EXPECT_EQ(refused.findings[0].source, "condition new enough");
   EXPECT_THAT(refused.findings[0].seen, HasSubstr("1.2.0"));
   EXPECT_EQ(refused.findings[1].source, "condition has a region");
@@ -226,7 +226,7 @@ TEST_F(AppraiseSnpTest, AConditionOnUnknownSoftwareFails) {
       "sev_snp:\n  allowed_vmpl: [0]\ninsecure_accept_unknown_software: true\nconditions:\n"
       "- {name: ours, expression: 'software.name != \"theirs\"'}\n");
   EXPECT_EQ(Appraise(Chain().Report()).verdict, Verdict::kAccept);
-  EXPECT_THAT(Reasons(With(kMeasurement, std::string(48, 'o'))), ElementsAre(v1::DENY_REASON_APPRAISAL_POLICY_REFUSED));
+  EXPECT_THAT(Reasons(With(kMeasurement, std::string(48, 'o'))), ElementsAre(v1::DENY_REASON_EXPRESSION_FAILED));
 }
 
 TEST_F(AppraiseSnpTest, ADevelopmentChainOnlyThroughInsecureAnchors) {
