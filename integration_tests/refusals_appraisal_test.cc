@@ -143,7 +143,7 @@ TEST_F(AppraisalTest, RefusesWhatAConditionRefuses) {
 
 TEST_F(AppraisalTest, AnAbsentFieldIsAnErrorAndNotFalse) {
   InForce("sev_snp: {}\nconditions:\n  - {name: absent, expression: '!(evidence.no_such_claim == true)'}\n");
-  EXPECT_THAT(Snp(), StatusIs(v1::DENY_REASON_APPRAISAL_POLICY_REFUSED));
+  EXPECT_THAT(Snp(), StatusIs(v1::DENY_REASON_EXPRESSION_FAILED));
 }
 
 TEST_F(AppraisalTest, RefusesAFormatThatThePolicyDoesNotName) {
