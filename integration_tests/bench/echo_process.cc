@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -69,7 +68,6 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> StartBare(const config::v1::Tls& t
 
 int ServeEcho(const config::v1::Tls& tls) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);  // the bare server complains of each client that names no host
   config::v1::Server config;
   config.set_listen("127.0.0.1:0");
   *config.mutable_tls() = tls;
