@@ -140,6 +140,8 @@ void Deployment::StartAll() {
 
 void Deployment::Kill(const std::string& daemon) { daemons_[daemon].Kill(); }
 
+void Deployment::Signal(const std::string& daemon, int signal) { daemons_[daemon].Signal(signal); }
+
 int Deployment::Stop(const std::string& daemon) {
   int exit_code = 0;
   daemons_[daemon].Signal(SIGTERM);
@@ -196,12 +198,28 @@ Finished Deployment::Twictl(std::vector<std::string> arguments) const {
   return Run(arguments);
 }
 
+Finished Deployment::Probe(const std::string& daemon, const std::string& question) const {
+  return Run({Runfile(absl::StrCat("services/", daemon, "/", daemon)), "--config",
+              File(absl::StrCat("config/", daemon, ".yaml")), "--probe", question});
+}
+
+void Deployment::FetchCredentialBundle() {
+  if (std::filesystem::exists(File("run/credential-bundle.pem"))) return;
+  const Finished fetched = Twictl({"trust-bundle", "--out", File("run/credential-bundle.pem")});
+  if (fetched.exit_code != 0) Die("twictl trust-bundle: " + fetched.err);
+  ::chmod(File("run/credential-bundle.pem").c_str(), 0600);
+}
+
+Process Deployment::StartAgent(const std::string& name) {
+  FetchCredentialBundle();
+  const std::string output = File(absl::StrCat("log/agent-", name, ".out"));
+  return Process::Start({Runfile("services/workload_agent/workload_agent"), "--config",
+                         File(absl::StrCat("config/agent-", name, ".yaml"))},
+                        output, output);
+}
+
 Finished Deployment::RunAgent(const std::string& name) {
-  if (!std::filesystem::exists(File("run/credential-bundle.pem"))) {
-    const Finished fetched = Twictl({"trust-bundle", "--out", File("run/credential-bundle.pem")});
-    if (fetched.exit_code != 0) Die("twictl trust-bundle: " + fetched.err);
-    ::chmod(File("run/credential-bundle.pem").c_str(), 0600);
-  }
+  FetchCredentialBundle();
   return Run({Runfile("services/workload_agent/workload_agent"), "--config",
               File(absl::StrCat("config/agent-", name, ".yaml")), "--once"});
 }

@@ -52,8 +52,9 @@ class Deployment {
   // Daemons. Start returns when it listens.
   void Start(const std::string& daemon);
   void StartAll();
-  void Kill(const std::string& daemon);                  // SIGKILL
-  int Stop(const std::string& daemon);                   // SIGTERM; its exit code
+  void Kill(const std::string& daemon);  // SIGKILL
+  int Stop(const std::string& daemon);   // SIGTERM; its exit code
+  void Signal(const std::string& daemon, int signal);
   [[nodiscard]] bool Reload(const std::string& daemon);  // SIGHUP; true when the daemon says that the new config is in
                                                          // force, false when it refused it
 
@@ -74,12 +75,17 @@ class Deployment {
   // SHA-384 of images/NAME, 48 bytes: its measurement.
   std::string Measurement(const std::string& image) const;
 
+  // The daemon's own binary as a health probe: --probe QUESTION.
+  Finished Probe(const std::string& daemon, const std::string& question) const;
   // twictl ARGS with the payroll owner's config appended (--config).
   Finished Twictl(std::vector<std::string> arguments) const;
   // `workload_agent --once` with config/agent-NAME.yaml. Writes the credential trust bundle first when it is not there.
   Finished RunAgent(const std::string& name);
+  // The same without --once: it stays.
+  Process StartAgent(const std::string& name);
 
  private:
+  void FetchCredentialBundle();
   void StartTpm(std::vector<std::string>& environment);
   void WaitForPort(const std::string& daemon);
 

@@ -12,12 +12,15 @@
 #include <cstring>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/config/load_yaml.h"
+#include "common/config/read_file.h"
 #include "common/log/fields.h"
 #include "common/log/log.h"
 #include "common/server/daemon_flags.h"
 #include "common/server/insecure_fields.h"
+#include "common/server/probe.h"
 #include "common/server/tls13.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
@@ -131,6 +134,33 @@ int Fail(const DaemonSpec& spec, int code, const absl::Status& status) {
   return code;
 }
 
+// The port that the daemon wrote when it began to listen; 0 when that file does not say.
+int PortOf(const std::string& port_file) {
+  if (port_file.empty()) return 0;
+  const absl::StatusOr<std::string> text = config::ReadFile(port_file, {16});
+  int port = 0;
+  return text.ok() && absl::SimpleAtoi(*text, &port) && port > 0 && port <= 65535 ? port : 0;
+}
+
+ProbeResult AskRunning(const DaemonSpec& spec, const DaemonFlags& flags) {
+  absl::Status status = config::LoadYamlFile(flags.config, *spec.config);  // form only: nothing else is loaded
+  if (!status.ok()) return {false, absl::StrCat("not ", flags.probe, ": ", status.message())};
+  const auto at = spec.probe_at ? spec.probe_at(*spec.config) : ServerSectionOf(*spec.config);
+  if (!at.ok()) return {false, absl::StrCat("not ", flags.probe, ": ", at.status().message())};
+  return Probe(*at, PortOf(flags.port_file), flags.probe);
+}
+
+// One line is all that it says: what the libraries below would log goes nowhere.
+int RunProbe(const DaemonSpec& spec, const DaemonFlags& flags) {
+  config::v1::Log nowhere;
+  nowhere.set_file("/dev/null");
+  log::Init(nowhere, spec.name).IgnoreError();  // then it says more than one line
+  gpr_set_log_function(LogForGrpc);
+  const ProbeResult result = AskRunning(spec, flags);
+  std::printf("%s: %s\n", spec.name.c_str(), result.line.c_str());
+  return result.good ? kStopped : kCouldNotStart;
+}
+
 }  // namespace
 
 int RunDaemon(int argc, char** argv, DaemonSpec spec) {
@@ -147,6 +177,7 @@ int RunDaemon(int argc, char** argv, DaemonSpec spec) {
     return std::fputs(DaemonHelp(spec.name, spec.summary).c_str(), stdout) >= 0 ? kStopped : kCouldNotStart;
   if (flags->version) return std::printf("%s %s\n", spec.name.c_str(), kTwiVersion) >= 0 ? kStopped : kCouldNotStart;
 
+  if (!flags->probe.empty()) return RunProbe(spec, *flags);
   absl::Status status = LoadConfig(spec, flags->config, *spec.config);
   if (!status.ok()) return Fail(spec, kUsageOrConfig, status);
   if (flags->check_config) {

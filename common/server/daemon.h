@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "google/protobuf/message.h"
+#include "proto/twi/config/v1/common.pb.h"
 
 namespace twi::server {
 
@@ -31,11 +32,14 @@ struct DaemonSpec {
   // files, or call anyone.
   std::function<absl::Status(const google::protobuf::Message&)> validate;
   std::function<absl::StatusOr<std::unique_ptr<Running>>(const google::protobuf::Message&)> start;
+  // Where --probe asks; empty: the config's field `server` says it.
+  std::function<absl::StatusOr<config::v1::Server>(const google::protobuf::Message&)> probe_at;
 };
 
-// Flags: --config FILE (required), --check-config, --port-file FILE (writes the bound port when listening: for tests
-// and the demo), --help, --version. The message must have a field `log` of twi.config.v1.Log. Exit code: 0 stopped in
-// good order or config good; 1 could not start; 2 usage or config. Every insecure_ field that is set is logged at WARN.
+// Flags: --config FILE (required), --check-config, --probe [live|ready|started] (probe.h), --port-file FILE (writes the
+// bound port when listening: for tests and the demo), --help, --version. The message must have a field `log` of
+// twi.config.v1.Log. Exit code: 0 stopped in good order, config good, or probe good; 1 could not start, or probe not
+// good; 2 usage or config. Every insecure_ field that is set is logged at WARN.
 int RunDaemon(int argc, char** argv, DaemonSpec spec);
 
 }  // namespace twi::server

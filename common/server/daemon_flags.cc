@@ -23,6 +23,17 @@ absl::StatusOr<DaemonFlags> ParseDaemonFlags(int argc, const char* const* argv) 
       if (text->empty()) return usage(absl::StrCat(name, " needs a value"));
       continue;
     }
+    if (name == "--probe") {
+      if (!flags.probe.empty()) return usage("--probe given twice");
+      const bool next_is_value =
+          equals == absl::string_view::npos && i + 1 < argc && !absl::StartsWith(argv[i + 1], "-");
+      flags.probe = equals != absl::string_view::npos ? std::string(argument.substr(equals + 1))
+                    : next_is_value                   ? argv[++i]
+                                                      : "ready";
+      if (flags.probe != "live" && flags.probe != "ready" && flags.probe != "started")
+        return usage(absl::StrCat("--probe: expected live, ready or started, got \"", flags.probe, "\""));
+      continue;
+    }
     bool* flag = argument == "--check-config" ? &flags.check_config
                  : argument == "--help"       ? &flags.help
                  : argument == "--version"    ? &flags.version
@@ -36,10 +47,15 @@ absl::StatusOr<DaemonFlags> ParseDaemonFlags(int argc, const char* const* argv) 
 
 std::string DaemonHelp(const std::string& name, const std::string& summary) {
   return absl::StrCat(
-      name, ": ", summary, "\n\nusage: ", name, " --config FILE [--check-config] [--port-file FILE]\n",
+      name, ": ", summary, "\n\nusage: ", name,
+      " --config FILE [--check-config | --probe [live|ready|started]] [--port-file FILE]\n",
       "  --config FILE     the configuration (YAML); group and others must not be able to write to it\n"
       "  --check-config    read and check it, and whatever it names, then stop: 0 good, 2 not\n"
-      "  --port-file FILE  write the port to FILE when listening\n"
+      "  --probe QUESTION  ask the running daemon of this config how it is: live, ready (default) or started; says "
+      "one\n"
+      "                    line and ends with 0 or 1\n"
+      "  --port-file FILE  write the port to FILE when listening; with --probe: where to find it when listen has port "
+      "0\n"
       "  --help, --version\n"
       "signals: SIGTERM and SIGINT finish what is in flight and stop; SIGHUP reads the configuration anew\n"
       "exit: 0 stopped in good order; 1 could not start; 2 usage or configuration\n");

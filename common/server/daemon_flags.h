@@ -13,13 +13,14 @@ constexpr char kTwiVersion[] = "0.1.0";
 struct DaemonFlags {
   std::string config;
   std::string port_file;
+  std::string probe;  // "live", "ready" or "started"; empty: no probe
   bool check_config = false;
   bool help = false;
   bool version = false;
 };
 
-// "--name value" or "--name=value". INVALID_ARGUMENT: unknown flag, flag given twice, a stray argument, a missing
-// value, no --config.
+// "--name value" or "--name=value"; --probe alone is "--probe ready". INVALID_ARGUMENT: unknown flag, flag given twice,
+// a stray argument, a missing value, another question than the three, no --config.
 absl::StatusOr<DaemonFlags> ParseDaemonFlags(int argc, const char* const* argv);
 
 std::string DaemonHelp(const std::string& name, const std::string& summary);

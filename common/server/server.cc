@@ -11,6 +11,7 @@
 #include "common/log/fields.h"
 #include "common/log/log.h"
 #include "common/server/gate.h"
+#include "common/server/health.h"
 #include "common/server/metrics.h"
 #include "common/server/peer_source.h"
 #include "common/server/server_config.h"
@@ -18,7 +19,6 @@
 #include "common/server/unix_listener.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
-#include "grpcpp/health_check_service_interface.h"
 
 namespace twi::server {
 namespace {
@@ -73,28 +73,29 @@ void SetLimits(const ServerSettings& settings, grpc::ServerBuilder& builder) {
 
 class ServerImpl final : public Server {
  public:
-  explicit ServerImpl(const Clock& clock) : gate_(clock) {}
+  ServerImpl(const Clock& clock, HealthChecks health)
+      : clock_(clock), gate_(clock), health_(gate_, std::move(health)) {}
   ~ServerImpl() override {
     Drain();
     if (files_ != nullptr)
       files_->Stop();  // gRPC may keep the credentials, and so the files, a moment longer than the clock lives
   }
 
-  absl::Status Run(const config::v1::Server& config, const Clock& clock, const MakeServices& make_services) {
+  absl::Status Run(const config::v1::Server& config, const MakeServices& make_services) {
     services_ = make_services(gate_);
     std::vector<std::string> names;
     for (const NamedService& named : services_) names.push_back(named.full_name);
-    TWI_ASSIGN_OR_RETURN(const std::vector<std::string> methods, MethodsOf(names));
+    TWI_ASSIGN_OR_RETURN(std::vector<std::string> methods, MethodsOf(names));
+    methods.emplace_back(kHealthRpc);
     TWI_ASSIGN_OR_RETURN(settings_, CheckServerConfig(config, methods));
     TWI_ASSIGN_OR_RETURN(metrics_, Metrics::Start(config.metrics_listen()));
 
-    static std::once_flag health;
-    std::call_once(health, [] { grpc::EnableDefaultHealthCheckService(true); });
     grpc::ServerBuilder builder;
     SetLimits(settings_, builder);
     if (config.reflection()) TWI_RETURN_IF_ERROR(LoadReflection());
     for (const NamedService& named : services_) builder.RegisterService(named.service.get());
-    TWI_RETURN_IF_ERROR(settings_.unix_path.empty() ? ListenTls(config, clock, builder) : ListenUnix(builder));
+    builder.RegisterService(&health_);
+    TWI_RETURN_IF_ERROR(settings_.unix_path.empty() ? ListenTls(config, builder) : ListenUnix(builder));
     log::Info("listening", {{log::fields::kListen, config.listen()},
                             {log::fields::kPort, absl::StrCat(port_)},
                             {"metrics_port", absl::StrCat(metrics_port())}});
@@ -110,13 +111,13 @@ class ServerImpl final : public Server {
     if (server_ == nullptr || drained_) return;
     drained_ = true;
     log::Info("draining");
-    unix_listener_.reset();
-    if (auto* health = server_->GetHealthCheckService(); health != nullptr) health->SetServingStatus(false);
+    health_.Drain();
     // The gate waits for the requests, not gRPC: gRPC's graceful shutdown also waits, for seconds, for idle connections
     // whose owners are not reading.
     gate_.Close();
     const bool idle = gate_.AwaitIdle(settings_.drain_timeout);
     if (!idle) log::Warn("drain_timeout");
+    unix_listener_.reset();
     // The last answers may still be on their way out; what is left after that is cut.
     server_->Shutdown(std::chrono::system_clock::now() + (idle ? kLastAnswers : std::chrono::milliseconds(0)));
     server_->Wait();
@@ -124,14 +125,17 @@ class ServerImpl final : public Server {
   }
 
  private:
-  absl::Status ListenTls(const config::v1::Server& config, const Clock& clock, grpc::ServerBuilder& builder) {
+  absl::Status ListenTls(const config::v1::Server& config, grpc::ServerBuilder& builder) {
     TlsFiles::Options options;
     options.expiry_warning = settings_.certificate_expiry_warning;
     options.on_certificate = [metrics = metrics_](absl::Time not_after) { metrics->SetCertificateExpiry(not_after); };
-    TWI_ASSIGN_OR_RETURN(std::unique_ptr<TlsFiles> files, TlsFiles::Open(config.tls(), clock, options));
+    TWI_ASSIGN_OR_RETURN(std::unique_ptr<TlsFiles> files, TlsFiles::Open(config.tls(), clock_, options));
     files_ = std::move(files);
-    auto peers = std::make_shared<TlsPeerSource>(files_, clock, settings_.any_attested_key);
+    auto peers = std::make_shared<TlsPeerSource>(files_, clock_, settings_.any_attested_key);
     gate_.Open(settings_, peers, *metrics_);
+    health_.Open(
+        settings_.allow[kHealthRpc], peers, [files = files_] { return files->spiffe_id(); },
+        [this] { return CertificateValid(); });
     builder.AddListeningPort(settings_.listen, MakeServerCredentials(*files_, peers), &port_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port_ == 0)
@@ -140,17 +144,29 @@ class ServerImpl final : public Server {
   }
 
   absl::Status ListenUnix(grpc::ServerBuilder& builder) {
-    gate_.Open(settings_, std::make_shared<LocalPeerSource>(settings_.local_uid), *metrics_);
+    auto peers = std::make_shared<LocalPeerSource>(settings_.local_uid);
+    gate_.Open(settings_, peers, *metrics_);
+    health_.Open(settings_.allow[kHealthRpc], peers, nullptr, [] { return absl::OkStatus(); });
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return Deny(v1::DENY_REASON_INTERNAL, "gRPC did not start");
     TWI_ASSIGN_OR_RETURN(unix_listener_, UnixListener::Start(settings_.unix_path, settings_.local_uid, *server_));
     return absl::OkStatus();
   }
 
+  // Existing connections outlive the certificate that they began with.
+  absl::Status CertificateValid() const {
+    const absl::Time end = files_->not_after();
+    if (clock_.Now() <= end) return absl::OkStatus();
+    return Deny(v1::DENY_REASON_PEER_UNAUTHENTICATED,
+                absl::StrCat("this daemon's own certificate expired at ", absl::FormatTime(end, absl::UTCTimeZone())));
+  }
+
   // In the order of their making: what is below uses what is above.
+  const Clock& clock_;
   ServerSettings settings_;
   std::shared_ptr<Metrics> metrics_;
   GateImpl gate_;
+  Health health_;
   std::shared_ptr<TlsFiles> files_;
   std::vector<NamedService> services_;
   std::unique_ptr<grpc::Server> server_;
@@ -163,9 +179,9 @@ class ServerImpl final : public Server {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::Server& config, const Clock& clock,
-                                                      const MakeServices& make_services) {
-  auto server = std::make_unique<ServerImpl>(clock);
-  TWI_RETURN_IF_ERROR(server->Run(config, clock, make_services));
+                                                      const MakeServices& make_services, HealthChecks health) {
+  auto server = std::make_unique<ServerImpl>(clock, std::move(health));
+  TWI_RETURN_IF_ERROR(server->Run(config, make_services));
   return server;
 }
 

@@ -57,6 +57,14 @@ struct NamedService {
   std::string full_name;
 };
 
+// What a daemon knows of its own health beyond what its server knows (draining, the certificate). Asked by health
+// probes only (common/server/health.h); OK, or why not, for the operator. Thread-safe, bounded by the store's own
+// speed.
+struct HealthChecks {
+  std::function<absl::Status()> ready;    // store reachable, keys there, credential valid; empty: nothing more
+  std::function<absl::Status()> started;  // empty: started as soon as it listens
+};
+
 class Server {
  public:
   // `config` is validated: missing tls, unknown rpc names in allow (not a method of `services`), bad listen, over-large
@@ -65,13 +73,15 @@ class Server {
   // the kernel says who connects (SO_PEERCRED), and another user's connection is closed at once. `clock` must outlive
   // the server.
   using MakeServices = std::function<std::vector<NamedService>(Gate&)>;
+  // Every server also answers grpc.health.v1.Health/Check, which config's `allow` names "Check".
   static absl::StatusOr<std::unique_ptr<Server>> Start(const config::v1::Server& config, const Clock& clock,
-                                                       const MakeServices& make_services);
+                                                       const MakeServices& make_services, HealthChecks health = {});
   virtual ~Server() = default;
   // The bound port (when listen had port 0) or 0 for a Unix socket.
   virtual int port() const = 0;
   virtual int metrics_port() const = 0;  // 0 when off
-  // Health goes NOT_SERVING, no new request is taken, those in flight finish or are cut at drain_timeout. Idempotent.
+  // Readiness goes NOT_SERVING, no new request is taken, those in flight finish or are cut at drain_timeout.
+  // Idempotent.
   virtual void Drain() = 0;
   virtual Gate& gate() = 0;
 };

@@ -58,8 +58,10 @@ absl::Status CheckListen(const config::v1::Server& config, ServerSettings& setti
   return absl::OkStatus();
 }
 
-absl::Status AddPeer(const std::string& peer, absl::string_view field, ServerSettings& settings, AllowRule& rule) {
+absl::Status AddPeer(const std::string& peer, absl::string_view field, bool health, ServerSettings& settings,
+                     AllowRule& rule) {
   if (settings.unix_path.empty()) {
+    if (peer == "attested_key" && health) return Invalid(field, "expected SPIFFE IDs: a probe has a certificate");
     if (peer == "attested_key") {
       if (rule.attested_key) return Invalid(field, "attested_key stands there twice");
       rule.attested_key = settings.any_attested_key = true;
@@ -102,7 +104,9 @@ absl::Status CheckAllow(const config::v1::Server& config, const std::vector<std:
       return Invalid(field, "expected at least one peer; leave the rpc out to refuse it to everybody");
     if (!settings.unix_path.empty() && allow.peers_size() != 1)
       return Invalid(field, "expected exactly one uid:N on a Unix socket");
-    for (const std::string& peer : allow.peers()) TWI_RETURN_IF_ERROR(AddPeer(peer, field, settings, rule->second));
+    const bool health = allow.rpc() == kHealthRpc;
+    for (const std::string& peer : allow.peers())
+      TWI_RETURN_IF_ERROR(AddPeer(peer, field, health, settings, rule->second));
   }
   if (seen.empty()) return Invalid("allow", "expected at least one rpc: as it is nobody may call anything");
   return absl::OkStatus();

@@ -15,6 +15,9 @@
 
 namespace twi::server {
 
+// grpc.health.v1.Health/Check as an allow-list names it. The daemon's own identity need not be named there.
+constexpr char kHealthRpc[] = "Check";
+
 // Who may call one RPC. Empty: nobody.
 struct AllowRule {
   std::set<std::string> spiffe_ids;

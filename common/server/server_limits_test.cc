@@ -109,15 +109,6 @@ TEST_F(ServerLimitsTest, ReflectionIsOff) {
             grpc::StatusCode::UNIMPLEMENTED);
 }
 
-TEST_F(ServerLimitsTest, HealthSaysServing) {
-  Start();
-  grpc::ByteBuffer answer;
-  ASSERT_TRUE(CallRaw("/grpc.health.v1.Health/Check", "", &answer).ok());
-  grpc::Slice slice;
-  ASSERT_TRUE(answer.DumpToSingleSlice(&slice).ok());
-  EXPECT_EQ(std::string(slice.begin(), slice.end()), std::string("\x08\x01"));  // status: SERVING
-}
-
 TEST_F(ServerLimitsTest, RefusesWhatIsOverTheConcurrencyLimit) {
   echo_.config.set_max_concurrent_requests(2);
   Start();

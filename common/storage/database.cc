@@ -102,8 +102,13 @@ absl::StatusOr<std::unique_ptr<Session>> OpenWriter(const std::string& path, con
 
 class SqliteDatabase final : public Database {
  public:
-  SqliteDatabase(std::unique_ptr<Session> writer, std::vector<std::unique_ptr<Session>> readers)
-      : readers_(std::move(readers)), queue_(std::move(writer), WriteQueue::Limits()) {
+  SqliteDatabase(const std::string& path, const struct stat& file, std::unique_ptr<Session> writer,
+                 std::vector<std::unique_ptr<Session>> readers)
+      : path_(path),
+        device_(file.st_dev),
+        inode_(file.st_ino),
+        readers_(std::move(readers)),
+        queue_(std::move(writer), WriteQueue::Limits()) {
     for (const auto& reader : readers_) idle_.push_back(reader.get());
   }
 
@@ -126,6 +131,22 @@ class SqliteDatabase final : public Database {
     return result;
   }
 
+  absl::Status Ping() override {
+    struct stat now;
+    if (stat(path_.c_str(), &now) != 0) return Failed(path_, strerror(errno));
+    if (now.st_dev != device_ || now.st_ino != inode_) return Failed(path_, "was replaced by another file");
+    TWI_RETURN_IF_ERROR(Read([](Session& s) {
+      long long version = 0;
+      s.Row("SELECT count(*) FROM sqlite_master", soci::into(version));
+      return absl::OkStatus();
+    }));
+    if (!queue_.last_failed()) return absl::OkStatus();
+    return Write([](Session& s) {
+      s.Script("PRAGMA user_version = 1");  // of no use to us; its page is written all the same
+      return absl::OkStatus();
+    });
+  }
+
  private:
   Session& TakeReader() {
     std::unique_lock<std::mutex> lock(mutex_);
@@ -140,6 +161,9 @@ class SqliteDatabase final : public Database {
     returned_.notify_one();
   }
 
+  const std::string path_;
+  const dev_t device_;
+  const ino_t inode_;
   const std::vector<std::unique_ptr<Session>> readers_;
   std::mutex mutex_;  // Guards idle_.
   std::condition_variable returned_;
@@ -156,7 +180,9 @@ absl::StatusOr<std::unique_ptr<Database>> OpenSessions(const std::string& path, 
     Configure(*readers.back(), durable);
     readers.back()->Script("PRAGMA query_only = ON");
   }
-  return std::unique_ptr<Database>(std::make_unique<SqliteDatabase>(std::move(writer), std::move(readers)));
+  struct stat file;
+  if (stat(path.c_str(), &file) != 0) return Failed(path, strerror(errno));
+  return std::unique_ptr<Database>(std::make_unique<SqliteDatabase>(path, file, std::move(writer), std::move(readers)));
 }
 
 }  // namespace

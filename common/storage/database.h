@@ -38,6 +38,11 @@ class Database {
   // includes every Write that has returned OK. Waits while all sessions (4) are taken, so `read` must not call Read.
   // Exceptions and errors as for Write.
   virtual absl::Status Read(const std::function<absl::Status(Session&)>& read) = 0;
+
+  // Can it still do its work? Reads; and when the last transaction failed, writes for trial (nothing that anybody
+  // reads). STORAGE_FAILED also when the file that is open is no longer the one under its name: what is written then is
+  // lost at the next start. Takes as long as the disk does.
+  virtual absl::Status Ping() = 0;
 };
 
 }  // namespace twi::storage

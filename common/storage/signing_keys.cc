@@ -146,6 +146,18 @@ class StoredSigningKeys final : public SigningKeys {
     return set;
   }
 
+  absl::Status StillStored(absl::Time now) override {
+    const std::string kid = Current(now)->kid;
+    return database_.Read([&](Session& s) {
+      long long found = 0;  // also a row that is retired by now: the rotation is in between
+      s.Row("SELECT count(*) FROM signing_keys WHERE purpose = ? AND kid = ?", soci::into(found), soci::use(purpose_),
+            soci::use(kid));
+      if (found == 1) return absl::OkStatus();
+      return Deny(v1::DENY_REASON_KEY_UNKNOWN,
+                  absl::StrCat("the signing key ", ContextOf(purpose_, kid), " is not in the store any more"));
+    });
+  }
+
   absl::Status Rotate(absl::Time now) override {
     std::lock_guard<std::mutex> working(work_mutex_);
     return RotateUnderWork(now);

@@ -44,6 +44,9 @@ class SigningKeys {
   // Public keys, `use` "sig": the current one first, then those that stopped signing less than `overlap` before `now`,
   // latest first.
   virtual jose::JwkSet Published(absl::Time now) = 0;
+  // OK while the key that signs is in the store; KEY_UNKNOWN when it was taken out behind our back (a restart would
+  // then sign with a key that nobody knows yet), STORAGE_FAILED.
+  virtual absl::Status StillStored(absl::Time now) = 0;
   // Rotates now, whatever the age. OVERLOADED while 31 older keys are still published (a JWKS holds 32).
   virtual absl::Status Rotate(absl::Time now) = 0;
 };

@@ -141,6 +141,7 @@ void WriteQueue::RunBatch(const std::vector<Job*>& batch) {
     const absl::Status undone = Statement(session, "ROLLBACK");
     if (transaction.ok()) transaction = undone;
   }
+  last_failed_ = !transaction.ok();
   if (transaction.ok()) return;
   // Also a write that was refused gets this: it may have been refused for what a lost write of the same group had
   // stored.

@@ -2,6 +2,7 @@
 #ifndef TWI_COMMON_STORAGE_WRITE_QUEUE_H_
 #define TWI_COMMON_STORAGE_WRITE_QUEUE_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -39,6 +40,9 @@ class WriteQueue {
   //   was not called.
   absl::Status Run(const std::function<absl::Status(Session&)>& write);
 
+  // The last transaction was not stored.
+  bool last_failed() const { return last_failed_; }
+
   // Writes that wait for the next transaction; for tests.
   std::size_t queued();
 
@@ -50,6 +54,7 @@ class WriteQueue {
 
   const std::unique_ptr<Session> session_;
   const Limits limits_;
+  std::atomic<bool> last_failed_{false};
   std::mutex mutex_;  // Guards the two below.
   std::deque<Job*> queue_;
   bool stopping_ = false;

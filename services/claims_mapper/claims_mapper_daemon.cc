@@ -114,12 +114,15 @@ class Daemon final : public server::Running {
     verifier_keys_ = std::make_unique<client::KeySource>(std::move(fetch), KeyRefresh(c), clock_);
     deps_ = std::make_unique<MapperDeps>(
         MapperDeps{clock_, random_, *policies_, *store_, *verifier_keys_, *grant_keys_, [this] { return Settings(); }});
-    TWI_ASSIGN_OR_RETURN(server_, server::Server::Start(c.server(), clock_, [this](server::Gate& gate) {
-                           std::vector<server::NamedService> services;
-                           services.push_back({std::make_unique<ClaimsMapperService>(gate, *deps_),
-                                               v1::ClaimsMapper::service_full_name()});
-                           return services;
-                         }));
+    TWI_ASSIGN_OR_RETURN(
+        server_, server::Server::Start(c.server(), clock_,
+                                       [this](server::Gate& gate) {
+                                         std::vector<server::NamedService> services;
+                                         services.push_back({std::make_unique<ClaimsMapperService>(gate, *deps_),
+                                                             v1::ClaimsMapper::service_full_name()});
+                                         return services;
+                                       },
+                                       {[this] { return Ready(); }, nullptr}));
     return absl::OkStatus();
   }
 
@@ -176,6 +179,12 @@ class Daemon final : public server::Running {
   void SetSettings(std::shared_ptr<const MapperSettings> settings) {
     const std::lock_guard<std::mutex> lock(settings_mutex_);
     settings_ = std::move(settings);
+  }
+
+  // For health probes: the store answers, and holds what signs.
+  absl::Status Ready() {
+    TWI_RETURN_IF_ERROR(database_->Ping());
+    return grant_keys_->StillStored(clock_.Now());
   }
 
   // In order of construction; destroyed in reverse, the server first.

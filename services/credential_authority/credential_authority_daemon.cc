@@ -43,6 +43,7 @@ class Daemon final : public server::Running {
                                                  /*durable=*/!c.storage().insecure_not_durable()));
     TWI_ASSIGN_OR_RETURN(X509Authority x509, LoadX509Authority(c, *database_, *sealer_, random_, clock_.Now()));
     x509_ = std::make_unique<X509Authority>(std::move(x509));
+    supplied_ = !c.issuing().supplied_key_file().empty();
     // Published for a day after they stop signing: the longest life of a credential.
     TWI_ASSIGN_OR_RETURN(wit_keys_, storage::SigningKeys::Load(*database_, *sealer_, random_, "wit",
                                                                config::v1::SigningKeys(), clock_.Now()));
@@ -72,12 +73,15 @@ class Daemon final : public server::Running {
                       claims_mapper_.get(),
                       verifier_.get(),
                       policy_versions_.get()});
-    TWI_ASSIGN_OR_RETURN(server_, server::Server::Start(c.server(), clock_, [this](server::Gate& gate) {
-                           std::vector<server::NamedService> services;
-                           services.push_back({std::make_unique<CredentialAuthorityService>(gate, *deps_),
-                                               v1::CredentialAuthority::service_full_name()});
-                           return services;
-                         }));
+    TWI_ASSIGN_OR_RETURN(
+        server_, server::Server::Start(c.server(), clock_,
+                                       [this](server::Gate& gate) {
+                                         std::vector<server::NamedService> services;
+                                         services.push_back({std::make_unique<CredentialAuthorityService>(gate, *deps_),
+                                                             v1::CredentialAuthority::service_full_name()});
+                                         return services;
+                                       },
+                                       {[this] { return Ready(); }, nullptr}));
     return absl::OkStatus();
   }
 
@@ -113,12 +117,20 @@ class Daemon final : public server::Running {
     return absl::OkStatus();
   }
 
+  // For health probes: the store answers, and holds what signs.
+  absl::Status Ready() {
+    TWI_RETURN_IF_ERROR(database_->Ping());
+    TWI_RETURN_IF_ERROR(AuthorityUsable(*x509_, supplied_, *database_, clock_.Now()));
+    return wit_keys_->StillStored(clock_.Now());
+  }
+
   // In order of construction; destroyed in reverse, the server first.
   SystemClock clock_;
   crypto::SystemRandom random_;
   std::unique_ptr<storage::Sealer> sealer_;
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<X509Authority> x509_;
+  bool supplied_ = false;  // x509_ is from files, not from the store
   std::unique_ptr<storage::SigningKeys> wit_keys_;
   std::unique_ptr<Challenges> challenges_;
   std::shared_ptr<client::Identity> identity_;

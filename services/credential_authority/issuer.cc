@@ -127,4 +127,24 @@ absl::StatusOr<X509Authority> LoadX509Authority(const config::v1::CredentialAuth
   return StoredOrMade(config, database, sealer, random, now);
 }
 
+absl::Status AuthorityUsable(const X509Authority& authority, bool supplied, storage::Database& database,
+                             absl::Time now) {
+  for (const crypto::Certificate& certificate : authority.chain) {
+    if (now < certificate.not_before || now > certificate.not_after) {
+      return Deny(v1::DENY_REASON_CREDENTIAL_INVALID,
+                  absl::StrCat("the issuing certificate ended at ",
+                               absl::FormatTime(certificate.not_after, absl::UTCTimeZone())));
+    }
+  }
+  if (supplied) return absl::OkStatus();
+  const std::string certificate_hex = ToHex(authority.chain.front().der);
+  return database.Read([&](storage::Session& session) {
+    long long found = 0;
+    session.Row("SELECT count(*) FROM x509_authority WHERE certificate_hex = ?", soci::into(found),
+                soci::use(certificate_hex));
+    if (found == 1) return absl::OkStatus();
+    return Deny(v1::DENY_REASON_KEY_UNKNOWN, "the issuing key is not in the store any more");
+  });
+}
+
 }  // namespace twi::credential_authority

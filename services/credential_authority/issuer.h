@@ -23,6 +23,11 @@ absl::StatusOr<X509Authority> LoadX509Authority(const config::v1::CredentialAuth
                                                 storage::Database& database, const storage::Sealer& sealer,
                                                 crypto::Random& random, absl::Time now);
 
+// For health probes: KEY_UNKNOWN when the authority is neither supplied nor the one in the store any more;
+// CREDENTIAL_INVALID when a certificate of its chain is not valid at `now`; STORAGE_FAILED.
+absl::Status AuthorityUsable(const X509Authority& authority, bool supplied, storage::Database& database,
+                             absl::Time now);
+
 }  // namespace twi::credential_authority
 
 #endif  // TWI_SERVICES_CREDENTIAL_AUTHORITY_ISSUER_H_

@@ -118,17 +118,27 @@ class Daemon final : public server::Running {
                                                         ResultsAge(c),
                                                         {c.owners().begin(), c.owners().end()}});
     TWI_ASSIGN_OR_RETURN(
-        server_, server::Server::Start(c.server(), clock_, [this](server::Gate& gate) {
-          std::vector<server::NamedService> services;
-          services.push_back({std::make_unique<KeyStoreService>(gate, *deps_), v1::KeyStore::service_full_name()});
-          return services;
-        }));
+        server_,
+        server::Server::Start(
+            c.server(), clock_,
+            [this](server::Gate& gate) {
+              std::vector<server::NamedService> services;
+              services.push_back({std::make_unique<KeyStoreService>(gate, *deps_), v1::KeyStore::service_full_name()});
+              return services;
+            },
+            {[this] { return Ready(); }, nullptr}));
     return absl::OkStatus();
   }
 
   absl::StatusOr<jose::JwkSet> FetchVerifierKeys(absl::Time deadline) {
     TWI_ASSIGN_OR_RETURN(const v1::GetVerifierKeysResponse keys, verifier_->GetVerifierKeys(deadline));
     return jose::JwkSetFromText(keys.jwks());
+  }
+
+  // For health probes: the store answers, and holds what signs.
+  absl::Status Ready() {
+    TWI_RETURN_IF_ERROR(database_->Ping());
+    return signing_keys_->StillStored(clock_.Now());
   }
 
   // In order of construction; destroyed in reverse, the server first.

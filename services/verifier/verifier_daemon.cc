@@ -105,19 +105,28 @@ class Daemon final : public server::Running {
       TWI_ASSIGN_OR_RETURN(credential_authority_,
                            client::MakeCredentialAuthorityClient(c.credential_authority(), *identity_, clock_));
     }
-    TWI_ASSIGN_OR_RETURN(server_, server::Server::Start(c.server(), clock_, [this](server::Gate& gate) {
-                           std::vector<server::NamedService> services;
-                           services.push_back({std::make_unique<VerifierService>(gate, *deps_, claims_mapper_.get(),
-                                                                                 credential_authority_.get()),
-                                               v1::Verifier::service_full_name()});
-                           return services;
-                         }));
+    TWI_ASSIGN_OR_RETURN(server_, server::Server::Start(c.server(), clock_,
+                                                        [this](server::Gate& gate) {
+                                                          std::vector<server::NamedService> services;
+                                                          services.push_back({std::make_unique<VerifierService>(
+                                                                                  gate, *deps_, claims_mapper_.get(),
+                                                                                  credential_authority_.get()),
+                                                                              v1::Verifier::service_full_name()});
+                                                          return services;
+                                                        },
+                                                        {[this] { return Ready(); }, nullptr}));
     return absl::OkStatus();
   }
 
   std::shared_ptr<const AppraisalRules> Rules() {
     const std::lock_guard<std::mutex> lock(rules_mutex_);
     return rules_;
+  }
+
+  // For health probes: the store answers, and holds what signs.
+  absl::Status Ready() {
+    TWI_RETURN_IF_ERROR(database_->Ping());
+    return results_keys_->StillStored(clock_.Now());
   }
 
   // In order of construction; destroyed in reverse, the server first.

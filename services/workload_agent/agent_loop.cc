@@ -71,6 +71,24 @@ v1::GetAgentStatusResponse AgentLoop::GetStatus() const {
   return state_;
 }
 
+absl::Status AgentLoop::Started() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (state_.acquisitions() > 0) return absl::OkStatus();
+  const std::string last = state_.last_refusal().empty() ? "none yet" : state_.last_refusal();
+  return Deny(v1::DENY_REASON_CREDENTIAL_INVALID, absl::StrCat("no credential was acquired; last refusal: ", last));
+}
+
+absl::Status AgentLoop::Ready() const {
+  TWI_RETURN_IF_ERROR(Started());
+  const absl::Time now = deps_.clock.Now();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (stopping_) return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, "draining");
+  if (facts_.not_after > now) return absl::OkStatus();
+  const std::string last = state_.last_refusal().empty() ? "none" : state_.last_refusal();
+  return Deny(v1::DENY_REASON_CREDENTIAL_INVALID,
+              absl::StrCat("the credential expired at ", TimeText(facts_.not_after), "; last refusal: ", last));
+}
+
 double AgentLoop::Unit() {
   std::uint64_t bits = 0;
   for (const char byte : deps_.random.Bytes(8)) bits = bits << 8 | static_cast<std::uint8_t>(byte);

@@ -67,6 +67,10 @@ class AgentLoop {
   void RenewNow() { deps_.waiter.Wake(); }
   // Thread-safe.
   v1::GetAgentStatusResponse GetStatus() const;
+  // For health probes. Ready: holds a credential that is valid now, and is not stopping. Started: has acquired one.
+  // CREDENTIAL_INVALID, DEPENDENCY_UNAVAILABLE. Thread-safe.
+  absl::Status Ready() const;
+  absl::Status Started() const;
 
  private:
   double Unit();             // uniform in [0, 1)

@@ -10,6 +10,7 @@
 #include "common/status/status_macros.h"
 #include "services/workload_agent/agent.h"
 #include "services/workload_agent/agent_config.h"
+#include "services/workload_agent/workload_agent_service.h"
 
 namespace {
 
@@ -55,6 +56,11 @@ int main(int argc, char** argv) {
                          twi::agent::Agent::Make(Cast(config), clock, random));
     TWI_RETURN_IF_ERROR(once ? RunOnce(*agent) : agent->Start());
     return std::unique_ptr<twi::server::Running>(std::move(agent));
+  };
+  spec.probe_at = [](const google::protobuf::Message& config) -> absl::StatusOr<twi::config::v1::Server> {
+    if (Cast(config).listen().empty())
+      return twi::Deny(twi::v1::DENY_REASON_CONFIG_INVALID, "listen is not set: there is no socket to ask at");
+    return twi::agent::StatusServerConfig(Cast(config).listen());
   };
   return twi::server::RunDaemon(static_cast<int>(arguments.size()), arguments.data(), std::move(spec));
 }

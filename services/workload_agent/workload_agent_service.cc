@@ -17,18 +17,24 @@ grpc::Status WorkloadAgentService::GetStatus(grpc::ServerContext* context, const
   });
 }
 
-absl::StatusOr<std::unique_ptr<server::Server>> ServeStatus(const std::string& listen, const AgentLoop& loop,
-                                                            const Clock& clock) {
+config::v1::Server StatusServerConfig(const std::string& listen) {
   config::v1::Server config;
   config.set_listen(listen);
   config::v1::Allow& allow = *config.add_allow();
   allow.set_rpc("GetStatus");
   allow.add_peers(absl::StrCat("uid:", ::geteuid()));
-  return server::Server::Start(config, clock, [&loop](server::Gate& gate) {
+  return config;
+}
+
+absl::StatusOr<std::unique_ptr<server::Server>> ServeStatus(const std::string& listen, const AgentLoop& loop,
+                                                            const Clock& clock) {
+  const auto make_services = [&loop](server::Gate& gate) {
     std::vector<server::NamedService> services;
     services.push_back({std::make_unique<WorkloadAgentService>(loop, gate), v1::WorkloadAgent::service_full_name()});
     return services;
-  });
+  };
+  return server::Server::Start(StatusServerConfig(listen), clock, make_services,
+                               {[&loop] { return loop.Ready(); }, [&loop] { return loop.Started(); }});
 }
 
 }  // namespace twi::agent
