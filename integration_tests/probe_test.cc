@@ -1,6 +1,5 @@
 // --probe of every daemon against the running one: live, ready and started, and what makes each of them say no.
 #include <signal.h>
-#include <sqlite3.h>
 
 #include <cstdio>
 
@@ -31,10 +30,8 @@ class ProbeTest : public ::testing::Test {
     EXPECT_EQ(probe.err, "");
   }
   void Sql(const std::string& daemon, const std::string& sql) const {
-    sqlite3* db = nullptr;
-    ASSERT_EQ(sqlite3_open(DatabaseOf(daemon).c_str(), &db), SQLITE_OK);
-    EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
-    sqlite3_close(db);
+    const Finished done = Run({"/usr/bin/sqlite3", "-bail", DatabaseOf(daemon), sql});
+    ASSERT_EQ(done.exit_code, 0) << done.err;
   }
   std::string DatabaseOf(const std::string& daemon) const {
     const std::string config = deployment_.Read("config/" + daemon + ".yaml"), key = "database_file: ";

@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "common/client/channel.h"
 #include "common/time/clock.h"
+#include "common/trace/trace.h"
 #include "grpcpp/grpcpp.h"
 #include "proto/twi/config/v1/common.pb.h"
 
@@ -22,6 +23,8 @@ absl::StatusOr<Response> UnaryCall(absl::string_view what, Stub& stub,
                                    absl::Time now) {
   grpc::ClientContext context;
   SetDeadline(context, peer, deadline, now);
+  if (const trace::Trace* current = trace::Current(); current != nullptr)
+    context.AddMetadata(trace::kTraceparent, trace::ToTraceparent(*current));
   Response response;
   const grpc::Status status = (stub.*method)(&context, request, &response);
   if (!status.ok()) return FromGrpc(status, what);

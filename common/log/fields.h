@@ -5,6 +5,7 @@
 namespace twi::log::fields {
 
 // Requests and decisions.
+constexpr char kTraceId[] = "trace_id";  // W3C Trace Context: the same in every daemon's lines about one acquisition
 constexpr char kRpc[] = "rpc";
 constexpr char kPeer[] = "peer";
 constexpr char kReason[] = "reason";      // DenyReasonName

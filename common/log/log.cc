@@ -10,8 +10,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "common/log/fields.h"
 #include "common/log/json_line.h"
 #include "common/status/deny.h"
+#include "common/trace/trace.h"
 #include "spdlog/pattern_formatter.h"
 #include "spdlog/sinks/basic_file_sink.h"
 #include "spdlog/sinks/stdout_sinks.h"
@@ -83,6 +85,8 @@ void Write(spdlog::level::level_enum level, bool audit, absl::string_view event,
   AppendJsonField("level", LevelName(level), line);
   AppendJsonField("service", state.service, line);
   if (audit) line += ",\"audit\":true";
+  if (const trace::Trace* current = trace::Current(); current != nullptr)
+    AppendJsonField(fields::kTraceId, current->id_view(), line);
   AppendJsonField("event", event, line);
   for (const Field& field : fields) AppendJsonField(field.name, field.value, line);
   line += '}';

@@ -18,7 +18,8 @@ struct Field {
 };
 using Fields = std::initializer_list<Field>;
 
-// Where lines go; before it is called they go to standard error at info. `service` is on every line.
+// Where lines go; before it is called they go to standard error at info. `service` is on every line, and inside a
+// trace::Scope so is `trace_id`. May be called again at any time: the level changes, and the file is opened anew.
 absl::Status Init(const config::v1::Log& config, absl::string_view service);
 
 void Debug(absl::string_view event, Fields fields = {});

@@ -14,6 +14,7 @@
 #include "common/log/json_line.h"
 #include "common/secret/secret_bytes.h"
 #include "common/status/deny.h"
+#include "common/trace/trace.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 
@@ -108,6 +109,19 @@ TEST_F(LogTest, LineCarriesServiceEventAndFields) {
   EXPECT_EQ(lines[0]["field"], "a\nb");
   EXPECT_EQ(lines[0]["detail"], "\xEF\xBF\xBD");
   EXPECT_FALSE(lines[0].contains("audit"));
+}
+
+TEST_F(LogTest, LineInsideAScopeCarriesTheTraceId) {
+  Start("info");
+  const trace::Trace trace = trace::NewTrace();
+  {
+    const trace::Scope scope(trace);
+    Audit("issued", {});
+  }
+  Warn("outside", {});
+  ASSERT_EQ(Lines().size(), 2u);
+  EXPECT_EQ(Lines()[0]["trace_id"], std::string(trace.id_view()));
+  EXPECT_FALSE(Lines()[1].contains("trace_id"));
 }
 
 TEST_F(LogTest, HostileFieldCannotForgeALine) {

@@ -166,6 +166,53 @@ TEST_F(DaemonTest, RefusesABadReloadAndGoesOn) {
   EXPECT_EQ(daemon.Wait(), 0);
 }
 
+TEST_F(DaemonTest, ChangesTheLogLevelOnSighup) {
+  Process daemon({"--config", config_, "--port-file", PortFile()});
+  ASSERT_NE(daemon.ReadUntil("\"event\":\"listening\""), "");
+  ASSERT_OK_AND_ASSIGN(const auto identity, client::Identity::FromFiles(pki_.Issue("client", kClientId)));
+  // gRPC's remark at each handshake is a debug line.
+  const auto lines_of_a_call = [&](const std::string& level) {
+    WriteConfig("log: {level: " + level + "}\n");
+    daemon.Signal(SIGHUP);
+    if (level != "error") EXPECT_NE(daemon.ReadUntil("\"event\":\"reloaded\""), "");
+    config::v1::Peer peer;
+    peer.set_address(absl::StrCat("127.0.0.1:", absl::StripAsciiWhitespace(pki_.dir().Read("port"))));
+    peer.set_spiffe_id(kServerId);
+    EXPECT_TRUE(Say(*testing::Echo::NewStub(*client::MakeChannel(peer, *identity))).status.ok());
+    return daemon.ReadUntil("\"event\":\"served\"");
+  };
+  EXPECT_THAT(lines_of_a_call("info"), ::testing::Not(HasSubstr("\"level\":\"debug\"")));
+  EXPECT_THAT(lines_of_a_call("debug"), HasSubstr("\"level\":\"debug\""));
+  EXPECT_THAT(lines_of_a_call("info"), ::testing::Not(HasSubstr("\"level\":\"debug\"")));
+  WriteConfig("log: {level: loud}\n");
+  daemon.Signal(SIGHUP);
+  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reload_refused\""), HasSubstr("expected debug, info, warn or error"));
+  EXPECT_NE(lines_of_a_call("error"), "") << "audit lines are written at every level";
+  daemon.Signal(SIGTERM);
+  EXPECT_EQ(daemon.Wait(), 0);
+}
+
+TEST_F(DaemonTest, ProbeAsksTheRunningDaemon) {
+  const auto probe = [&](std::vector<std::string> more) {
+    std::vector<std::string> args = {"--config", config_, "--port-file", PortFile()};
+    args.insert(args.end(), more.begin(), more.end());
+    Process process(args);
+    const std::string said = process.ReadAll();
+    return std::make_pair(process.Wait(), said);
+  };
+  EXPECT_EQ(probe({"--probe", "live"}).first, 1) << "nothing listens yet";
+  Process daemon({"--config", config_, "--port-file", PortFile()});
+  ASSERT_NE(daemon.ReadUntil("\"event\":\"listening\""), "");
+  daemon.Signal(SIGHUP);  // the port file is there when this is answered
+  ASSERT_NE(daemon.ReadUntil("\"event\":\"reloaded\""), "");
+  EXPECT_EQ(probe({"--probe"}), std::make_pair(0, std::string("echo: ready\n")));
+  EXPECT_EQ(probe({"--probe=started"}), std::make_pair(0, std::string("echo: started\n")));
+  EXPECT_EQ(probe({"--probe", "live"}), std::make_pair(0, std::string("echo: live\n")));
+  daemon.Signal(SIGTERM);
+  EXPECT_EQ(daemon.Wait(), 0);
+  EXPECT_EQ(probe({"--probe", "live"}).first, 1);
+}
+
 TEST_F(DaemonTest, CheckConfigSaysGoodAndDoesNotListen) {
   WriteConfig("insecure_thing: {}\n");
   Process daemon({"--config", config_, "--check-config", "--port-file", PortFile()});
@@ -198,6 +245,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         BadRun{"NoConfig", "", {}, "--config FILE is required"},
         BadRun{"UnknownFlag", "", {"--config", "CONFIG", "--verbose"}, "unknown argument --verbose"},
+        BadRun{"UnknownProbe", "", {"--config", "CONFIG", "--probe", "well"}, "expected live, ready or started"},
+        BadRun{"ProbeTwice", "", {"--config", "CONFIG", "--probe=live", "--probe"}, "--probe given twice"},
         BadRun{"MissingFile", "", {"--config", "/nonexistent.yaml"}, "No such file"},
         BadRun{"CheckBadConfig",
                "text: bad\n",

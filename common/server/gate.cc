@@ -11,6 +11,7 @@
 #include "common/server/refuse.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
+#include "common/trace/trace.h"
 
 namespace twi::server {
 namespace {
@@ -25,6 +26,15 @@ bool IsAllowed(const AllowRule& rule, const PeerIdentity& peer) {
       return rule.local_user;
   }
   return false;
+}
+
+// The caller's trace. One that sends none, two, or something else gets a new one.
+trace::Trace TraceOf(const grpc::ServerContext& context) {
+  const auto& metadata = context.client_metadata();
+  const auto found = metadata.find(trace::kTraceparent);
+  if (found == metadata.end() || metadata.count(trace::kTraceparent) != 1) return trace::NewTrace();
+  const auto trace = trace::ParseTraceparent({found->second.data(), found->second.size()});
+  return trace.has_value() ? *trace : trace::NewTrace();
 }
 
 // Our own code throws nothing; a library below may (out of memory, a store's driver). gRPC would answer UNKNOWN and
@@ -117,6 +127,7 @@ grpc::Status GateImpl::Finish(const grpc::ServerContext& context, absl::string_v
 
 grpc::Status Handle(Gate& gate, const grpc::ServerContext& context, absl::string_view rpc,
                     const std::function<absl::Status(const Call&)>& body) {
+  const trace::Scope scope(TraceOf(context));  // before the first line about this request
   const auto start = std::chrono::steady_clock::now();
   const auto took = [&] { return absl::FromChrono(std::chrono::steady_clock::now() - start); };
   const absl::StatusOr<Gate::Ticket> ticket = gate.Admit(context, rpc);

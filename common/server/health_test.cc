@@ -206,7 +206,7 @@ TEST_F(HealthTest, AUnixSocketAnswersItsUser) {
   ready = true;
   EXPECT_TRUE(Ask("ready").good);
   server_.reset();
-  EXPECT_FALSE(Ask("live").good);
+  EXPECT_FALSE(Probe(config_, 0, "live").good) << "gone";
 }
 
 TEST_F(HealthTest, LogsAChangeOfReadinessOnceAndNoAnswers) {

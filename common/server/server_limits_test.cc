@@ -210,6 +210,37 @@ TEST_F(ServerLimitsTest, AuditLineForEveryDecision) {
   EXPECT_EQ(audits[1]["sentence"], "The grant is past its expiry.");
 }
 
+// W3C Trace Context: a good traceparent is taken over; a malformed or doubled one starts a new trace and is no error.
+TEST_F(ServerLimitsTest, TraceIdOfTheCallerIsOnEveryLine) {
+  testing::TempDir dir;
+  config::v1::Log log_config;
+  log_config.set_file(dir.File("log"));
+  ASSERT_OK(log::Init(log_config, "echo"));
+  Start();
+  const std::string id = "4bf92f3577b34da6a3ce929d0e0e4736", good = "00-" + id + "-00f067aa0ba902b7-01";
+  const std::vector<std::vector<std::string>> sent = {
+      {good}, {}, {"00-" + id}, {good + "x"}, {"rubbish \"}"}, {good, good}, {std::string(8000, '0')}};
+  for (const std::vector<std::string>& values : sent) {
+    grpc::ClientContext context;
+    for (const std::string& value : values) context.AddMetadata("traceparent", value);
+    testing::SayResponse response;
+    EXPECT_TRUE(stub_->Say(&context, testing::SayRequest(), &response).ok());
+  }
+  echo_.server->Drain();
+  ASSERT_OK(log::Init(config::v1::Log(), "test"));
+  std::vector<std::string> ids;
+  for (absl::string_view line : absl::StrSplit(dir.Read("log"), '\n', absl::SkipEmpty())) {
+    const auto parsed = nlohmann::json::parse(std::string(line));
+    if (parsed["event"] == "served") ids.push_back(parsed.value("trace_id", ""));
+  }
+  ASSERT_EQ(ids.size(), sent.size());
+  EXPECT_EQ(ids[0], id);
+  for (std::size_t i = 1; i < ids.size(); ++i) {
+    EXPECT_EQ(ids[i].size(), 32u) << i;
+    EXPECT_EQ(std::count(ids.begin(), ids.end(), ids[i]), 1) << i << ": a trace of its own";
+  }
+}
+
 // GET /metrics, as Prometheus does it.
 std::string Scrape(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM, 0);

@@ -9,6 +9,7 @@
 #include "common/log/log.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
+#include "google/protobuf/util/message_differencer.h"
 #include "services/credential_authority/authority_config.h"
 #include "services/credential_authority/credential_authority_service.h"
 #include "services/credential_authority/issuance_record.h"
@@ -27,8 +28,12 @@ class Daemon final : public server::Running {
   }
   void Drain() override { server_->Drain(); }
   int port() const override { return server_->port(); }
-  // Certificates are re-read by themselves; everything else decides what is issued and takes a restart.
-  absl::Status Reload(const google::protobuf::Message&) override {
+  // Nothing but `log` changes while it runs: certificates are re-read by themselves, everything else decides what is
+  // issued and takes a restart.
+  absl::Status Reload(const google::protobuf::Message& message) override {
+    auto wanted = static_cast<const CredentialAuthorityConfig&>(message);
+    wanted.clear_log();
+    if (google::protobuf::util::MessageDifferencer::Equals(wanted, config_)) return absl::OkStatus();
     return Deny(v1::DENY_REASON_NOT_IMPLEMENTED,
                 "the Credential Authority's config takes effect at a restart; certificates are re-read when their "
                 "files change");
@@ -36,6 +41,8 @@ class Daemon final : public server::Running {
 
  private:
   absl::Status Assemble(const CredentialAuthorityConfig& c) {
+    config_ = c;
+    config_.clear_log();
     TWI_ASSIGN_OR_RETURN(sealer_, storage::Sealer::FromConfig(c.storage()));
     TWI_ASSIGN_OR_RETURN(database_,
                          storage::Database::Open(c.storage().database_file(),
@@ -125,6 +132,7 @@ class Daemon final : public server::Running {
   }
 
   // In order of construction; destroyed in reverse, the server first.
+  CredentialAuthorityConfig config_;  // as it was at start, without `log`
   SystemClock clock_;
   crypto::SystemRandom random_;
   std::unique_ptr<storage::Sealer> sealer_;

@@ -59,10 +59,15 @@ void Agent::Drain() {
 }
 
 absl::Status Agent::Reload(const google::protobuf::Message& config) {
-  if (!google::protobuf::util::MessageDifferencer::Equals(config, config_)) {
+  auto wanted = static_cast<const config::v1::WorkloadAgentConfig&>(config);
+  const bool same = google::protobuf::util::MessageDifferencer::Equals(wanted, config_);
+  wanted.clear_log();
+  auto at_start = config_;
+  at_start.clear_log();
+  if (!google::protobuf::util::MessageDifferencer::Equals(wanted, at_start)) {
     return Deny(v1::DENY_REASON_CONFIG_INVALID, "the config has changed: restart the agent to apply it");
   }
-  loop_->RenewNow();
+  if (same) loop_->RenewNow();  // a changed log level is no reason to attest anew
   return absl::OkStatus();
 }
 

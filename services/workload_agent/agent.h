@@ -32,8 +32,8 @@ class Agent final : public server::Running {
   v1::GetAgentStatusResponse GetStatus() const { return loop_->GetStatus(); }
 
   void Drain() override;
-  // SIGHUP: attest anew now. The config that the agent started with stays: another one is refused with CONFIG_INVALID
-  // (restart to apply it).
+  // SIGHUP: attest anew now. The config that the agent started with stays, but for `log`, whose change takes effect
+  // (and is then all that SIGHUP does): another one is refused with CONFIG_INVALID (restart to apply it).
   absl::Status Reload(const google::protobuf::Message& config) override;
   int port() const override { return 0; }
 

@@ -8,6 +8,7 @@
 #include "common/log/log.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
+#include "common/trace/trace.h"
 
 namespace twi::agent {
 namespace {
@@ -35,6 +36,7 @@ void SystemWaiter::Wake() {
 }
 
 absl::Status AgentLoop::AcquireOnce() {
+  const trace::Scope scope(trace::NewTrace());  // one for each acquisition, through every daemon that has a part in it
   absl::StatusOr<AcquiredCredential> acquired = deps_.acquire();
   absl::Status status = acquired.status();
   if (status.ok()) status = deps_.install(*acquired);
