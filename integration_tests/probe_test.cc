@@ -30,7 +30,7 @@ class ProbeTest : public ::testing::Test {
     EXPECT_EQ(probe.err, "");
   }
   void Sql(const std::string& daemon, const std::string& sql) const {
-    const Finished done = Run({"/usr/bin/sqlite3", "-bail", DatabaseOf(daemon), sql});
+    const Finished done = integration::Run({"/usr/bin/sqlite3", "-bail", DatabaseOf(daemon), sql});
     ASSERT_EQ(done.exit_code, 0) << done.err;
   }
   std::string DatabaseOf(const std::string& daemon) const {
@@ -44,8 +44,8 @@ class ProbeTest : public ::testing::Test {
                        "listen: \"unix:" + deployment_.File("run/agent.sock") + "\"\n");
   }
   Finished ProbeAgent(const std::string& agent, const std::string& question) const {
-    return Run({Runfile("services/workload_agent/workload_agent"), "--config",
-                deployment_.File("config/agent-" + agent + ".yaml"), "--probe", question});
+    return integration::Run({Runfile("services/workload_agent/workload_agent"), "--config",
+                             deployment_.File("config/agent-" + agent + ".yaml"), "--probe", question});
   }
 
   Deployment deployment_;
