@@ -174,7 +174,9 @@ TEST_F(DaemonTest, ChangesTheLogLevelOnSighup) {
   const auto lines_of_a_call = [&](const std::string& level) {
     WriteConfig("log: {level: " + level + "}\n");
     daemon.Signal(SIGHUP);
-    if (level != "error") EXPECT_NE(daemon.ReadUntil("\"event\":\"reloaded\""), "");
+    if (level != "error") {
+      EXPECT_NE(daemon.ReadUntil("\"event\":\"reloaded\""), "");
+    }
     config::v1::Peer peer;
     peer.set_address(absl::StrCat("127.0.0.1:", absl::StripAsciiWhitespace(pki_.dir().Read("port"))));
     peer.set_spiffe_id(kServerId);
