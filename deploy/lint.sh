@@ -13,7 +13,9 @@ case "${1:-}" in
       grep -vE '_(test|fuzz|benchmark)\.cc$|test_vectors|snp_builder|tpm_builder')
     bazel build -- //common/crypto/... //common/jose/... //services/verifier/formats/... > /dev/null 2>&1
     out=$(bazel info bazel-bin 2> /dev/null) base=$(bazel info output_base 2> /dev/null)
-    printf '%s\n' "${files[@]}" | xargs -P 2 -n 4 clang-tidy-14 --quiet --extra-arg-before=-xc++ 2> /dev/null -- -- -std=c++17 -I. -I"$out" \
-      -isystem "$base/external/boringssl/src/include" -isystem "$out/external/boringssl/prefix" -DBORINGSSL_PREFIX=twi_bssl -Wno-everything ;;
+    flags=(-std=c++17 -I. -I"$out" -isystem "$base/external/boringssl/src/include" -isystem "$out/external/boringssl/prefix" -DBORINGSSL_PREFIX=twi_bssl -Wno-everything)
+    export flags_text="${flags[*]}"
+    # shellcheck disable=SC2016
+    printf '%s\n' "${files[@]}" | xargs -P 2 -n 1 sh -c 'clang-tidy-14 --quiet "$1" -- $flags_text 2> /dev/null || { echo "tidy: $1" >&2; exit 1; }' tidy ;;
   *) sed -n '2,3p' "$0" >&2; exit 2 ;;
 esac

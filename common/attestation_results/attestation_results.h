@@ -21,6 +21,11 @@ constexpr char kEarProfile[] = "tag:ietf.org,2026:rats/ear#04";
 constexpr char kEarTyp[] = "eat+jwt";
 constexpr char kSubmod[] = "workload";  // the one submod that we emit; exactly one is accepted
 
+constexpr char kBindingTacra2[] = "tacra-2";
+// The freshness field is the nonce itself, and no key is attested: what a stock client of Veraison's API gets. Nobody
+// of ours accepts such results (ValidateResults).
+constexpr char kBindingNonce[] = "veraison-nonce";
+
 // AR4SI tiers (ear_status).
 enum class EarStatus { kNone, kAffirming, kWarning, kContraindicated };
 
@@ -37,8 +42,8 @@ struct AttestationResults {
   std::string key_spki;  // ear_veraison_key_attestation.akpub and cnf (must be equal): CSR's key (A, B, C) or
                          // encryption key (D)
   std::string nonce;     // the challenge as issued (twi_binding.nonce)
-  std::string binding_profile = "tacra-2";  // twi_binding.profile
-  std::string target;                       // twi_binding.target
+  std::string binding_profile = kBindingTacra2;  // twi_binding.profile
+  std::string target;                            // twi_binding.target
   std::string
       reported_binding;  // eat_nonce of the submod: the value found in the Evidence's freshness field (64 or 32 bytes)
   std::string channel_key_sha256;  // twi_binding.channel_key_sha256: TLS key of the workload's connection, 32 bytes
@@ -48,7 +53,8 @@ struct AttestationResults {
   std::optional<std::string> workload_credential_json;  // twi_workload_credential (A): the credential, JSON text
 };
 
-// The claims set as JSON.
+// The claims set as JSON. With kBindingNonce there is no akpub, cnf, target or channel key, and the nonce stands at the
+// top as eat_nonce too.
 nlohmann::json ToEarClaims(const AttestationResults& results);
 // Signs as JWS. The results must be complete: INTERNAL otherwise.
 absl::StatusOr<std::string> SignResults(const AttestationResults& results, const crypto::PrivateKey& key,
@@ -63,11 +69,12 @@ struct ResultsExpectation {
   bool require_affirming = true;
 };
 
-// Validates everything that does not need the request: signature under a key of `keys` (RESULTS_KEY_UNKNOWN,
-// RESULTS_SIGNATURE_INVALID), profile, exactly our claims (an unknown claim at the top or in the submod is refused:
-// RESULTS_MALFORMED), types, lengths, one submod, ear_status not above its vector, akpub == cnf (RESULTS_KEY_MISMATCH),
-// iss, aud (RESULTS_WRONG_AUDIENCE), iat/exp (RESULTS_EXPIRED, RESULTS_NOT_YET_VALID), status (RESULTS_NOT_AFFIRMING).
-// The caller still checks: single use of jti, key_spki against the request's key, the binding, the channel key.
+// Validates everything that does not need the request: profile tacra-2 only, signature under a key of `keys`
+// (RESULTS_KEY_UNKNOWN, RESULTS_SIGNATURE_INVALID), profile, exactly our claims (an unknown claim at the top or in the
+// submod is refused: RESULTS_MALFORMED), types, lengths, one submod, ear_status not above its vector, akpub == cnf
+// (RESULTS_KEY_MISMATCH), iss, aud (RESULTS_WRONG_AUDIENCE), iat/exp (RESULTS_EXPIRED, RESULTS_NOT_YET_VALID), status
+// (RESULTS_NOT_AFFIRMING). The caller still checks: single use of jti, key_spki against the request's key, the binding,
+// the channel key.
 absl::StatusOr<AttestationResults> ValidateResults(absl::string_view jws, const jose::JwkSet& keys,
                                                    const ResultsExpectation& expectation);
 

@@ -81,6 +81,22 @@ TEST_F(AttestationResultsTest, CarryAnX25519KeyForMechanismD) {
   EXPECT_EQ(back->key_spki, r.key_spki);
 }
 
+// What the REST API gives to stock clients: nothing but a nonce is bound, so no relying party of ours accepts it.
+TEST_F(AttestationResultsTest, RefusesResultsOfANonceAlone) {
+  AttestationResults r = Valid();
+  r.binding_profile = kBindingNonce;
+  r.nonce = r.reported_binding = std::string(64, 'n');
+  EXPECT_EQ(DenyReasonOf(SignResults(r, key_, "kid-1").status()), v1::DENY_REASON_INTERNAL) << "it names a key";
+  r.key_spki.clear();
+  r.target.clear();
+  r.channel_key_sha256.clear();
+  const absl::StatusOr<std::string> jws = SignResults(r, key_, "kid-1");
+  ASSERT_TRUE(jws.ok()) << jws.status();
+  EXPECT_EQ(DenyReasonOf(ValidateResults(*jws, keys_, expectation_).status()), v1::DENY_REASON_RESULTS_MALFORMED);
+  r.reported_binding[0] = 'x';
+  EXPECT_EQ(DenyReasonOf(SignResults(r, key_, "kid-1").status()), v1::DENY_REASON_INTERNAL) << "not the nonce";
+}
+
 TEST_F(AttestationResultsTest, RefusesEveryBitFlipped) {
   const std::string jws = Sign(Valid());
   for (std::size_t at = 0; at < jws.size(); at += 7) {

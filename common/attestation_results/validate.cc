@@ -1,6 +1,8 @@
 // Validation in both directions (style H17): a claim that is missing fails, and so does one that this file does not
 // name.
-#include <set>
+#include <algorithm>
+#include <initializer_list>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/attestation_results/attestation_results.h"
@@ -20,15 +22,20 @@ constexpr std::size_t kMaxResultsSize = 192 * 1024;
 
 absl::Status Malformed(absl::string_view detail) { return Deny(v1::DENY_REASON_RESULTS_MALFORMED, detail); }
 
+using Names = std::initializer_list<const char*>;
+
+bool Holds(Names names, absl::string_view name) {
+  return std::any_of(names.begin(), names.end(), [&](const char* one) { return name == one; });
+}
+
 // Every member of `required` is there, and no member outside `required` and `optional`.
-absl::Status ExactMembers(const json& object, absl::string_view where, const std::set<std::string>& required,
-                          const std::set<std::string>& optional) {
+absl::Status ExactMembers(const json& object, absl::string_view where, Names required, Names optional) {
   if (!object.is_object()) return Malformed(absl::StrCat(where, " is not an object"));
-  for (const std::string& name : required) {
+  for (const char* name : required) {
     if (!object.contains(name)) return Malformed(absl::StrCat(where, ".", name, " is missing"));
   }
   for (const auto& [name, value] : object.items()) {
-    if (required.count(name) == 0 && optional.count(name) == 0)
+    if (!Holds(required, name) && !Holds(optional, name))
       return Malformed(absl::StrCat(where, ".", name, " is not a claim of ours"));
   }
   return absl::OkStatus();
@@ -90,7 +97,7 @@ absl::Status ReadAttestedKey(const json& submod, AttestationResults& r) {
   return absl::OkStatus();
 }
 
-absl::Status ReadSubmod(const json& submod, AttestationResults& r) {
+absl::Status ReadSubmod(json& submod, AttestationResults& r) {
   TWI_RETURN_IF_ERROR(ExactMembers(submod, "submods.workload",
                                    {"ear_status", "ear_trustworthiness_vector", "ear_appraisal_policy_ids", "eat_nonce",
                                     "ear_veraison_key_attestation", "cnf", "ear_attester_claims", "twi_binding"},
@@ -112,11 +119,11 @@ absl::Status ReadSubmod(const json& submod, AttestationResults& r) {
   if (r.reported_binding.size() != 32 && r.reported_binding.size() != 64)
     return Malformed("eat_nonce is neither 32 nor 64 bytes");
   TWI_RETURN_IF_ERROR(ReadAttestedKey(submod, r));
-  r.attester_claims = submod.at("ear_attester_claims");
+  r.attester_claims = std::move(submod.at("ear_attester_claims"));
   if (!r.attester_claims.is_object()) return Malformed("ear_attester_claims is not an object");
   if (submod.contains("ear_verifier_claims")) {
     TWI_RETURN_IF_ERROR(ExactMembers(submod.at("ear_verifier_claims"), "ear_verifier_claims", {"software"}, {}));
-    r.software = submod.at("ear_verifier_claims").at("software");
+    r.software = std::move(submod.at("ear_verifier_claims").at("software"));
     TWI_RETURN_IF_ERROR(ExactMembers(r.software, "software", {"name", "version", "vendor"}, {}));
     for (const auto& [name, value] : r.software.items()) {
       if (!value.is_string()) return Malformed(absl::StrCat("software.", name, " is not a string"));
@@ -125,14 +132,15 @@ absl::Status ReadSubmod(const json& submod, AttestationResults& r) {
   const json& binding = submod.at("twi_binding");
   TWI_RETURN_IF_ERROR(ExactMembers(binding, "twi_binding", {"profile", "nonce", "target", "channel_key_sha256"}, {}));
   TWI_ASSIGN_OR_RETURN(r.binding_profile, Text(binding, "profile", 32));
-  if (r.binding_profile != "tacra-2") return Malformed("twi_binding.profile is not tacra-2");
+  if (r.binding_profile != kBindingTacra2) return Malformed("twi_binding.profile is not tacra-2");
   TWI_ASSIGN_OR_RETURN(r.nonce, Bytes(binding, "nonce", 8, 128));
   TWI_ASSIGN_OR_RETURN(r.target, Text(binding, "target", 2048));
   TWI_ASSIGN_OR_RETURN(r.channel_key_sha256, Bytes(binding, "channel_key_sha256", 32, 32));
   return absl::OkStatus();
 }
 
-absl::StatusOr<AttestationResults> ReadClaims(const json& claims) {
+// Takes what is kept whole out of `claims`.
+absl::StatusOr<AttestationResults> ReadClaims(json& claims) {
   TWI_RETURN_IF_ERROR(
       ExactMembers(claims, "claims",
                    {"eat_profile", "iss", "aud", "jti", "iat", "exp", "ear_verifier_id", "ear_input_digest", "submods"},

@@ -118,6 +118,7 @@ Checker::Result Checker::VisitList(const Expr& e) {
   }
   if (!AllLiterals(kids)) return Typed{Add(NodeFor(Op::kList, e), kids), Type::List(element)};
   std::vector<Value> items;
+  items.reserve(kids.size());
   for (const uint32_t n : kids) items.push_back(plan_.nodes[n].value);
   return Literal(e, Value::List(std::move(items)), Type::List(element));
 }

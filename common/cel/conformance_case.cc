@@ -237,7 +237,7 @@ std::string RunCase(const TextField& test) {
   if (!program.ok()) return absl::StrCat("does not compile: ", program.status().message());
   const TextField* typed = test.Find("typed_result");
   if (typed != nullptr && typed->Find("deduced_type") != nullptr) {
-    const std::string wrong = ExpectType(*program, *typed->Find("deduced_type"));
+    std::string wrong = ExpectType(*program, *typed->Find("deduced_type"));
     if (!wrong.empty()) return wrong;
   }
   if (test.Text("check_only") == "true") return "";

@@ -225,7 +225,8 @@ const Value* Evaluator::MakeList(const Node& node, Value* scratch) {
     Value item;
     const Value* v = Eval(plan_.kid(node, i), &item);
     if (v == nullptr) return nullptr;
-    items.push_back(v == &item ? std::move(item) : *v);
+    if (v != &item) item = *v;
+    items.push_back(std::move(item));
   }
   *scratch = Value::List(std::move(items));
   return scratch;

@@ -64,7 +64,8 @@ const Value* Evaluator::Collect(const Node& node, Value* scratch) {
     Value item;
     const Value* v = Eval(plan_.kid(node, node.kid_count - 1), &item);
     if (v == nullptr) return nullptr;
-    items.push_back(v == &item ? std::move(item) : *v);
+    if (v != &item) item = *v;
+    items.push_back(std::move(item));
   }
   *scratch = Value::List(std::move(items));
   return scratch;

@@ -156,7 +156,7 @@ class Parser {
         TWI_RETURN_IF_ERROR(Expect("]"));
         TWI_ASSIGN_OR_RETURN(e, Call("_[_]", std::move(args), begin));
       } else if (At("{") && IsQualifiedName(e)) {
-        TWI_ASSIGN_OR_RETURN(e, Message(std::move(e), begin));
+        TWI_ASSIGN_OR_RETURN(e, Message(e, begin));
       } else {
         return e;
       }
@@ -198,7 +198,7 @@ class Parser {
     return Expect(close);
   }
 
-  Result Message(Expr name, size_t begin) {
+  Result Message(const Expr& name, size_t begin) {
     Take();
     Expr e;
     e.kind = Expr::Kind::kMessage;

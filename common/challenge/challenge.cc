@@ -45,6 +45,7 @@ struct Challenges::State {
   std::mutex mutex;
   absl::flat_hash_set<std::string> used;                    // the random parts
   std::multimap<std::int64_t, std::string> used_by_expiry;  // to forget them in order
+  std::size_t evicted = 0;
 };
 
 Challenges::Challenges(const Options& options, crypto::Random& random)
@@ -57,6 +58,11 @@ std::string Challenges::Issue(absl::string_view channel_key_sha256, absl::Time n
       absl::StrCat(random_.Bytes(kRandomSize), EncodeMillis(absl::ToUnixMillis(now + options_.lifetime)));
   return absl::StrCat(head, Tag(state_->key, "issued", head, ""),
                       Tag(state_->key, "channel", head, channel_key_sha256));
+}
+
+Challenges::Stats Challenges::stats() const {
+  const std::lock_guard<std::mutex> lock(state_->mutex);
+  return {state_->used.size(), options_.max_used, state_->evicted};
 }
 
 absl::Status Challenges::Redeem(absl::string_view nonce, absl::string_view channel_key_sha256, absl::Time now) {
@@ -82,6 +88,7 @@ absl::Status Challenges::Redeem(absl::string_view nonce, absl::string_view chann
   while (!state_->used_by_expiry.empty() && state_->used_by_expiry.begin()->first <= now_millis) {
     state_->used.erase(state_->used_by_expiry.begin()->second);
     state_->used_by_expiry.erase(state_->used_by_expiry.begin());
+    ++state_->evicted;
   }
   std::string random(head.substr(0, kRandomSize));
   if (state_->used.contains(random)) return Deny(v1::DENY_REASON_CHALLENGE_REPLAYED, "used before");

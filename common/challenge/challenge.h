@@ -34,6 +34,11 @@ class Challenges {
   // CHALLENGE_WRONG_CHANNEL (ours, to another key), CHALLENGE_EXPIRED, CHALLENGE_REPLAYED, OVERLOADED.
   absl::Status Redeem(absl::string_view nonce, absl::string_view channel_key_sha256, absl::Time now);
   absl::Duration lifetime() const { return options_.lifetime; }
+  // Of the memory of used challenges: how many there are now and at most, and how many were forgotten since the start.
+  struct Stats {
+    std::size_t remembered = 0, capacity = 0, evicted = 0;
+  };
+  Stats stats() const;
 
  private:
   struct State;

@@ -32,9 +32,9 @@ class StrictBuilder : public nlohmann::json_sax<json> {
   bool end_array() override { return Close(); }
 
   bool key(std::string& name) override {
-    json& object = *open_.back();
-    if (object.contains(name)) return Fail(absl::StrCat("member \"", name, "\" is there twice"));
-    member_ = &object[name];
+    const auto [member, added] = open_.back()->emplace(name, nullptr);
+    if (!added) return Fail(absl::StrCat("member \"", name, "\" is there twice"));
+    member_ = &*member;
     return true;
   }
 

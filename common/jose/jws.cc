@@ -12,7 +12,6 @@
 namespace twi::jose {
 namespace {
 
-using crypto::KeyType;
 using crypto::SignatureAlgorithm;
 using nlohmann::json;
 

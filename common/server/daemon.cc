@@ -20,6 +20,8 @@
 #include "common/log/log.h"
 #include "common/server/daemon_flags.h"
 #include "common/server/insecure_fields.h"
+#include "common/server/lock_checks.h"
+#include "common/server/notify.h"
 #include "common/server/probe.h"
 #include "common/server/tls13.h"
 #include "common/status/deny.h"
@@ -163,9 +165,14 @@ int RunProbe(const DaemonSpec& spec, const DaemonFlags& flags) {
 
 }  // namespace
 
+void SetBuildInfo(metrics::Metrics& metrics, const std::string& service) {
+  metrics.GaugeOf("twi_build_info", {{"service", service}, {"version", kTwiVersion}}).Set(1);
+}
+
 int RunDaemon(int argc, char** argv, DaemonSpec spec) {
   const sigset_t signals = BlockSignals();
   KeepMemoryPrivate();
+  DisableLockOrderChecks();
   RequireTls13();
   const absl::StatusOr<DaemonFlags> flags = ParseDaemonFlags(argc, argv);
   if (!flags.ok()) {
@@ -195,6 +202,7 @@ int RunDaemon(int argc, char** argv, DaemonSpec spec) {
   absl::StatusOr<std::unique_ptr<Running>> running = spec.start(*spec.config);
   status = running.status();
   if (status.ok() && !flags->port_file.empty()) status = WritePort(flags->port_file, (*running)->port());
+  if (status.ok()) status = NotifyServiceManager("READY=1");
   if (!status.ok()) {
     const DenyReason reason = DenyReasonOf(status);
     // Also where the operator who starts it by hand looks, when the log goes to a file.
@@ -207,6 +215,8 @@ int RunDaemon(int argc, char** argv, DaemonSpec spec) {
     return reason == v1::DENY_REASON_CONFIG_INVALID ? kUsageOrConfig : kCouldNotStart;
   }
   ServeUntilStopped(spec, flags->config, signals, **running);
+  if (const absl::Status told = NotifyServiceManager("STOPPING=1"); !told.ok())
+    log::Warn("service_manager", {{log::fields::kDetail, std::string(told.message())}});
   (*running)->Drain();
   running->reset();
   log::Info("stopped");

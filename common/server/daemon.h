@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/metrics/metrics.h"
 #include "google/protobuf/message.h"
 #include "proto/twi/config/v1/common.pb.h"
 
@@ -40,7 +41,11 @@ struct DaemonSpec {
 // bound port when listening: for tests and the demo), --help, --version. The message must have a field `log` of
 // twi.config.v1.Log. Exit code: 0 stopped in good order, config good, or probe good; 1 could not start, or probe not
 // good; 2 usage or config. Every insecure_ field that is set is logged at WARN.
+// With NOTIFY_SOCKET (systemd) the service manager is told READY=1 when it listens, and STOPPING=1.
 int RunDaemon(int argc, char** argv, DaemonSpec spec);
+
+// twi_build_info of this release.
+void SetBuildInfo(metrics::Metrics& metrics, const std::string& service);
 
 }  // namespace twi::server
 

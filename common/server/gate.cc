@@ -49,8 +49,8 @@ absl::Status RunBody(const std::function<absl::Status(const Call&)>& body, const
 
 }  // namespace
 
-void GateImpl::Open(const ServerSettings& settings, std::shared_ptr<PeerSource> peers, Metrics& metrics) {
-  for (const auto& [rpc, allow] : settings.allow) rpcs_.emplace(rpc, Rpc{allow, metrics.ForRpc(rpc)});
+void GateImpl::Open(const ServerSettings& settings, std::shared_ptr<PeerSource> peers, metrics::Metrics& metrics) {
+  for (const auto& [rpc, allow] : settings.allow) rpcs_.emplace(rpc, Rpc{allow, MakeRpcMetrics(metrics, rpc)});
   peers_ = std::move(peers);
   max_concurrent_requests_ = settings.max_concurrent_requests;
   max_deadline_ = settings.max_deadline;

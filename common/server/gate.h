@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
+#include "common/metrics/metrics.h"
 #include "common/server/metrics.h"
 #include "common/server/peer_source.h"
 #include "common/server/server.h"
@@ -20,7 +21,9 @@ class GateImpl final : public Gate {
 
   // Once, before the first request: services are made with the gate, and only then their methods, hence the rules, are
   // known. Until then everything is refused.
-  void Open(const ServerSettings& settings, std::shared_ptr<PeerSource> peers, Metrics& metrics);
+  void Open(const ServerSettings& settings, std::shared_ptr<PeerSource> peers, metrics::Metrics& metrics);
+
+  int in_flight() const { return in_flight_->load(); }
 
   // From here on every request is refused (DEPENDENCY_UNAVAILABLE: the caller may go to another replica).
   void Close() { closed_ = true; }

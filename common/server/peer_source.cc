@@ -20,7 +20,8 @@ absl::string_view View(grpc::string_ref ref) { return absl::string_view(ref.data
 // gRPC calls this after the TLS handshake (so possession of the key is proved) and before it lets the connection in.
 class ClientVerifier final : public ge::ExternalCertificateVerifier {
  public:
-  explicit ClientVerifier(std::shared_ptr<TlsPeerSource> peers) : peers_(std::move(peers)) {}
+  ClientVerifier(std::shared_ptr<TlsPeerSource> peers, metrics::Counter refused)
+      : peers_(std::move(peers)), refused_(refused) {}
 
   // Always synchronous. The answer is a refusal until something else is known.
   bool Verify(ge::TlsCustomVerificationCheckRequest* request, std::function<void(grpc::Status)>,
@@ -31,6 +32,7 @@ class ClientVerifier final : public ge::ExternalCertificateVerifier {
     if (peer.ok()) {
       *sync_status = grpc::Status::OK;
     } else {
+      refused_.Increment();
       log::Warn("handshake_refused", {{log::fields::kReason, DenyReasonName(DenyReasonOf(peer.status()))},
                                       {log::fields::kDetail, std::string(peer.status().message())}});
     }
@@ -40,6 +42,7 @@ class ClientVerifier final : public ge::ExternalCertificateVerifier {
 
  private:
   const std::shared_ptr<TlsPeerSource> peers_;
+  metrics::Counter refused_;
 };
 
 }  // namespace
@@ -73,14 +76,15 @@ absl::StatusOr<PeerIdentity> TlsPeerSource::PeerOf(const grpc::ServerContext& co
 }
 
 std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(const TlsFiles& files,
-                                                               std::shared_ptr<TlsPeerSource> peers) {
+                                                               std::shared_ptr<TlsPeerSource> peers,
+                                                               metrics::Counter refused) {
   RequireTls13();
   ge::TlsServerCredentialsOptions options(files.provider());
   options.watch_identity_key_cert_pairs();
   // gRPC demands a certificate and OpenSSL checks possession of its key; whether it is to be believed is for
   // ClientVerifier alone, because an attested_key peer's certificate is self-signed.
   options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_BUT_DONT_VERIFY);
-  options.set_certificate_verifier(ge::ExternalCertificateVerifier::Create<ClientVerifier>(std::move(peers)));
+  options.set_certificate_verifier(ge::ExternalCertificateVerifier::Create<ClientVerifier>(std::move(peers), refused));
   options.set_check_call_host(false);
   return ge::TlsServerCredentials(options);
 }

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/metrics/metrics.h"
 #include "common/server/peer_cache.h"
 #include "common/server/tls_files.h"
 #include "common/time/clock.h"
@@ -38,9 +39,10 @@ class TlsPeerSource final : public PeerSource {
   PeerCache cache_;
 };
 
-// mTLS credentials that let in only peers that `peers` verifies; all others are refused in the handshake.
+// mTLS credentials that let in only peers that `peers` verifies; all others are refused in the handshake, and counted.
 std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(const TlsFiles& files,
-                                                               std::shared_ptr<TlsPeerSource> peers);
+                                                               std::shared_ptr<TlsPeerSource> peers,
+                                                               metrics::Counter refused);
 
 }  // namespace twi::server
 

@@ -5,20 +5,20 @@
 #include <algorithm>
 #include <chrono>
 #include <mutex>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "common/log/fields.h"
 #include "common/log/log.h"
 #include "common/server/gate.h"
 #include "common/server/health.h"
-#include "common/server/metrics.h"
+#include "common/server/metrics_listener.h"
 #include "common/server/peer_source.h"
 #include "common/server/server_config.h"
 #include "common/server/tls_files.h"
 #include "common/server/unix_listener.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
+#include "grpcpp/server_posix.h"
 
 namespace twi::server {
 namespace {
@@ -39,6 +39,7 @@ class LocalPeerSource final : public PeerSource {
 };
 
 constexpr std::chrono::milliseconds kLastAnswers(300);
+constexpr int kMaxIdleThreads = 64;
 
 // libgrpc++_reflection switches reflection on for every server of a process by being loaded (a static initializer), so
 // it is not linked: it is loaded when config asks for it.
@@ -54,6 +55,7 @@ void SetLimits(const ServerSettings& settings, grpc::ServerBuilder& builder) {
   // (UNIMPLEMENTED otherwise).
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);  // statistics of each call that nobody can ask for here
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // two daemons on one port is an error, not a lottery
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, std::min(settings.max_concurrent_requests, 128));
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 << 10);
@@ -63,18 +65,23 @@ void SetLimits(const ServerSettings& settings, grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 20000);
-  // Requests run on gRPC's own threads, one each while it runs; the gate bounds how many work at a time. A few of them
-  // wait for the next request.
+  // Requests run on gRPC's own threads, one each while it runs; the gate bounds how many work at a time. A thread that
+  // is done waits for the next request: with fewer pollers it would end, and another be started, around nearly every
+  // one.
   builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS,
-                              static_cast<int>(std::max(2u, std::thread::hardware_concurrency())));
+                              std::min(settings.max_concurrent_requests, kMaxIdleThreads));
 }
 
 class ServerImpl final : public Server {
  public:
-  ServerImpl(const Clock& clock, HealthChecks health)
-      : clock_(clock), gate_(clock), health_(gate_, std::move(health)) {}
+  ServerImpl(const Clock& clock, HealthChecks health, metrics::Metrics* metrics)
+      : clock_(clock),
+        own_metrics_(metrics == nullptr ? std::make_unique<metrics::Metrics>() : nullptr),
+        metrics_(metrics == nullptr ? *own_metrics_ : *metrics),
+        gate_(clock),
+        health_(gate_, std::move(health)) {}
   ~ServerImpl() override {
     Drain();
     if (files_ != nullptr)
@@ -88,7 +95,6 @@ class ServerImpl final : public Server {
     TWI_ASSIGN_OR_RETURN(std::vector<std::string> methods, MethodsOf(names));
     methods.emplace_back(kHealthRpc);
     TWI_ASSIGN_OR_RETURN(settings_, CheckServerConfig(config, methods));
-    TWI_ASSIGN_OR_RETURN(metrics_, Metrics::Start(config.metrics_listen()));
 
     grpc::ServerBuilder builder;
     SetLimits(settings_, builder);
@@ -96,14 +102,12 @@ class ServerImpl final : public Server {
     for (const NamedService& named : services_) builder.RegisterService(named.service.get());
     builder.RegisterService(&health_);
     TWI_RETURN_IF_ERROR(settings_.unix_path.empty() ? ListenTls(config, builder) : ListenUnix(builder));
-    log::Info("listening", {{log::fields::kListen, config.listen()},
-                            {log::fields::kPort, absl::StrCat(port_)},
-                            {"metrics_port", absl::StrCat(metrics_port())}});
+    TWI_RETURN_IF_ERROR(ServeMetrics(config));
+    log::Info("listening", {{log::fields::kListen, config.listen()}, {log::fields::kPort, absl::StrCat(port_)}});
     return absl::OkStatus();
   }
 
   int port() const override { return port_; }
-  int metrics_port() const override { return metrics_->port(); }
   Gate& gate() override { return gate_; }
 
   void Drain() override {
@@ -128,15 +132,20 @@ class ServerImpl final : public Server {
   absl::Status ListenTls(const config::v1::Server& config, grpc::ServerBuilder& builder) {
     TlsFiles::Options options;
     options.expiry_warning = settings_.certificate_expiry_warning;
-    options.on_certificate = [metrics = metrics_](absl::Time not_after) { metrics->SetCertificateExpiry(not_after); };
+    options.on_certificate =
+        [expiry = metrics_.GaugeOf("twi_certificate_expiry_timestamp_seconds")](absl::Time not_after) mutable {
+          expiry.Set(static_cast<double>(absl::ToUnixSeconds(not_after)));
+        };
     TWI_ASSIGN_OR_RETURN(std::unique_ptr<TlsFiles> files, TlsFiles::Open(config.tls(), clock_, options));
     files_ = std::move(files);
     auto peers = std::make_shared<TlsPeerSource>(files_, clock_, settings_.any_attested_key);
-    gate_.Open(settings_, peers, *metrics_);
+    gate_.Open(settings_, peers, metrics_);
     health_.Open(
         settings_.allow[kHealthRpc], peers, [files = files_] { return files->spiffe_id(); },
         [this] { return CertificateValid(); });
-    builder.AddListeningPort(settings_.listen, MakeServerCredentials(*files_, peers), &port_);
+    builder.AddListeningPort(settings_.listen,
+                             MakeServerCredentials(*files_, peers, metrics_.CounterOf("twi_handshakes_refused_total")),
+                             &port_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port_ == 0)
       return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("server.listen: cannot listen on ", settings_.listen));
@@ -145,11 +154,15 @@ class ServerImpl final : public Server {
 
   absl::Status ListenUnix(grpc::ServerBuilder& builder) {
     auto peers = std::make_shared<LocalPeerSource>(settings_.local_uid);
-    gate_.Open(settings_, peers, *metrics_);
+    gate_.Open(settings_, peers, metrics_);
     health_.Open(settings_.allow[kHealthRpc], peers, nullptr, [] { return absl::OkStatus(); });
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return Deny(v1::DENY_REASON_INTERNAL, "gRPC did not start");
-    TWI_ASSIGN_OR_RETURN(unix_listener_, UnixListener::Start(settings_.unix_path, settings_.local_uid, *server_));
+    TWI_ASSIGN_OR_RETURN(
+        unix_listener_,
+        UnixListener::Start(settings_.unix_path, {settings_.local_uid}, [server = server_.get()](int fd) {
+          grpc::AddInsecureChannelFromFd(server, fd);  // takes the descriptor
+        }));
     return absl::OkStatus();
   }
 
@@ -161,16 +174,28 @@ class ServerImpl final : public Server {
                 absl::StrCat("this daemon's own certificate expired at ", absl::FormatTime(end, absl::UTCTimeZone())));
   }
 
+  absl::Status ServeMetrics(const config::v1::Server& config) {
+    samples_.push_back(
+        metrics_.Sample("twi_ready", {}, [this] { return health_.Answer(HealthQuestion::kReady).ok() ? 1 : 0; }));
+    samples_.push_back(metrics_.Sample("twi_rpc_in_flight", {}, [this] { return gate_.in_flight(); }));
+    if (!config.has_metrics()) return absl::OkStatus();
+    TWI_ASSIGN_OR_RETURN(metrics_listener_, MetricsListener::Start(config.metrics(), metrics_));
+    return absl::OkStatus();
+  }
+
   // In the order of their making: what is below uses what is above.
   const Clock& clock_;
+  const std::unique_ptr<metrics::Metrics> own_metrics_;
+  metrics::Metrics& metrics_;
   ServerSettings settings_;
-  std::shared_ptr<Metrics> metrics_;
   GateImpl gate_;
   Health health_;
   std::shared_ptr<TlsFiles> files_;
   std::vector<NamedService> services_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<UnixListener> unix_listener_;
+  std::vector<metrics::Metrics::Token> samples_;
+  std::unique_ptr<MetricsListener> metrics_listener_;
   int port_ = 0;
   std::mutex drain_mutex_;
   bool drained_ = false;
@@ -179,8 +204,9 @@ class ServerImpl final : public Server {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::Server& config, const Clock& clock,
-                                                      const MakeServices& make_services, HealthChecks health) {
-  auto server = std::make_unique<ServerImpl>(clock, std::move(health));
+                                                      const MakeServices& make_services, HealthChecks health,
+                                                      metrics::Metrics* metrics) {
+  auto server = std::make_unique<ServerImpl>(clock, std::move(health), metrics);
   TWI_RETURN_IF_ERROR(server->Run(config, make_services));
   return server;
 }

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/metrics/metrics.h"
 #include "common/server/peer_identity.h"
 #include "common/time/clock.h"
 #include "grpcpp/grpcpp.h"
@@ -73,13 +74,14 @@ class Server {
   // the kernel says who connects (SO_PEERCRED), and another user's connection is closed at once. `clock` must outlive
   // the server.
   using MakeServices = std::function<std::vector<NamedService>(Gate&)>;
-  // Every server also answers grpc.health.v1.Health/Check, which config's `allow` names "Check".
+  // Every server also answers grpc.health.v1.Health/Check, which config's `allow` names "Check". `metrics` is where it
+  // counts, and what it serves when config says so; it must outlive the server. Null: its own.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const config::v1::Server& config, const Clock& clock,
-                                                       const MakeServices& make_services, HealthChecks health = {});
+                                                       const MakeServices& make_services, HealthChecks health = {},
+                                                       metrics::Metrics* metrics = nullptr);
   virtual ~Server() = default;
   // The bound port (when listen had port 0) or 0 for a Unix socket.
   virtual int port() const = 0;
-  virtual int metrics_port() const = 0;  // 0 when off
   // Readiness goes NOT_SERVING, no new request is taken, those in flight finish or are cut at drain_timeout.
   // Idempotent.
   virtual void Drain() = 0;

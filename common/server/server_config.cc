@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/server/metrics_listener.h"
 #include "common/server/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
@@ -119,6 +120,7 @@ absl::StatusOr<ServerSettings> CheckServerConfig(const config::v1::Server& confi
   ServerSettings settings;
   TWI_RETURN_IF_ERROR(CheckListen(config, settings));
   TWI_RETURN_IF_ERROR(CheckAllow(config, methods, settings));
+  if (config.has_metrics()) TWI_RETURN_IF_ERROR(CheckMetricsConfig(config.metrics()));
   if (config.max_message_bytes() > kMaxMessageBytes)
     return Invalid("max_message_bytes", absl::StrCat("expected at most ", kMaxMessageBytes));
   settings.max_message_bytes =

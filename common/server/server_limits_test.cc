@@ -241,38 +241,6 @@ TEST_F(ServerLimitsTest, TraceIdOfTheCallerIsOnEveryLine) {
   }
 }
 
-// GET /metrics, as Prometheus does it.
-std::string Scrape(int port) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(static_cast<std::uint16_t>(port));
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  std::string answer;
-  if (connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0) {
-    const std::string get = "GET /metrics HTTP/1.0\r\n\r\n";
-    if (write(fd, get.data(), get.size()) == static_cast<ssize_t>(get.size())) {
-      char buffer[4096];
-      for (ssize_t n; (n = read(fd, buffer, sizeof buffer)) > 0;) answer.append(buffer, static_cast<std::size_t>(n));
-    }
-  }
-  close(fd);
-  return answer;
-}
-
-TEST_F(ServerLimitsTest, MetricsCountOutcomes) {
-  echo_.config.set_metrics_listen("127.0.0.1:0");
-  Start();
-  ASSERT_TRUE(Say(*stub_).status.ok());
-  EXPECT_FALSE(Open(*stub_).status.ok());
-  const std::string text = Scrape(echo_.server->metrics_port());
-  EXPECT_THAT(text, HasSubstr("twi_rpc_total{outcome=\"OK\",rpc=\"Say\"} 1"));
-  EXPECT_THAT(text, HasSubstr("twi_rpc_total{outcome=\"PEER_NOT_ALLOWED\",rpc=\"Open\"} 1"));
-  EXPECT_THAT(text, HasSubstr("twi_rpc_seconds_count{rpc=\"Say\"} 1"));
-  EXPECT_THAT(text, HasSubstr("twi_certificate_expiry_timestamp_seconds"));
-  EXPECT_THAT(text, Not(HasSubstr("twi_certificate_expiry_timestamp_seconds 0")));
-}
-
 TEST_F(ServerLimitsTest, UnixSocketServesTheOneUser) {
   testing::TempDir dir;
   const std::string path = dir.File("agent.sock");

@@ -85,7 +85,7 @@ absl::StatusOr<std::unique_ptr<TlsFiles>> TlsFiles::Open(const config::v1::Tls& 
   TWI_RETURN_IF_ERROR(files->LoadPair());
   TWI_RETURN_IF_ERROR(files->LoadBundle());
   // Key and certificate are one file, so that gRPC reads both in one piece; LoadPair exchanges it atomically (dup3).
-  const std::string path = absl::StrCat("/proc/self/fd/", files->pair_fd_);
+  const std::string path = files->pair_path();
   files->provider_ =
       std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(path, path, /*refresh_interval_sec=*/1);
   files->WarnOfExpiry();
@@ -150,6 +150,7 @@ absl::Status TlsFiles::LoadPair() {
     spiffe_id_ = *spiffe_id;
     key_sha256_ = leaf.public_key.spki_sha256();
     not_after_ = leaf.not_after;
+    ++pair_generation_;
   }
   if (options_.on_certificate) options_.on_certificate(leaf.not_after);
   return absl::OkStatus();
@@ -221,6 +222,11 @@ void TlsFiles::Watch() {
 std::shared_ptr<const TrustBundle> TlsFiles::bundle() const {
   std::lock_guard lock(mutex_);
   return bundle_;
+}
+std::string TlsFiles::pair_path() const { return absl::StrCat("/proc/self/fd/", pair_fd_); }
+std::uint64_t TlsFiles::pair_generation() const {
+  std::lock_guard lock(mutex_);
+  return pair_generation_;
 }
 std::string TlsFiles::spiffe_id() const {
   std::lock_guard lock(mutex_);

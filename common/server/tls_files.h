@@ -50,6 +50,10 @@ class TlsFiles {
   absl::Time not_after() const;    // of the leaf
   // For gRPC: serves the pair in force, at most a second behind.
   std::shared_ptr<grpc::experimental::CertificateProviderInterface> provider() const { return provider_; }
+  // For common/http: a file of this process's memory with the chain and the key in force, PEM, and a number that
+  // changes with them.
+  std::string pair_path() const;
+  std::uint64_t pair_generation() const;
 
   // One turn of the watch; the thread calls it each second, tests when they like.
   void Refresh();
@@ -74,10 +78,11 @@ class TlsFiles {
   absl::Status pair_status_, bundle_status_;
   absl::Time complained_ = absl::InfinitePast();
 
-  mutable std::mutex mutex_;  // guards the next four
+  mutable std::mutex mutex_;  // guards the next five
   std::shared_ptr<const TrustBundle> bundle_;
   std::string spiffe_id_, key_sha256_;
   absl::Time not_after_;
+  std::uint64_t pair_generation_ = 0;
 
   std::mutex stop_mutex_;
   std::condition_variable stop_;

@@ -11,22 +11,22 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/log/fields.h"
 #include "common/log/log.h"
 #include "common/status/deny.h"
-#include "grpcpp/server_posix.h"
 
 namespace twi::server {
 namespace {
 
 absl::Status Failed(const std::string& path, absl::string_view what) {
-  return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("server.listen: unix:", path, ": ", what));
+  return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("unix:", path, ": ", what));
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Start(const std::string& path, std::uint32_t uid,
-                                                                  grpc::Server& server) {
+absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Start(const std::string& path, std::set<std::uint32_t> uids,
+                                                                  Take take) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) return Failed(path, "longer than 107 bytes");
@@ -51,13 +51,16 @@ absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Start(const std::str
     close(fd);
     return Failed(path, std::strerror(errno));
   }
-  return std::unique_ptr<UnixListener>(new UnixListener(path, uid, server, fd, stop));
+  return std::unique_ptr<UnixListener>(new UnixListener(path, std::move(uids), std::move(take), fd, stop));
 }
 
-UnixListener::UnixListener(std::string path, std::uint32_t uid, grpc::Server& server, int listen_fd, int stop_fd)
-    : path_(std::move(path)), uid_(uid), server_(server), listen_fd_(listen_fd), stop_fd_(stop_fd), thread_([this] {
-        AcceptLoop();
-      }) {}
+UnixListener::UnixListener(std::string path, std::set<std::uint32_t> uids, Take take, int listen_fd, int stop_fd)
+    : path_(std::move(path)),
+      uids_(std::move(uids)),
+      take_(std::move(take)),
+      listen_fd_(listen_fd),
+      stop_fd_(stop_fd),
+      thread_([this] { AcceptLoop(); }) {}
 
 UnixListener::~UnixListener() {
   const std::uint64_t one = 1;
@@ -92,15 +95,15 @@ void UnixListener::AcceptOne() {
   }
   ucred peer{};
   socklen_t size = sizeof peer;
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || size != sizeof peer || peer.uid != uid_) {
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || size != sizeof peer || uids_.count(peer.uid) == 0) {
     log::Warn("connection_refused", {{f::kListen, path_},
                                      {f::kPeer, absl::StrCat("uid:", peer.uid)},
                                      {f::kReason, "PEER_UNAUTHENTICATED"},
-                                     {f::kDetail, absl::StrCat("expected uid:", uid_)}});
+                                     {f::kDetail, absl::StrCat("expected uid:", absl::StrJoin(uids_, ", uid:"))}});
     close(fd);
     return;
   }
-  grpc::AddInsecureChannelFromFd(&server_, fd);  // takes the descriptor
+  take_(fd);
 }
 
 }  // namespace twi::server

@@ -131,6 +131,8 @@ class SqliteDatabase final : public Database {
     return result;
   }
 
+  void ObserveCommits(OnCommit on_commit) override { queue_.ObserveCommits(std::move(on_commit)); }
+
   absl::Status Ping() override {
     struct stat now;
     if (stat(path_.c_str(), &now) != 0) return Failed(path_, strerror(errno));

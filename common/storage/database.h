@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/storage/schema.h"
 #include "common/storage/session.h"
 
@@ -25,19 +26,24 @@ class Database {
   // Finishes the writes that are queued. Nobody may be inside Write or Read any more.
   virtual ~Database() = default;
 
-  // Runs `write` on the writer thread inside a transaction shared with other writers (group commit) and returns when
-  // that transaction is on disk. `write` returning an error (or throwing soci::soci_error, which becomes
-  // STORAGE_FAILED) undoes its own work only (savepoint) and is returned; the others go on. A COMMIT that fails is
-  // STORAGE_FAILED for the whole group, and none of it is stored. OVERLOADED beyond 4096 waiting writes. `write` sees
-  // what the writes before it did, committed or of the same group; it must be quick, must not call Write (INTERNAL),
-  // and must leave BEGIN, COMMIT and ROLLBACK alone. It may run although it is then not stored: its effects outside the
-  // database count only after OK.
+  // Runs `write`, on this thread or on that of another writer, inside a transaction shared with other writers (group
+  // commit) and returns when that transaction is on disk. `write` returning an error (or throwing soci::soci_error,
+  // which becomes STORAGE_FAILED) undoes its own work only (savepoint) and is returned; the others go on. A COMMIT that
+  // fails is STORAGE_FAILED for the whole group, and none of it is stored. OVERLOADED beyond 4096 waiting writes.
+  // `write` sees what the writes before it did, committed or of the same group; it must be quick, must not call Write
+  // (INTERNAL), and must leave BEGIN, COMMIT and ROLLBACK alone. It may run although it is then not stored: its effects
+  // outside the database count only after OK.
   virtual absl::Status Write(const std::function<absl::Status(Session&)>& write) = 0;
 
   // Runs `read` in the calling thread on a pooled session that cannot write. All of `read` sees one snapshot, which
   // includes every Write that has returned OK. Waits while all sessions (4) are taken, so `read` must not call Read.
   // Exceptions and errors as for Write.
   virtual absl::Status Read(const std::function<absl::Status(Session&)>& read) = 0;
+
+  // Called after each transaction of Write, in the writer's thread: how long it took, how many writes were stored by it
+  // (0: it failed as a whole). For metrics; set it before the first Write.
+  using OnCommit = std::function<void(absl::Duration took, std::size_t stored)>;
+  virtual void ObserveCommits(OnCommit on_commit) = 0;
 
   // Can it still do its work? Reads; and when the last transaction failed, writes for trial (nothing that anybody
   // reads). STORAGE_FAILED also when the file that is open is no longer the one under its name: what is written then is

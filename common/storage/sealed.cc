@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/config/mounted_secret.h"
 #include "common/crypto/aead.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
@@ -60,7 +61,7 @@ absl::StatusOr<SecretBytes> ReadPrivate(const std::string& file) {
   const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0) return BadKeyFile(file, strerror(errno));
   struct stat info;
-  std::string why = fstat(fd, &info) == 0 ? WhyNotPrivate(info) : strerror(errno);
+  std::string why = fstat(fd, &info) != 0 ? strerror(errno) : config::IsMountedSecret(info) ? "" : WhyNotPrivate(info);
   if (why.empty() && (info.st_size < static_cast<off_t>(kKeySize) || info.st_size > static_cast<off_t>(kMaxKeyFile))) {
     why = "is neither 32 raw bytes nor 64 hex digits";
   }

@@ -21,6 +21,7 @@ class FlakyDatabase final : public Database {
     return refuse ? Deny(v1::DENY_REASON_STORAGE_FAILED, "test") : real_->Write(write);
   }
   absl::Status Read(const std::function<absl::Status(Session&)>& read) override { return real_->Read(read); }
+  void ObserveCommits(OnCommit on_commit) override { real_->ObserveCommits(std::move(on_commit)); }
   absl::Status Ping() override { return real_->Ping(); }
   std::atomic<bool> refuse{false};
   std::atomic<int> writes{0};

@@ -1,6 +1,7 @@
 #include "common/storage/write_queue.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -46,55 +47,35 @@ Ran RunInSavepoint(Session& session, const std::function<absl::Status(Session&)>
 
 }  // namespace
 
-// Lives on the stack of the thread that waits for it.
+// Lives on the stack of the thread that waits for it; guarded by the queue's mutex.
 struct WriteQueue::Job {
-  explicit Job(const std::function<absl::Status(Session&)>& w) : write(w) {}
-
-  absl::Status Wait() {
-    std::unique_lock<std::mutex> lock(mutex);
-    finished.wait(lock, [this] { return done; });
-    return result;
-  }
-  // Notifies under the lock: the waiter destroys this object as soon as it has the lock and sees `done`.
-  void Finish() {
-    std::lock_guard<std::mutex> lock(mutex);
-    done = true;
-    finished.notify_one();
-  }
-
   const std::function<absl::Status(Session&)>& write;
   absl::Status result;
-  std::mutex mutex;
-  std::condition_variable finished;
   bool done = false;
+  std::condition_variable wake;
 };
 
 WriteQueue::WriteQueue(std::unique_ptr<Session> session, Limits limits)
-    : session_(std::move(session)), limits_(limits), thread_([this] { Loop(); }) {}
+    : session_(std::move(session)), limits_(limits) {}
 
 WriteQueue::~WriteQueue() {
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_one();
-  thread_.join();
+  std::unique_lock<std::mutex> lock(mutex_);
+  idle_.wait(lock, [this] { return Idle() && queue_.empty(); });
 }
 
 absl::Status WriteQueue::Run(const std::function<absl::Status(Session&)>& write) {
-  if (std::this_thread::get_id() == thread_.get_id()) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (writer_ == std::this_thread::get_id()) {
     return Deny(v1::DENY_REASON_INTERNAL, "a write was started inside a write");
   }
-  Job job(write);
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (queue_.size() >= limits_.max_queued) {
-      return Deny(v1::DENY_REASON_OVERLOADED, absl::StrCat(limits_.max_queued, " writes are waiting for the disk"));
-    }
-    queue_.push_back(&job);
+  if (queue_.size() >= limits_.max_queued) {
+    return Deny(v1::DENY_REASON_OVERLOADED, absl::StrCat(limits_.max_queued, " writes are waiting for the disk"));
   }
-  wake_.notify_one();
-  return job.Wait();
+  Job job{write};
+  queue_.push_back(&job);
+  job.wake.wait(lock, [&] { return job.done || (Idle() && queue_.front() == &job); });
+  if (!job.done) WriteBatch(lock);
+  return job.result;
 }
 
 std::size_t WriteQueue::queued() {
@@ -102,21 +83,46 @@ std::size_t WriteQueue::queued() {
   return queue_.size();
 }
 
-void WriteQueue::Loop() {
-  for (std::vector<Job*> batch = NextBatch(); !batch.empty(); batch = NextBatch()) {
-    RunBatch(batch);
-    for (Job* job : batch) job->Finish();
-  }
+void WriteQueue::ObserveCommits(std::function<void(absl::Duration, std::size_t)> on_commit) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  on_commit_ = std::move(on_commit);
 }
 
-// Everything that is queued, up to the limit; empty when the queue is stopping and drained.
-std::vector<WriteQueue::Job*> WriteQueue::NextBatch() {
-  std::unique_lock<std::mutex> lock(mutex_);
-  wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+void WriteQueue::Report(const std::vector<Job*>& batch, absl::Duration took) {
+  std::function<void(absl::Duration, std::size_t)> on_commit;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    on_commit = on_commit_;
+  }
+  if (!on_commit) return;
+  const auto stored =
+      last_failed_ ? 0 : std::count_if(batch.begin(), batch.end(), [](const Job* job) { return job->result.ok(); });
+  if (last_failed_ || stored > 0) on_commit(took, static_cast<std::size_t>(stored));
+}
+
+// Everything that is queued, up to the limit, of which the first is the caller's own. Nothing may leave it half done,
+// so it does not throw. Whoever waits is woken under the lock: a job is gone as soon as its thread has the lock and
+// sees `done`.
+void WriteQueue::WriteBatch(std::unique_lock<std::mutex>& lock) noexcept {
   const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(queue_.size(), limits_.max_batch));
-  std::vector<Job*> batch(queue_.begin(), end);
+  const std::vector<Job*> batch(queue_.begin(), end);
   queue_.erase(queue_.begin(), end);
-  return batch;
+  writer_ = std::this_thread::get_id();
+  lock.unlock();
+  const auto start = std::chrono::steady_clock::now();
+  RunBatch(batch);
+  Report(batch, absl::FromChrono(std::chrono::steady_clock::now() - start));
+  lock.lock();
+  writer_ = std::thread::id();
+  for (Job* job : batch) {
+    job->done = true;
+    job->wake.notify_one();
+  }
+  if (queue_.empty()) {
+    idle_.notify_one();
+  } else {
+    queue_.front()->wake.notify_one();
+  }
 }
 
 void WriteQueue::RunBatch(const std::vector<Job*>& batch) {

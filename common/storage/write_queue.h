@@ -1,4 +1,5 @@
-// Group commit: one thread writes what many threads ask for, and one fsync makes all of it durable.
+// Group commit: of the threads that want to write, one at a time writes what all of them ask for, and one fsync makes
+// all of it durable. A thread that is alone writes by itself, without waking another.
 #ifndef TWI_COMMON_STORAGE_WRITE_QUEUE_H_
 #define TWI_COMMON_STORAGE_WRITE_QUEUE_H_
 
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "common/storage/session.h"
 
 namespace twi::storage {
@@ -22,7 +24,7 @@ class WriteQueue {
     std::size_t max_queued = 4096;  // Writes that wait; beyond it OVERLOADED.
     std::size_t max_batch = 256;    // Writes per transaction.
   };
-  // `session` is used by the queue's own thread only from here on.
+  // `session` is used by one thread at a time, inside Run, from here on.
   WriteQueue(std::unique_ptr<Session> session, Limits limits);
   // Finishes what is queued. Nobody may be calling Run any more.
   ~WriteQueue();
@@ -40,6 +42,9 @@ class WriteQueue {
   //   was not called.
   absl::Status Run(const std::function<absl::Status(Session&)>& write);
 
+  // Database::ObserveCommits.
+  void ObserveCommits(std::function<void(absl::Duration, std::size_t)> on_commit);
+
   // The last transaction was not stored.
   bool last_failed() const { return last_failed_; }
 
@@ -48,18 +53,19 @@ class WriteQueue {
 
  private:
   struct Job;
-  void Loop();
-  std::vector<Job*> NextBatch();
+  bool Idle() const { return writer_ == std::thread::id(); }
+  void WriteBatch(std::unique_lock<std::mutex>& lock) noexcept;
   void RunBatch(const std::vector<Job*>& batch);
+  void Report(const std::vector<Job*>& batch, absl::Duration took);
 
-  const std::unique_ptr<Session> session_;
+  const std::unique_ptr<Session> session_;  // of the thread that is `writer_`
   const Limits limits_;
   std::atomic<bool> last_failed_{false};
-  std::mutex mutex_;  // Guards the two below.
+  std::mutex mutex_;  // Guards what follows.
+  std::function<void(absl::Duration, std::size_t)> on_commit_;
   std::deque<Job*> queue_;
-  bool stopping_ = false;
-  std::condition_variable wake_;
-  std::thread thread_;  // Last: it uses all of the above.
+  std::thread::id writer_;  // none: nobody writes
+  std::condition_variable idle_;
 };
 
 }  // namespace twi::storage

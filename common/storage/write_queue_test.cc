@@ -3,6 +3,7 @@
 #include <atomic>
 #include <future>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "common/status/deny.h"
@@ -27,7 +28,7 @@ class WriteQueueTest : public testing::Test {
     return absl::OkStatus();
   }
 
-  // Runs `writes` in one group and in order: the queue's thread is held in a first write (no. 1000) until all of them
+  // Runs `writes` in one group and in order: the queue is held in a first write (no. 1000) until all of them
   // wait.
   std::vector<absl::Status> RunAsGroup(const std::vector<std::function<absl::Status(Session&)>>& writes) {
     std::promise<void> held, release;
@@ -226,6 +227,24 @@ TEST_F(WriteQueueTest, RefusesWriteInsideAWrite) {
                   .ok());
   EXPECT_EQ(DenyReasonOf(inner), v1::DENY_REASON_INTERNAL);
   EXPECT_EQ(Ids(), (std::vector<long long>{2}));
+}
+
+TEST_F(WriteQueueTest, AWriteThatIsAloneRunsOnTheCallersThread) {
+  std::thread::id ran_on;
+  EXPECT_TRUE(queue_
+                  ->Run([&](Session& s) {
+                    ran_on = std::this_thread::get_id();
+                    return Insert(s, 1);
+                  })
+                  .ok());
+  EXPECT_EQ(ran_on, std::this_thread::get_id());
+}
+
+TEST_F(WriteQueueTest, MoreThanABatchHoldsAreWrittenInTurn) {
+  queue_ = std::make_unique<WriteQueue>(std::make_unique<Session>(dir_ / "x.db"), WriteQueue::Limits{5, 2});
+  for (const absl::Status& status : RunAsGroup({Inserts(1), Inserts(2), Inserts(3), Inserts(4), Inserts(5)}))
+    EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(Ids(), (std::vector<long long>{1, 2, 3, 4, 5}));
 }
 
 TEST_F(WriteQueueTest, ManyThreads) {

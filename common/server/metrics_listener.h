@@ -1,0 +1,33 @@
+// Where a daemon's metrics are scraped: a Unix socket, or HTTPS with mutual TLS. Never plaintext TCP.
+#ifndef TWI_COMMON_SERVER_METRICS_LISTENER_H_
+#define TWI_COMMON_SERVER_METRICS_LISTENER_H_
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/metrics/metrics.h"
+#include "proto/twi/config/v1/common.pb.h"
+
+namespace twi::server {
+
+class MetricsListener {
+ public:
+  // `config` is validated: a Unix socket, an absolute path of at most 107 bytes, and peers "uid:N", each once, at least
+  // one. CONFIG_INVALID "metrics.<field>". `metrics` must outlive the result.
+  static absl::StatusOr<std::unique_ptr<MetricsListener>> Start(const config::v1::Metrics& config,
+                                                                const metrics::Metrics& metrics);
+  virtual ~MetricsListener() = default;
+};
+
+// What --check-config can say without listening. CONFIG_INVALID.
+absl::Status CheckMetricsConfig(const config::v1::Metrics& config);
+
+// The head of an HTTP/1.x request, up to and without the empty line: 200 for GET of /metrics (a query is ignored), 404,
+// 405, 400 for what is no request line.
+int StatusOfScrape(absl::string_view head);
+
+}  // namespace twi::server
+
+#endif  // TWI_COMMON_SERVER_METRICS_LISTENER_H_

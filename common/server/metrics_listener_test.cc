@@ -1,0 +1,142 @@
+// Metrics as a scraper gets them: over a Unix socket, from a server that counts.
+#include "common/server/metrics_listener.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "common/server/echo_server.h"
+#include "common/testing/matchers.h"
+#include "common/testing/temp_dir.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace twi::server {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+using testing::StatusIs;
+
+// Sends `text` and reads to the end; "" when the connection is closed at once.
+std::string Exchange(const std::string& path, const std::string& text) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  path.copy(to.sun_path, sizeof to.sun_path - 1);
+  std::string answer;
+  if (connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0 &&
+      send(fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size())) {
+    char buffer[4096];
+    for (ssize_t n; (n = read(fd, buffer, sizeof buffer)) > 0;) answer.append(buffer, static_cast<std::size_t>(n));
+  }
+  close(fd);
+  return answer;
+}
+const char kGet[] = "GET /metrics HTTP/1.1\r\nHost: twi\r\n\r\n";
+
+config::v1::Metrics Config(const std::string& path, std::uint32_t uid = getuid()) {
+  config::v1::Metrics config;
+  config.set_listen("unix:" + path);
+  config.add_peers(absl::StrCat("uid:", uid));
+  return config;
+}
+
+class MetricsListenerTest : public ::testing::Test {
+ protected:
+  testing::TempDir dir_;
+  const std::string path_ = dir_.File("metrics.sock");
+};
+
+TEST_F(MetricsListenerTest, AServerShowsWhatItCounted) {
+  testing::TestPki pki(absl::Now());
+  EchoServer echo(pki);
+  *echo.config.mutable_metrics() = Config(path_);
+  ASSERT_OK(echo.Start());
+  ASSERT_OK_AND_ASSIGN(const auto identity, client::Identity::FromFiles(pki.Issue("client", kClientId)));
+  const auto stub = echo.Stub(*identity);
+  ASSERT_TRUE(Say(*stub).status.ok());
+  EXPECT_FALSE(Open(*stub).status.ok());
+  ASSERT_OK_AND_ASSIGN(const auto foreign,
+                       client::Identity::FromFiles(testing::TestPki(absl::Now()).Issue("x", kClientId)));
+  EXPECT_FALSE(Say(*echo.Stub(*foreign)).status.ok());
+  const std::string text = Exchange(path_, kGet);
+  EXPECT_THAT(text, StartsWith("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+  for (const char* line :
+       {"twi_rpc_requests_total{outcome=\"OK\",rpc=\"Say\"} 1\n",
+        "twi_rpc_requests_total{outcome=\"PEER_NOT_ALLOWED\",rpc=\"Open\"} 1\n",
+        "twi_rpc_requests_total{outcome=\"OK\",rpc=\"Hold\"} 0\n", "twi_rpc_duration_seconds_count{rpc=\"Say\"} 1\n",
+        "twi_refusals_total{reason=\"PEER_NOT_ALLOWED\"} 1\n", "twi_refusals_total{reason=\"GRANT_EXPIRED\"} 0\n",
+        "twi_ready 1\n", "twi_rpc_in_flight 0\n", "twi_certificate_expiry_timestamp_seconds 1"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_THAT(text, Not(HasSubstr("twi_handshakes_refused_total 0\n")));
+  EXPECT_THAT(text, Not(HasSubstr(kClientId))) << "no label is a peer's word";
+  echo.server->Drain();
+  EXPECT_THAT(Exchange(path_, kGet), HasSubstr("twi_ready 0\n")) << "to be seen until the end";
+  echo.server.reset();
+  EXPECT_EQ(Exchange(path_, kGet), "");
+}
+
+TEST_F(MetricsListenerTest, AnswersNothingButGetMetrics) {
+  metrics::Metrics metrics;
+  ASSERT_OK_AND_ASSIGN(const auto listener, MetricsListener::Start(Config(path_), metrics));
+  EXPECT_THAT(Exchange(path_, "GET /metrics?x=1 HTTP/1.0\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(Exchange(path_, "POST /metrics HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 405"));
+  for (const char* other :
+       {"GET / HTTP/1.1\r\n\r\n", "GET /metrics/ HTTP/1.1\r\n\r\n", "GET /../metrics HTTP/1.1\r\n\r\n"})
+    EXPECT_THAT(Exchange(path_, other), StartsWith("HTTP/1.1 404")) << other;
+  for (const char* rubbish : {"\r\n\r\n", "GET\r\n\r\n", "GET /metrics\r\n\r\n", "GET /metrics HTTP/2\r\n\r\n",
+                              "GET  /metrics HTTP/1.1\r\n\r\n", "\x16\x03\x01\r\n\r\n"}) {
+    EXPECT_THAT(Exchange(path_, rubbish), ::testing::AnyOf(StartsWith("HTTP/1.1 400"), "")) << rubbish;
+  }
+  EXPECT_EQ(Exchange(path_, "GET /metrics HTTP/1.1\r\nX: " + std::string(9000, 'x') + "\r\n\r\n"), "");
+  EXPECT_THAT(Exchange(path_, kGet), StartsWith("HTTP/1.1 200")) << "it goes on";
+}
+
+TEST_F(MetricsListenerTest, RefusesAnotherUser) {
+  metrics::Metrics metrics;
+  ASSERT_OK_AND_ASSIGN(const auto listener, MetricsListener::Start(Config(path_, getuid() + 1), metrics));
+  EXPECT_EQ(Exchange(path_, kGet), "");
+}
+
+TEST_F(MetricsListenerTest, RefusesBadConfigs) {
+  metrics::Metrics metrics;
+  const auto expect_refused = [&](const config::v1::Metrics& config) {
+    EXPECT_THAT(MetricsListener::Start(config, metrics), StatusIs(v1::DENY_REASON_CONFIG_INVALID))
+        << config.ShortDebugString();
+    EXPECT_THAT(CheckMetricsConfig(config), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
+  };
+  expect_refused({});
+  config::v1::Metrics config = Config(path_);
+  config.clear_peers();
+  expect_refused(config);
+  for (const char* peer : {"", "1000", "uid:", "uid:x", "uid:-1", "spiffe://test.example/prometheus", "anonymous"}) {
+    config.clear_peers();
+    config.add_peers(peer);
+    expect_refused(config);
+  }
+  config = Config(path_);
+  config.add_peers(config.peers(0));
+  expect_refused(config);
+  for (const char* listen : {"unix:", "unix:relative", "127.0.0.1:9464", "0.0.0.0:9464", "localhost:0", ":0"}) {
+    config = Config(path_);
+    config.set_listen(listen);
+    expect_refused(config);
+  }
+  config = Config(path_);
+  config.set_listen("unix:/" + std::string(107, 'x'));
+  expect_refused(config);
+}
+
+TEST_F(MetricsListenerTest, DoesNotReplaceAFile) {
+  metrics::Metrics metrics;
+  dir_.Write("metrics.sock", "a file");
+  EXPECT_THAT(MetricsListener::Start(Config(path_), metrics), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
+}
+
+}  // namespace
+}  // namespace twi::server

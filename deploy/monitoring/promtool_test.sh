@@ -1,0 +1,16 @@
+#!/bin/bash
+# promtool (Debian's package prometheus) over the alert rules: they parse, and each fires on the series that it is for.
+set -euo pipefail
+cd "$(dirname "$0")"
+if ! command -v promtool > /dev/null; then
+  echo "SKIPPED: promtool is not installed (apt-get install prometheus, or deploy/setup.sh --monitoring)"
+  exit 0
+fi
+promtool check rules alerts.yaml
+promtool test rules alerts_test.yaml
+# An alert without a test of its own would slip through.
+for alert in $(sed -n 's/^  - alert: //p' alerts.yaml); do
+  for kind in fires "keeps quiet"; do
+    grep -qx -- "- name: $alert $kind" alerts_test.yaml || { echo "FAIL: no test that $alert $kind"; exit 1; }
+  done
+done
