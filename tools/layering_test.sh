@@ -15,8 +15,10 @@ only_in() {  # include pattern, path patterns of the rooms
 }
 only_in 'yaml-cpp' 'common/config/'
 only_in 'spdlog' 'common/log/'
+only_in 'prometheus/' 'common/metrics/'
 only_in '(soci|sqlite3)' 'common/storage/'
-only_in 'openssl/' 'common/(crypto|secret|attested_tls|testing)/'
+only_in 'openssl/' 'common/(crypto|secret|attested_tls|http|testing)/'
+only_in '(boost|curl)/' 'common/http/'
 only_in '(grpc|grpcpp)/' 'common/(server|client|testing)/|services/[a-z_]+/[a-z_]+_service(_test)?[.]|integration_tests/'
 only_in 'tss2' 'services/workload_agent/(attester_tpm2|tpm_|testing/)'
 

@@ -59,6 +59,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const config::v1::Pee
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);                  // the environment does not decide whom we talk to
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);  // nor does DNS set our retry policy
+  arguments.SetInt(GRPC_ARG_ENABLE_CHANNELZ, 0);                    // statistics of each call that nobody asks for
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);

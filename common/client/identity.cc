@@ -1,3 +1,4 @@
+#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,6 +15,8 @@
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "common/time/clock.h"
+#include "grpc/grpc_security.h"
+#include "grpc/support/string_util.h"
 #include "grpcpp/security/tls_certificate_verifier.h"
 #include "grpcpp/security/tls_credentials_options.h"
 
@@ -80,6 +83,42 @@ std::shared_ptr<grpc::ChannelCredentials> MakeCredentials(std::shared_ptr<ge::Ce
   return ge::TlsCredentials(options);
 }
 
+// A self-signed certificate in PEM whose private key is gone: nothing chains to it. Generated once.
+const std::string& RootThatSignedNothing() {
+  static const std::string* const pem = [] {
+    crypto::CertificateTemplate root;
+    root.serial = std::string(1, '\x01');
+    root.issuer_der = root.subject_der = crypto::NameFromCommonName("twi: no public root is trusted");
+    root.not_before = absl::FromUnixSeconds(0);
+    root.not_after = absl::FromUnixSeconds(4102444800);  // 2100
+    root.is_ca = true;
+    root.key_usage = crypto::kKeyUsageKeyCertSign;
+    const absl::StatusOr<crypto::PrivateKey> key = crypto::PrivateKey::Generate(crypto::KeyType::kP256);
+    if (!key.ok()) return new std::string();
+    root.subject_spki = key->public_key().spki();
+    const absl::StatusOr<std::string> der = crypto::SignCertificate(root, *key);
+    return new std::string(der.ok() ? crypto::CertificateToPem(*der) : std::string());
+  }();
+  return *pem;
+}
+
+// gRPC wants roots for its own verification, which ServerVerifier replaces. Without this it reads those of the web from
+// a file of its package: they have no say here, and an image FROM scratch does not hold them. No root: no connection.
+grpc_ssl_roots_override_result NoPublicRoots(char** pem_root_certs) {
+  if (RootThatSignedNothing().empty()) return GRPC_SSL_ROOTS_OVERRIDE_FAIL_PERMANENTLY;
+  *pem_root_certs = gpr_strdup(RootThatSignedNothing().c_str());
+  return GRPC_SSL_ROOTS_OVERRIDE_OK;
+}
+
+// Must run before the first TLS credentials of the process are made.
+void PrepareGrpc() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    server::RequireTls13();
+    grpc_set_ssl_roots_override_callback(NoPublicRoots);
+  });
+}
+
 class FileIdentity final : public Identity {
  public:
   FileIdentity(std::shared_ptr<SystemClock> clock, std::shared_ptr<server::TlsFiles> files)
@@ -119,7 +158,7 @@ class AttestedKeyIdentity final : public Identity {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Identity>> Identity::FromFiles(const config::v1::Tls& tls) {
-  server::RequireTls13();
+  PrepareGrpc();
   auto clock = std::make_shared<SystemClock>();
   TWI_ASSIGN_OR_RETURN(std::shared_ptr<server::TlsFiles> files,
                        server::TlsFiles::Open(tls, *clock, server::TlsFiles::Options()));
@@ -127,7 +166,7 @@ absl::StatusOr<std::shared_ptr<Identity>> Identity::FromFiles(const config::v1::
 }
 
 absl::StatusOr<std::shared_ptr<Identity>> Identity::AttestedKey(const std::string& trust_bundle_file, absl::Time now) {
-  server::RequireTls13();
+  PrepareGrpc();
   TWI_RETURN_IF_ERROR(server::LoadTrustBundle(trust_bundle_file).status());
   TWI_ASSIGN_OR_RETURN(const crypto::PrivateKey key, crypto::PrivateKey::Generate(crypto::KeyType::kP256));
   crypto::CertificateTemplate certificate;

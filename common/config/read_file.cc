@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "common/config/mounted_secret.h"
 #include "common/status/deny.h"
 
 namespace twi::config {
@@ -26,9 +27,10 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, const ReadFileOpti
   struct stat st {};
   if (fstat(fd, &st) != 0) return error(std::strerror(errno));
   if (!S_ISREG(st.st_mode)) return error("expected a regular file");
-  if ((st.st_mode & options.forbidden_mode & (S_IRGRP | S_IROTH)) != 0)
+  if ((st.st_mode & options.forbidden_mode & (S_IRGRP | S_IROTH)) != 0 && !IsMountedSecret(st))
     return error("group or others may read this file; chmod go-rwx");
-  if ((st.st_mode & options.forbidden_mode) != 0) return error("group or others may write to this file; chmod go-w");
+  if ((st.st_mode & options.forbidden_mode & ~(S_IRGRP | S_IROTH)) != 0)
+    return error("group or others may write to this file; chmod go-w");
   if (static_cast<std::uint64_t>(st.st_size) > options.max_bytes) {
     return error(absl::StrCat("expected at most ", options.max_bytes, " bytes, got ", st.st_size));
   }

@@ -16,8 +16,9 @@ struct ReadFileOptions {
 };
 constexpr mode_t kPrivateFile = S_IRWXG | S_IRWXO;
 
-// The whole of a regular file. The checks are made on the open file, so it cannot be exchanged in between.
-// CONFIG_INVALID "path: ...". For a secret: wipe the string (common/secret) after use.
+// The whole of a regular file. A mounted Secret (mounted_secret.h) may be read by its group. The checks are made on the
+// open file, so it cannot be exchanged in between. CONFIG_INVALID "path: ...". For a secret: wipe the string
+// (common/secret) after use.
 absl::StatusOr<std::string> ReadFile(const std::string& path, const ReadFileOptions& options);
 
 }  // namespace twi::config

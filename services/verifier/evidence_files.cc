@@ -19,8 +19,6 @@ namespace {
 
 enum class Kind { kSnpReport, kTsmJson, kTsmCbor, kTpm, kEndorsement, kUnknown };
 
-constexpr std::size_t kMaxSnpCertificates = 8;
-
 bool LooksLikeCborMap(absl::string_view bytes) {
   return !bytes.empty() && (static_cast<unsigned char>(bytes[0]) & 0xe0) == 0xa0;
 }
@@ -63,21 +61,11 @@ nlohmann::json TableEntries(absl::string_view table) {
 }
 
 absl::Status LoadTsm(const EvidenceFile& file, const TsmReport& tsm, LoadedEvidence& loaded) {
-  if (tsm.provider != "sev_guest")
-    return Unsupported(file, absl::StrCat("tsm report of provider \"", tsm.provider, "\"; sev_guest is supported"));
-  v1::SnpEvidence evidence;
-  evidence.set_report(tsm.outblob);
+  absl::StatusOr<v1::SnpEvidence> evidence = SnpEvidenceOf(tsm);
+  if (!evidence.ok()) return WithContext(evidence.status(), file.name);
   loaded.envelope = {{"provider", tsm.provider}};
-  if (!tsm.auxblob.empty()) {
-    TWI_ASSIGN_OR_RETURN(const std::vector<SnpCertTableEntry> entries, ParseSnpCertTable(tsm.auxblob));
-    for (const SnpCertTableEntry& entry : entries) {
-      if (!entry.what.empty()) evidence.add_certificates(entry.data);
-    }
-    if (static_cast<std::size_t>(evidence.certificates_size()) > kMaxSnpCertificates)
-      return Deny(v1::DENY_REASON_ENDORSEMENT_MALFORMED, "more than 8 certificates");
-    loaded.envelope["entries"] = TableEntries(tsm.auxblob);
-  }
-  loaded.snp.push_back(std::move(evidence));
+  if (!tsm.auxblob.empty()) loaded.envelope["entries"] = TableEntries(tsm.auxblob);
+  loaded.snp.push_back(*std::move(evidence));
   return absl::OkStatus();
 }
 

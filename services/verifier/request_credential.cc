@@ -24,6 +24,7 @@ absl::StatusOr<std::string> RequestCredential(const RequestCredentialDeps& deps,
   issue.set_attestation_results(signed_results);
   issue.set_grant(grant);
   *issue.mutable_binding() = request.binding();
+  *issue.mutable_forms() = request.forms();
   TWI_ASSIGN_OR_RETURN(const v1::IssueResponse issued, deps.credential_authority.IssueForVerifier(issue, deadline));
 
   // A9: results of their own id, since the first ones are used up.

@@ -42,6 +42,13 @@ TEST_F(RequestCredentialTest, ResultsContainTheCredential) {
   EXPECT_OK(MatchResultsToRequest(*results, request_.binding(), channel_));
 }
 
+TEST_F(RequestCredentialTest, TheAuthorityIsAskedForTheFormsThatTheWorkloadWants) {
+  request_.add_forms(v1::CREDENTIAL_FORM_X509);
+  ASSERT_OK(Request());
+  ASSERT_EQ(authority_.request.forms_size(), 1);
+  EXPECT_EQ(authority_.request.forms(0), v1::CREDENTIAL_FORM_X509);
+}
+
 TEST_F(RequestCredentialTest, MapperAndAuthorityGetTheSameSignedResults) {
   const auto signed_results = Request();
   ASSERT_OK(signed_results);

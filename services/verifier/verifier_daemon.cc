@@ -9,12 +9,17 @@
 #include "absl/strings/str_cat.h"
 #include "common/client/channel.h"
 #include "common/config/load_yaml.h"
+#include "common/http/server.h"
 #include "common/log/log.h"
+#include "common/metrics/watch_challenges.h"
+#include "common/metrics/watch_store.h"
 #include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "common/storage/database.h"
 #include "proto/twi/config/v1/verifier.pb.h"
+#include "services/verifier/count_evidence.h"
+#include "services/verifier/rest_service.h"
 #include "services/verifier/verifier_service.h"
 
 namespace twi::verifier {
@@ -58,6 +63,7 @@ absl::Status Validate(const google::protobuf::Message& message) {
       Expect(challenge >= absl::Seconds(1) && challenge <= absl::Minutes(10), "challenge_lifetime", "1s..10m"));
   TWI_RETURN_IF_ERROR(Expect(c.has_claims_mapper() == c.has_credential_authority(),
                              "claims_mapper, credential_authority", "both (mechanism A) or neither"));
+  if (c.has_rest()) TWI_RETURN_IF_ERROR(CheckRestConfig(c.rest()).status());
   return LoadAppraisalRules(c.appraisal()).status();
 }
 
@@ -69,7 +75,10 @@ class Daemon final : public server::Running {
     TWI_RETURN_IF_ERROR(daemon->Assemble(c));
     return std::unique_ptr<server::Running>(std::move(daemon));
   }
-  void Drain() override { server_->Drain(); }
+  void Drain() override {
+    if (rest_server_ != nullptr) rest_server_->Drain();
+    server_->Drain();
+  }
   int port() const override { return server_->port(); }
 
   // Policy, reference values and trust take effect together or not at all; the rest of the config needs a restart.
@@ -89,32 +98,44 @@ class Daemon final : public server::Running {
     TWI_ASSIGN_OR_RETURN(sealer_, storage::Sealer::FromConfig(c.storage()));
     TWI_ASSIGN_OR_RETURN(database_, storage::Database::Open(c.storage().database_file(),
                                                             {storage::kSigningKeysSchema, kEncryptionKeySchema}));
+    server::SetBuildInfo(metrics_, "verifier");
+    metrics::WatchStore(metrics_, *database_);
     TWI_ASSIGN_OR_RETURN(results_keys_, storage::SigningKeys::Load(*database_, *sealer_, random_, "results",
                                                                    c.results_keys(), clock_.Now()));
     TWI_ASSIGN_OR_RETURN(EncryptionKey encryption_key, EncryptionKey::Load(*database_, *sealer_, random_));
     encryption_key_ = std::make_unique<EncryptionKey>(std::move(encryption_key));
     challenges_ = std::make_unique<Challenges>(Challenges::Options{ChallengeLifetime(c)}, random_);
+    challenge_samples_ = metrics::WatchChallenges(metrics_, *challenges_);
     std::map<std::string, std::string> parties;
     for (const config::v1::RelyingParty& party : c.relying_parties()) parties[party.rp_id()] = party.spiffe_id();
-    deps_ = std::make_unique<VerifierDeps>(VerifierDeps{clock_, random_, *challenges_, *results_keys_, *encryption_key_,
-                                                        c.issuer(), ResultsLifetime(c), std::move(parties),
-                                                        [this] { return Rules(); }});
+    deps_ = std::make_unique<VerifierDeps>(
+        VerifierDeps{clock_, random_, *challenges_, *results_keys_, *encryption_key_, c.issuer(), ResultsLifetime(c),
+                     std::move(parties), [this] { return Rules(); },
+                     [this](const Appraisal& appraisal) { CountEvidence(metrics_, appraisal); }});
     if (c.has_claims_mapper()) {
       TWI_ASSIGN_OR_RETURN(identity_, client::Identity::FromFiles(c.server().tls()));
       TWI_ASSIGN_OR_RETURN(claims_mapper_, client::MakeClaimsMapperClient(c.claims_mapper(), *identity_, clock_));
       TWI_ASSIGN_OR_RETURN(credential_authority_,
                            client::MakeCredentialAuthorityClient(c.credential_authority(), *identity_, clock_));
     }
-    TWI_ASSIGN_OR_RETURN(server_, server::Server::Start(c.server(), clock_,
-                                                        [this](server::Gate& gate) {
-                                                          std::vector<server::NamedService> services;
-                                                          services.push_back({std::make_unique<VerifierService>(
-                                                                                  gate, *deps_, claims_mapper_.get(),
-                                                                                  credential_authority_.get()),
-                                                                              v1::Verifier::service_full_name()});
-                                                          return services;
-                                                        },
-                                                        {[this] { return Ready(); }, nullptr}));
+    TWI_ASSIGN_OR_RETURN(server_,
+                         server::Server::Start(
+                             c.server(), clock_,
+                             [this](server::Gate& gate) {
+                               std::vector<server::NamedService> services;
+                               services.push_back({std::make_unique<VerifierService>(gate, *deps_, claims_mapper_.get(),
+                                                                                     credential_authority_.get()),
+                                                   v1::Verifier::service_full_name()});
+                               return services;
+                             },
+                             {[this] { return Ready(); }, nullptr}, &metrics_));
+    return c.has_rest() ? StartRest(c.rest()) : absl::OkStatus();
+  }
+
+  absl::Status StartRest(const config::v1::VerifierRest& c) {
+    TWI_ASSIGN_OR_RETURN(const RestSettings settings, CheckRestConfig(c));
+    rest_ = std::make_unique<RestService>(*deps_, settings);
+    TWI_ASSIGN_OR_RETURN(rest_server_, http::Server::Start(c.http(), clock_, rest_->Routes(), {"rest.http", nullptr}));
     return absl::OkStatus();
   }
 
@@ -129,21 +150,25 @@ class Daemon final : public server::Running {
     return results_keys_->StillStored(clock_.Now());
   }
 
-  // In order of construction; destroyed in reverse, the server first.
+  // In order of construction; destroyed in reverse, the servers first.
   SystemClock clock_;
   crypto::SystemRandom random_;
   std::mutex rules_mutex_;
   std::shared_ptr<const AppraisalRules> rules_;
+  metrics::Metrics metrics_;
   std::unique_ptr<storage::Sealer> sealer_;
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<storage::SigningKeys> results_keys_;
   std::unique_ptr<EncryptionKey> encryption_key_;
   std::unique_ptr<Challenges> challenges_;
+  std::vector<metrics::Metrics::Token> challenge_samples_;
   std::shared_ptr<client::Identity> identity_;
   std::unique_ptr<client::ClaimsMapperClient> claims_mapper_;
   std::unique_ptr<client::CredentialAuthorityClient> credential_authority_;
   std::unique_ptr<VerifierDeps> deps_;
   std::unique_ptr<server::Server> server_;
+  std::unique_ptr<RestService> rest_;
+  std::unique_ptr<http::Server> rest_server_;
 };
 
 }  // namespace

@@ -37,6 +37,8 @@ class VerifierDaemonTest : public ::testing::Test {
         0, dir_.Write("references.yaml", ReadSample("config/reference_values/payroll.yaml")));
     config_.mutable_server()->set_listen("127.0.0.1:0");
     *config_.mutable_server()->mutable_tls() = pki_.Issue("verifier", kId);
+    config_.mutable_rest()->mutable_http()->set_listen("127.0.0.1:0");
+    *config_.mutable_rest()->mutable_http()->mutable_tls() = config_.server().tls();
     config_.mutable_storage()->set_database_file(dir_.File("verifier.db"));
     config_.mutable_storage()->set_root_key_file(pki_.dir().Write("root", std::string(32, 'r')));
   }
@@ -80,6 +82,8 @@ TEST_F(VerifierDaemonTest, RefusesWhatIsMissingOrContradictory) {
       {"results_lifetime", [](VerifierConfig& c) { c.mutable_results_lifetime()->set_seconds(3601); }},
       {"challenge_lifetime", [](VerifierConfig& c) { c.mutable_challenge_lifetime()->set_seconds(0); }},
       {"challenge_lifetime", [](VerifierConfig& c) { c.mutable_challenge_lifetime()->set_seconds(601); }},
+      {"rest.http", [](VerifierConfig& c) { c.mutable_rest()->clear_http(); }},
+      {"rest.default_audience", [](VerifierConfig& c) { c.mutable_rest()->set_default_audience("https://x"); }},
       {"claims_mapper", [](VerifierConfig& c) { c.clear_claims_mapper(); }},
       {"claims_mapper", [](VerifierConfig& c) { c.clear_credential_authority(); }},
   };

@@ -34,25 +34,39 @@ void AuditAppraisal(const AttestationResults& r) {
                            {f::kPolicy, r.appraisal_policy_ids.front()}});
 }
 
-// Appraise, match the binding, make the results: what every mechanism does once it knows whose nonce it is.
-absl::StatusOr<AttestationResults> AppraiseBound(const VerifierDeps& deps, const v1::Evidence& evidence,
-                                                 absl::string_view evidence_bytes, const v1::Binding& binding,
-                                                 absl::string_view channel_key_sha256) {
+struct Appraised {
+  Appraisal appraisal;
+  ResultsContext context;
+};
+
+// What every request comes to: accepted Evidence, and what the results will say of the Verifier.
+absl::StatusOr<Appraised> Appraise(const VerifierDeps& deps, const v1::Evidence& evidence,
+                                   absl::string_view evidence_bytes) {
   const absl::Time now = deps.clock.Now();
   const std::shared_ptr<const AppraisalRules> rules = deps.rules();
-  const Appraisal appraisal = AppraiseEvidence(evidence, rules->policy, rules->references, rules->trust, now);
-  if (appraisal.verdict != Verdict::kAccept) return RefusalOf(appraisal);
-  TWI_RETURN_IF_ERROR(MatchBinding(binding, appraisal.claims.freshness));
-  ResultsContext context;
+  Appraised appraised;
+  appraised.appraisal = AppraiseEvidence(evidence, rules->policy, rules->references, rules->trust, now);
+  if (deps.on_appraised) deps.on_appraised(appraised.appraisal);
+  if (appraised.appraisal.verdict != Verdict::kAccept) return RefusalOf(appraised.appraisal);
+  ResultsContext& context = appraised.context;
   context.issuer = deps.issuer;
   context.build = kVerifierBuild;
   context.appraisal_policy_id = rules->policy.id;
   context.jti = ToBase64Url(deps.random.Bytes(16));
-  context.channel_key_sha256 = std::string(channel_key_sha256);
   context.evidence_sha256 = crypto::Sha256(evidence_bytes);
   context.now = now;
   context.lifetime = deps.results_lifetime;
-  TWI_ASSIGN_OR_RETURN(AttestationResults results, MakeResults(appraisal, binding, context));
+  return appraised;
+}
+
+// Appraise, match the binding, make the results: what every mechanism does once it knows whose nonce it is.
+absl::StatusOr<AttestationResults> AppraiseBound(const VerifierDeps& deps, const v1::Evidence& evidence,
+                                                 absl::string_view evidence_bytes, const v1::Binding& binding,
+                                                 absl::string_view channel_key_sha256) {
+  TWI_ASSIGN_OR_RETURN(Appraised appraised, Appraise(deps, evidence, evidence_bytes));
+  TWI_RETURN_IF_ERROR(MatchBinding(binding, appraised.appraisal.claims.freshness));
+  appraised.context.channel_key_sha256 = std::string(channel_key_sha256);
+  TWI_ASSIGN_OR_RETURN(AttestationResults results, MakeResults(appraised.appraisal, binding, appraised.context));
   AuditAppraisal(results);
   return results;
 }
@@ -90,6 +104,23 @@ absl::StatusOr<AttestationResults> AppraiseForRelyingParty(const VerifierDeps& d
     return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, "the decrypted bytes are no Evidence message of at most 256 KiB");
   }
   return AppraiseBound(deps, evidence, bytes.reveal(), request.binding(), request.channel_key_sha256());
+}
+
+absl::StatusOr<AttestationResults> AppraiseForSession(const VerifierDeps& deps, const v1::Evidence& evidence,
+                                                      absl::string_view bytes, const v1::Binding& binding) {
+  TWI_RETURN_IF_ERROR(ValidateBinding(binding));
+  TWI_ASSIGN_OR_RETURN(const std::string key, AttestedKeyOf(binding.subject()));
+  return AppraiseBound(deps, evidence, bytes, binding, crypto::Sha256(key));
+}
+
+absl::StatusOr<AttestationResults> AppraiseForNonce(const VerifierDeps& deps, const v1::Evidence& evidence,
+                                                    absl::string_view bytes, absl::string_view nonce,
+                                                    const std::string& audience) {
+  TWI_ASSIGN_OR_RETURN(const Appraised appraised, Appraise(deps, evidence, bytes));
+  TWI_ASSIGN_OR_RETURN(AttestationResults results,
+                       MakeResultsForNonce(appraised.appraisal, nonce, audience, appraised.context));
+  AuditAppraisal(results);
+  return results;
 }
 
 absl::StatusOr<std::string> Sign(const VerifierDeps& deps, const AttestationResults& results) {

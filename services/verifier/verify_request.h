@@ -16,6 +16,7 @@
 #include "common/time/clock.h"
 #include "proto/twi/v1/verifier.pb.h"
 #include "services/verifier/appraisal_files.h"
+#include "services/verifier/appraise_evidence.h"
 #include "services/verifier/encryption_key.h"
 
 namespace twi::verifier {
@@ -31,6 +32,8 @@ struct VerifierDeps {
   absl::Duration results_lifetime;
   std::map<std::string, std::string> relying_parties;  // rp_id -> SPIFFE ID that may ask for it (may be empty)
   std::function<std::shared_ptr<const AppraisalRules>()> rules;
+  // Told of every appraisal, for the metrics; may be empty.
+  std::function<void(const Appraisal&)> on_appraised;
 };
 
 // The version text that stands in ear_verifier_id.build.
@@ -46,6 +49,16 @@ absl::StatusOr<AttestationResults> AppraiseForWorkload(const VerifierDeps& deps,
 absl::StatusOr<AttestationResults> AppraiseForRelyingParty(const VerifierDeps& deps,
                                                            const v1::AppraiseForRelyingPartyRequest& request,
                                                            absl::string_view peer_spiffe_id);
+
+// Evidence of a session of the REST API. `bytes`: as submitted. Whose session it is, that rp_id or `audience` are the
+// caller's, and single use are the caller's to check (rest_service.h).
+// Attested TLS: Evidence is bound to `binding`, whose nonce is the session's. The attested key is the channel's.
+absl::StatusOr<AttestationResults> AppraiseForSession(const VerifierDeps& deps, const v1::Evidence& evidence,
+                                                      absl::string_view bytes, const v1::Binding& binding);
+// Stock clients: the freshness field is the session's nonce.
+absl::StatusOr<AttestationResults> AppraiseForNonce(const VerifierDeps& deps, const v1::Evidence& evidence,
+                                                    absl::string_view bytes, absl::string_view nonce,
+                                                    const std::string& audience);
 
 // Signs with the current results key.
 absl::StatusOr<std::string> Sign(const VerifierDeps& deps, const AttestationResults& results);

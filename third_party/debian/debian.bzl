@@ -7,6 +7,7 @@ _PKGS = {  # target: pkg-config modules
 }
 _PLAIN = {  # no .pc file: (linkopts, deps)
     "gtest_main": (["-lgmock_main"], ["gtest"]), "grpc++_reflection": (["-lgrpc++_reflection"], ["grpc++"]),
+    "boost": ([], []),  # headers only: Asio, Beast
     "soci": (["-lsoci_sqlite3", "-lsoci_core"], ["sqlite3"]),
 }
 _DEFAULT = ["/usr/include", "/usr/include/x86_64-linux-gnu", "/usr/include/aarch64-linux-gnu"]

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/encoding/encoding.h"
+#include "common/snp_cert_table/snp_cert_table.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "nlohmann/json.hpp"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::size_t kMaxSize = 256 * 1024;
 constexpr std::size_t kMaxEntries = 16;
+constexpr int kMaxSnpCertificates = 8;
 
 absl::Status Malformed(absl::string_view what) {
   return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, absl::StrCat("tsm report: ", what));
@@ -159,6 +161,23 @@ absl::StatusOr<TsmReport> ParseTsmReportCbor(absl::string_view bytes) {
   }
   if (!reader.done()) return Malformed("bytes after the map");
   return FromMap(std::move(map));
+}
+
+absl::StatusOr<v1::SnpEvidence> SnpEvidenceOf(const TsmReport& tsm) {
+  if (tsm.provider != "sev_guest") {
+    return Deny(v1::DENY_REASON_EVIDENCE_FORMAT_UNSUPPORTED,
+                absl::StrCat("tsm report of provider \"", tsm.provider, "\"; sev_guest is supported"));
+  }
+  v1::SnpEvidence evidence;
+  evidence.set_report(tsm.outblob);
+  if (tsm.auxblob.empty()) return evidence;
+  TWI_ASSIGN_OR_RETURN(const std::vector<SnpCertTableEntry> entries, ParseSnpCertTable(tsm.auxblob));
+  for (const SnpCertTableEntry& entry : entries) {
+    if (!entry.what.empty()) evidence.add_certificates(entry.data);
+  }
+  if (evidence.certificates_size() > kMaxSnpCertificates)
+    return Deny(v1::DENY_REASON_ENDORSEMENT_MALFORMED, "more than 8 certificates");
+  return evidence;
 }
 
 }  // namespace twi::verifier

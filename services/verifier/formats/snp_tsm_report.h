@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "proto/twi/v1/evidence.pb.h"
 
 namespace twi::verifier {
 
@@ -22,6 +23,10 @@ struct TsmReport {
 absl::StatusOr<TsmReport> ParseTsmReportJson(absl::string_view text);
 // RFC 8949, deterministic lengths only: definite, shortest form.
 absl::StatusOr<TsmReport> ParseTsmReportCbor(absl::string_view bytes);
+
+// The report with the certificates of its table, of which at most 8 are taken. EVIDENCE_FORMAT_UNSUPPORTED (another
+// provider than sev_guest), ENDORSEMENT_MALFORMED.
+absl::StatusOr<v1::SnpEvidence> SnpEvidenceOf(const TsmReport& tsm);
 
 }  // namespace twi::verifier
 

@@ -1,0 +1,327 @@
+#include "common/http/connection.h"
+
+#include <array>
+#include <chrono>
+#include <exception>
+#include <limits>
+#include <optional>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "boost/asio/post.hpp"
+#include "boost/asio/ssl.hpp"
+#include "boost/asio/steady_timer.hpp"
+#include "boost/beast/core/flat_buffer.hpp"
+#include "boost/beast/http.hpp"
+#include "common/http/problem.h"
+#include "common/http/router.h"
+#include "common/status/status_macros.h"
+
+namespace twi::http {
+namespace {
+
+namespace net = boost::asio;
+namespace bh = boost::beast::http;
+using boost::system::error_code;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr std::uint32_t kMaxHeader = 16 << 10;
+constexpr std::size_t kMaxBuffer = 64 << 10;
+constexpr std::chrono::seconds kFarewell(2);     // for the peer to see our last answer and to hang up
+constexpr std::size_t kMaxDiscarded = 16 << 20;  // of a body that was refused unread
+
+// Names in lower case. Repeated fields are joined (RFC 9110 section 5.2), but those that must stand once.
+absl::StatusOr<std::map<std::string, std::string>> HeadersOf(const bh::request_header<>& header) {
+  std::map<std::string, std::string> headers;
+  for (const auto& field : header) {
+    const std::string name =
+        absl::AsciiStrToLower(absl::string_view(field.name_string().data(), field.name_string().size()));
+    const absl::string_view value(field.value().data(), field.value().size());
+    const auto [at, fresh] = headers.emplace(name, std::string(value));
+    if (fresh) continue;
+    for (const char* once :
+         {"host", "content-type", "content-length", "transfer-encoding", "content-encoding", "expect"}) {
+      if (name == once) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, absl::StrCat("header ", name, " twice"));
+    }
+    absl::StrAppend(&at->second, ", ", value);
+  }
+  if (headers.count("host") == 0) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "no host header");
+  return headers;
+}
+
+// Framing that only some implementations understand alike is not served.
+absl::Status CheckFraming(unsigned version, const std::map<std::string, std::string>& headers) {
+  const auto value = [&](const char* name) {
+    const auto found = headers.find(name);
+    return found == headers.end() ? std::string() : absl::AsciiStrToLower(found->second);
+  };
+  if (version != 11) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "not HTTP/1.1");
+  if (const std::string coding = value("transfer-encoding"); !coding.empty() && coding != "chunked")
+    return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "a transfer coding other than chunked");
+  if (const std::string coding = value("content-encoding"); !coding.empty() && coding != "identity")
+    return Deny(v1::DENY_REASON_MEDIA_TYPE_UNSUPPORTED, "an encoded body");
+  if (const std::string expect = value("expect"); !expect.empty() && expect != "100-continue")
+    return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "an unknown expectation");
+  return absl::OkStatus();
+}
+
+class ConnectionImpl final : public Connection, public std::enable_shared_from_this<ConnectionImpl> {
+ public:
+  ConnectionImpl(net::ip::tcp::socket socket, net::ssl::context context, Admission& admission,
+                 net::thread_pool& workers, std::function<void()> on_end)
+      : context_(std::move(context)),
+        stream_(std::move(socket), context_),
+        timer_(stream_.get_executor()),
+        admission_(admission),
+        workers_(workers),
+        on_end_(std::move(on_end)) {}
+  ~ConnectionImpl() override {
+    current_ = {};  // the ticket, before the server may go
+    on_end_();
+  }
+
+  void Run() {
+    OnStrand([this] {
+      error_code ignored;
+      stream_.next_layer().set_option(net::ip::tcp::no_delay(true), ignored);
+      Enter(Stage::kHandshake);
+      stream_.async_handshake(net::ssl::stream_base::server, [self = shared_from_this()](error_code error) {
+        if (error) return self->CloseSocket();
+        self->client_ = PeerCertificateOf(*self->stream_.native_handle());
+        self->ReadHeader();
+      });
+    });
+  }
+  void Drain() override {
+    OnStrand([this] {
+      draining_ = true;
+      if (stage_ == Stage::kHandshake) return CloseSocket();
+      if (Idle()) CancelRead();
+    });
+  }
+  void Cut() override {
+    OnStrand([this] { CloseSocket(); });
+  }
+
+ private:
+  enum class Stage { kHandshake, kHeader, kBody, kWork, kAnswer, kFarewell };
+
+  template <typename F>
+  void OnStrand(F work) {
+    net::post(stream_.get_executor(), [self = shared_from_this(), work = std::move(work)] { work(); });
+  }
+
+  // --- time: each stage but the handler's work has its own ---
+
+  void Enter(Stage stage) {
+    stage_ = stage;
+    timed_out_ = false;
+    if (stage == Stage::kWork) {
+      timer_.cancel();
+      return;
+    }
+    timer_.expires_after(stage == Stage::kFarewell ? SteadyClock::duration(kFarewell)
+                                                   : absl::ToChronoNanoseconds(admission_.settings().request_timeout));
+    timer_.async_wait([self = shared_from_this()](error_code error) {
+      if (!error && self->timer_.expiry() <= SteadyClock::now()) self->OnTimeout();
+    });
+  }
+  void OnTimeout() {
+    timed_out_ = true;
+    if (stage_ == Stage::kHeader || stage_ == Stage::kBody) return CancelRead();
+    CloseSocket();
+  }
+  void CancelRead() {
+    error_code ignored;
+    stream_.next_layer().cancel(ignored);
+  }
+  bool Idle() const { return stage_ == Stage::kHeader && !parser_->got_some() && buffer_.size() == 0; }
+
+  // --- reading ---
+
+  void ReadHeader() {
+    if (draining_) return SayFarewell();
+    parser_.emplace();
+    parser_->header_limit(kMaxHeader);
+    parser_->body_limit(std::numeric_limits<std::uint64_t>::max());  // by the route, once it is known and before any of
+                                                                     // the body is read
+    current_ = {};
+    Enter(Stage::kHeader);
+    bh::async_read_header(stream_, buffer_, *parser_,
+                          [self = shared_from_this()](error_code error, std::size_t) { self->OnHeader(error); });
+  }
+
+  void OnHeader(error_code error) {
+    started_ = SteadyClock::now();
+    if (error) {
+      if (Idle()) return SayFarewell();
+      return OnReadError(error, "header");
+    }
+    const auto& header = parser_->get().base();
+    auto headers = HeadersOf(header);
+    if (!headers.ok()) return Refuse(headers.status());
+    if (const absl::Status framing = CheckFraming(header.version(), *headers); !framing.ok()) return Refuse(framing);
+    const absl::string_view target(header.target().data(), header.target().size());
+    const absl::string_view method(header.method_string().data(), header.method_string().size());
+    const bool wait = headers->count("expect") != 0;
+    const absl::Status admitted = admission_.Admit(method, target, *std::move(headers), client_, current_);
+    if (!admitted.ok()) return Refuse(admitted);
+    const std::size_t limit = current_.route->max_body;
+    if (parser_->content_length().has_value() && *parser_->content_length() > limit) {
+      return Refuse(Deny(v1::DENY_REASON_REQUEST_TOO_LARGE,
+                         absl::StrCat("a body of ", *parser_->content_length(), " bytes, at most ", limit)));
+    }
+    parser_->body_limit(limit);
+    if (parser_->is_done()) return Work();
+    Enter(Stage::kBody);
+    if (wait) return SendContinue();
+    ReadBody();
+  }
+
+  void SendContinue() {
+    static constexpr char kContinue[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    net::async_write(stream_, net::buffer(kContinue, sizeof kContinue - 1),
+                     [self = shared_from_this()](error_code error, std::size_t) {
+                       if (error) return self->CloseSocket();
+                       self->ReadBody();
+                     });
+  }
+
+  void ReadBody() {
+    bh::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, std::size_t) {
+      if (error) return self->OnReadError(error, "body");
+      self->Work();
+    });
+  }
+
+  void OnReadError(error_code error, const char* what) {
+    if (timed_out_) {
+      return Refuse(Deny(v1::DENY_REASON_DEADLINE_EXCEEDED, absl::StrCat("a slow client: the ", what, " did not come")),
+                    408);
+    }
+    if (error == bh::error::header_limit || error == bh::error::body_limit || error == bh::error::buffer_overflow)
+      return Refuse(Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, absl::StrCat("the ", what, ": ", error.message())));
+    const absl::Status malformed =
+        Deny(v1::DENY_REASON_REQUEST_MALFORMED, absl::StrCat("the ", what, ": ", error.message()));
+    const bool by_parser = error.category() == bh::make_error_code(bh::error::bad_method).category();
+    if (by_parser && error != bh::error::partial_message && error != bh::error::end_of_stream) return Refuse(malformed);
+    Finish(malformed);  // nobody is there to be told
+    CloseSocket();
+  }
+
+  // --- answering ---
+
+  void Work() {
+    current_.request.body = std::move(parser_->get().body());
+    keep_alive_ = parser_->get().keep_alive();
+    Enter(Stage::kWork);
+    net::post(workers_, [self = shared_from_this()] {
+      absl::StatusOr<Response> answer = RunHandler(*self->current_.route, self->current_.request);
+      Response response = answer.ok() ? *std::move(answer) : Refusal(answer.status());
+      self->OnStrand([self, response = std::move(response)] { self->Answer(response); });
+    });
+  }
+
+  // Our own code throws nothing; a library below may.
+  static absl::StatusOr<Response> RunHandler(const Route& route, const Request& request) {
+    try {
+      return route.handler(request);
+    } catch (const std::exception& e) {
+      return Deny(v1::DENY_REASON_INTERNAL, absl::StrCat("exception: ", e.what()));
+    }
+  }
+
+  // Of a request that was not read to its end: the connection ends with it.
+  void Refuse(const absl::Status& why, int http_status = 0) {
+    keep_alive_ = false;
+    unread_ = true;
+    std::vector<std::pair<std::string, std::string>> headers;
+    if (DenyReasonOf(why) == v1::DENY_REASON_METHOD_NOT_ALLOWED)
+      headers.emplace_back("Allow", AllowedMethods(admission_.routes(), current_.request.path));
+    Answer(Refusal(why, std::move(headers), http_status));
+  }
+
+  void Finish(const absl::Status& outcome) {
+    admission_.Finish(current_, outcome, absl::FromChrono(SteadyClock::now() - started_));
+    current_ = {};
+  }
+
+  void Answer(const Response& response) {
+    Finish(response.outcome);
+    keep_alive_ = keep_alive_ && !draining_;
+    answer_ = bh::response<bh::string_body>(static_cast<bh::status>(response.status), 11);
+    answer_.set(bh::field::cache_control, "no-store");
+    if (!response.content_type.empty()) answer_.set(bh::field::content_type, response.content_type);
+    for (const auto& [name, value] : response.headers) answer_.set(name, value);
+    answer_.body() = response.body;
+    answer_.keep_alive(keep_alive_);
+    if (response.status != 204) answer_.prepare_payload();
+    Enter(Stage::kAnswer);
+    bh::async_write(stream_, answer_, [self = shared_from_this()](error_code error, std::size_t) {
+      if (error) return self->CloseSocket();
+      if (!self->keep_alive_) return self->SayFarewell();
+      self->ReadHeader();
+    });
+  }
+
+  // --- ending ---
+
+  // close_notify, then what the peer still sends of a body that we refused is read away: with unread bytes in the
+  // socket the kernel would reset the connection, and the peer might never see the answer.
+  void SayFarewell() {
+    Enter(Stage::kFarewell);
+    stream_.async_shutdown([self = shared_from_this()](error_code) {
+      if (!self->unread_) return self->CloseSocket();
+      error_code ignored;
+      self->stream_.next_layer().shutdown(net::ip::tcp::socket::shutdown_send, ignored);
+      self->Discard();
+    });
+  }
+  void Discard() {
+    stream_.next_layer().async_read_some(net::buffer(scratch_),
+                                         [self = shared_from_this()](error_code error, std::size_t size) {
+                                           self->discarded_ += size;
+                                           if (error || self->discarded_ > kMaxDiscarded) return self->CloseSocket();
+                                           self->Discard();
+                                         });
+  }
+  void CloseSocket() {
+    error_code ignored;
+    timer_.cancel(ignored);
+    stream_.next_layer().close(ignored);
+  }
+
+  net::ssl::context context_;
+  net::ssl::stream<net::ip::tcp::socket> stream_;
+  net::steady_timer timer_;
+  Admission& admission_;
+  net::thread_pool& workers_;
+  const std::function<void()> on_end_;
+
+  // All below: on the strand only, but current_ while a worker has it.
+  Stage stage_ = Stage::kHandshake;
+  bool timed_out_ = false, draining_ = false, keep_alive_ = false, unread_ = false;
+  PeerCertificate client_;
+  boost::beast::flat_buffer buffer_{kMaxBuffer};
+  std::optional<bh::request_parser<bh::string_body>> parser_;
+  Admission::Admitted current_;
+  SteadyClock::time_point started_;
+  bh::response<bh::string_body> answer_;
+  std::array<char, 4096> scratch_;
+  std::size_t discarded_ = 0;
+};
+
+}  // namespace
+
+std::shared_ptr<Connection> StartConnection(net::ip::tcp::socket socket, std::shared_ptr<SSL_CTX> tls,
+                                            Admission& admission, net::thread_pool& workers,
+                                            std::function<void()> on_end) {
+  SSL_CTX_up_ref(tls.get());
+  auto connection = std::make_shared<ConnectionImpl>(std::move(socket), net::ssl::context(tls.get()), admission,
+                                                     workers, std::move(on_end));
+  connection->Run();
+  return connection;
+}
+
+}  // namespace twi::http
