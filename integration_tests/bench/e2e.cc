@@ -100,15 +100,13 @@ nlohmann::ordered_json PartsJson(const Composition& composition) {
 void AddSpeedOfLight(nlohmann::ordered_json& row, Mechanism mechanism, EvidenceKind evidence, const Floors& floors,
                      double server_cpu_us) {
   const Composition crypto = SolCrypto(mechanism, evidence, floors.crypto);
-  const Composition rpc = SolRpc(mechanism, floors.rpc.busy);
+  const Composition rpc = SolRpc(mechanism, floors.rpc.bare);
   const double full = crypto.total() + rpc.total();
-  const double bare = crypto.total() + SolRpc(mechanism, floors.rpc.bare).total();
   const Composition architecture = ArchitectureCrypto(mechanism, evidence, floors.crypto);
   row["sol_crypto_us"] = crypto.total();
   row["sol_full_us"] = full;
   row["fraction_of_sol_crypto"] = crypto.total() / server_cpu_us;
   row["fraction_of_sol_full"] = full / server_cpu_us;
-  row["fraction_of_sol_full_bare_rpc"] = bare / server_cpu_us;
   row["architecture_crypto_us"] = architecture.total();
   row["fraction_of_architecture"] = (architecture.total() + rpc.total()) / server_cpu_us;
   row["sol_crypto_parts"] = PartsJson(crypto);

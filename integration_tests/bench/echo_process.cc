@@ -57,6 +57,7 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> StartBare(const config::v1::Tls& t
   options.pem_root_certs = roots;
   options.pem_key_cert_pairs.push_back({key, certificate});
   grpc::ServerBuilder builder;
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
   builder.AddListeningPort("127.0.0.1:0", grpc::SslServerCredentials(options), port);
   builder.RegisterService(&service);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();

@@ -62,7 +62,7 @@ v1::PolicyInfo IssueRequests::policy() const {
   return policy;
 }
 
-PreparedIssue IssueRequests::Make(absl::Time now) {
+PreparedIssue IssueRequests::Make(bool wit, absl::Time now) {
   const Client& client = clients_[next_++ % clients_.size()];
   PreparedIssue prepared;
   prepared.key_spki = client.spki;
@@ -72,6 +72,8 @@ PreparedIssue IssueRequests::Make(absl::Time now) {
   binding.set_target(integration::kTarget);
   binding.set_rp_id(integration::kAuthorityRpId);
   binding.set_subject(client.csr);
+  prepared.request.add_forms(v1::CREDENTIAL_FORM_X509);
+  if (wit) prepared.request.add_forms(v1::CREDENTIAL_FORM_WIT);
   prepared.request.set_attestation_results(MakeResults(binding, client, now));
   prepared.request.set_grant(MakeGrant(prepared.request.attestation_results(), client, now));
   return prepared;

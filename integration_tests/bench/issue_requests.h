@@ -24,8 +24,9 @@ class IssueRequests {
  public:
   IssueRequests();
 
-  // Valid from `now` for 5 minutes. 256 Credential Keys are used in turn; nonce, results and grant are new each time.
-  PreparedIssue Make(absl::Time now);
+  // For the X.509 form, or both. Valid from `now` for 5 minutes. 256 Credential Keys are used in turn; nonce, results
+  // and grant are new each time.
+  PreparedIssue Make(bool wit, absl::Time now);
   const crypto::PublicKey& results_key() const { return results_key_.public_key(); }
   const crypto::PublicKey& grant_key() const { return grant_key_.public_key(); }
   v1::PolicyInfo policy() const;  // that the grants name

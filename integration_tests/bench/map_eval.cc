@@ -17,7 +17,7 @@ namespace {
 using claims_mapper::MapInput;
 using claims_mapper::PolicyPtr;
 
-// As services/claims_mapper/map_eval_benchmark.cc makes them.
+// Three conditions, four claims; ten policies share each software name, and versions tell those apart.
 PolicyPtr MakePolicy(int i, int names) {
   const std::string document = absl::StrCat(
       "name: p", i, "\nversion: 1\nowner: spiffe://example.org/owner/a\nworkload_identifier: spiffe://example.org/a/w",

@@ -76,20 +76,19 @@ void PrintSpeedOfLight(const ordered_json& row) {
   std::printf("  speed of light, us:    crypto %.0f, with RPC %.0f, what the architecture asks for %.0f\n",
               Number(row, "sol_crypto_us"), Number(row, "sol_full_us"),
               Number(row, "architecture_crypto_us") + Number(row, "sol_full_us") - Number(row, "sol_crypto_us"));
-  std::printf(
-      "  fraction:              of SOL_full %.2f (bare RPC %.2f), of SOL_crypto %.2f, of the architecture's %.2f\n",
-      Number(row, "fraction_of_sol_full"), Number(row, "fraction_of_sol_full_bare_rpc"),
-      Number(row, "fraction_of_sol_crypto"), Number(row, "fraction_of_architecture"));
+  std::printf("  fraction:              of SOL_full %.2f, of SOL_crypto %.2f, of the architecture's %.2f\n",
+              Number(row, "fraction_of_sol_full"), Number(row, "fraction_of_sol_crypto"),
+              Number(row, "fraction_of_architecture"));
 }
 
 void PrintIssue(const ordered_json& row) {
   std::printf("  floor:                 %.0f us = %s\n", Number(row, "floor_us"),
               row.value("floor_composition", "").c_str());
   std::printf("  fraction of floor:     %.2f\n", Number(row, "fraction_of_floor"));
-  std::printf(
-      "  against SPIRE:         740..850 us x %.2f = %.0f..%.0f us here; ours is %.2f..%.2f of it (goal 0.33)\n",
-      Number(row, "spire_scale"), Number(row, "spire_us_scaled_low"), Number(row, "spire_us_scaled_high"),
-      Number(row, "fraction_of_spire_high"), Number(row, "fraction_of_spire_low"));
+  if (!row.contains("spire_us")) return;
+  std::printf("  against SPIRE:         %.0f us x %.2f = %.0f us here; ours is %.2f of it (goal 0.33)\n",
+              Number(row, "spire_us"), Number(row, "spire_scale"), Number(row, "spire_us") * Number(row, "spire_scale"),
+              Number(row, "fraction_of_spire"));
 }
 
 void PrintMapEval(const std::string& name, const ordered_json& row) {
@@ -98,6 +97,20 @@ void PrintMapEval(const std::string& name, const ordered_json& row) {
               Number(row, "parse_us_per_policy"), Number(row, "index_ms"));
   if (row.contains("slope_ns_per_policy"))
     std::printf("  slope:                 %.5f ns per policy\n", Number(row, "slope_ns_per_policy"));
+}
+
+void PrintAtls(const std::string& name, const ordered_json& rows) {
+  std::printf("\n%s\n", name.c_str());
+  for (const auto& [kind, row] : rows.items()) {
+    if (kind == "throughput") {
+      std::printf("  throughput             plain %.0f MB/s, session %.0f MB/s: %.2f of plain\n",
+                  Number(row, "plain_mb_s"), Number(row, "session_mb_s"), Number(row, "vs_plain"));
+    } else {
+      std::printf("  %-20s %8.0f handshakes/s   p50 %.2f ms   p99 %.2f ms   CPU %.0f us   %.2f of plain\n",
+                  kind.c_str(), Number(row, "handshakes_per_s"), Number(row, "p50_us") / 1e3,
+                  Number(row, "p99_us") / 1e3, Number(row, "cpu_us"), Number(row, "vs_plain"));
+    }
+  }
 }
 
 }  // namespace
@@ -129,6 +142,10 @@ void PrintReport(const ordered_json& report) {
   for (const auto& [name, row] : report.at("rows").items()) {
     if (row.contains("ns_per_op")) {
       PrintMapEval(name, row);
+      continue;
+    }
+    if (row.contains("plain.mutual")) {
+      PrintAtls(name, row);
       continue;
     }
     PrintLoad(name, row);

@@ -21,9 +21,9 @@ struct RpcSetup {
 };
 
 struct RpcFloor {
-  RpcSetup alone;  // common/server, one call at a time
-  RpcSetup busy;   // common/server, as many calls and channels as the e2e rows have: what SOL_full uses
-  RpcSetup bare;   // busy, against a gRPC callback server without our gate: for information
+  RpcSetup alone;  // common/server, one call at a time: for information
+  RpcSetup busy;   // common/server, as many calls and channels as the e2e rows have: for information
+  RpcSetup bare;   // busy, against a gRPC callback server and nothing of ours: what SOL_full uses
 };
 
 RpcFloor MeasureRpcFloor(int in_flight, int channels, double seconds);

@@ -16,14 +16,12 @@ void Add(Composition& c, std::vector<std::pair<std::string, double>> parts) {
   for (auto& part : parts) c.parts.push_back(std::move(part));
 }
 
-// Validation of both credential forms after signing, the grant on both sides, the WIT.
+// The grant on both sides, and the validation of the certificate after signing.
 void AddIssuing(Composition& c, const CryptoFloor& f) {
   Add(c, {{"mapper verifies AR", f.p256_verify},
           {"sign grant", f.p256_sign},
           {"verify grant", f.p256_verify},
-          {"read leaf back", f.p256_verify},
-          {"sign WIT", f.p256_sign},
-          {"read WIT back", f.p256_verify}});
+          {"read leaf back", f.p256_verify}});
 }
 
 }  // namespace
@@ -89,17 +87,16 @@ Composition ArchitectureCrypto(Mechanism mechanism, EvidenceKind evidence, const
   return c;
 }
 
-Composition IssueFloor(const Floors& floors) {
+Composition IssueFloor(bool wit, const Floors& floors) {
   const CryptoFloor& f = floors.crypto;
   Composition c;
   Add(c, {{"CSR parse + PoP", f.csr_verify},
           {"verify AR", f.p256_verify},
           {"verify grant", f.p256_verify},
           {"leaf build + sign", f.leaf},
-          {"read leaf back", f.p256_verify},
-          {"sign WIT", f.p256_sign},
-          {"read WIT back", f.p256_verify},
-          {"RPC 4 KB/2 KB", floors.rpc.busy.hop_like.server_us}});
+          {"read leaf back", f.p256_verify}});
+  if (wit) Add(c, {{"sign WIT", f.p256_sign}, {"read WIT back", f.p256_verify}});
+  Add(c, {{"RPC 4 KB/2 KB", floors.rpc.bare.hop_like.server_us}});
   return c;
 }
 

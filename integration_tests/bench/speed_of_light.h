@@ -34,11 +34,11 @@ Composition SolCrypto(Mechanism mechanism, EvidenceKind evidence, const CryptoFl
 // Section 3's RPC floor: nonce, the workload's requests, and a hop between daemons with both its ends.
 Composition SolRpc(Mechanism mechanism, const RpcSetup& rpc);
 // What our architecture asks for beyond section 3 (architecture.md sections 2 and 5): grants, Attestation Results that
-// every relying party validates, WITs, everything that was signed read back. Crypto only; contains SolCrypto.
+// every relying party validates, the certificate read back. Crypto only; contains SolCrypto.
 Composition ArchitectureCrypto(Mechanism mechanism, EvidenceKind evidence, const CryptoFloor& floor);
 
-// One IssueForVerifier: the crypto that it does, and the RPC that carries it.
-Composition IssueFloor(const Floors& floors);
+// One IssueForVerifier, of the X.509 form or of both: the crypto that it does, and the RPC that carries it.
+Composition IssueFloor(bool wit, const Floors& floors);
 
 }  // namespace twi::bench
 

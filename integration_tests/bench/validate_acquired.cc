@@ -69,6 +69,7 @@ absl::Status ValidateCredential(const v1::WorkloadCredential& credential, absl::
   TWI_RETURN_IF_ERROR(
       Expect(leaf.uri_sans == std::vector<std::string>{expected.workload_identifier}, "the leaf's URI SAN"));
   TWI_RETURN_IF_ERROR(Expect(!leaf.is_ca, "the leaf is a CA"));
+  if (!expected.wit) return Expect(credential.wit().empty(), "a WIT that nobody asked for");
   return ValidateWit(credential.wit(), key_spki, expected);
 }
 

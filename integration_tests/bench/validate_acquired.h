@@ -19,6 +19,7 @@ struct Expected {
   jose::JwkSet verifier_keys;                // A: who signs the results that contain the credential
   std::string verifier_issuer, rp_id;
   std::string workload_identifier;
+  bool wit = false;              // a WIT was asked for; without, there must be none
   std::string provisioned_spki;  // D: the key of the credential that was provisioned
   absl::Time now;
 };
@@ -26,9 +27,9 @@ struct Expected {
 // Takes anchors and WIT keys from GetTrustBundle.
 void FetchTrustBundle(Connections& connections, Expected& expected);
 
-// A, B, C: the chain leads to an anchor, the leaf names the identifier alone and carries the client's key; the WIT is
-// signed by a WIT key, for the same identifier and key. A: out of Attestation Results that validate. D: the key that
-// was released is the provisioned one.
+// A, B, C: the chain leads to an anchor, the leaf names the identifier alone and carries the client's key; a WIT, when
+// one was asked for, is signed by a WIT key, for the same identifier and key. A: out of Attestation Results that
+// validate. D: the key that was released is the provisioned one.
 absl::Status ValidateAcquired(Mechanism mechanism, const Acquired& acquired, const Expected& expected);
 
 // The X.509 and WIT part.

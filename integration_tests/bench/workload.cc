@@ -101,6 +101,7 @@ absl::StatusOr<Acquired> Workload::AcquireA(Tamper tamper) {
   v1::Binding binding = Bind(challenge.nonce(), services_.credential_authority_rp_id, made.csr);
   *request.mutable_evidence() = MakeEvidence(binding, tamper);  // A3
   *request.mutable_binding() = std::move(binding);
+  request.add_forms(v1::CREDENTIAL_FORM_X509);
   TWI_ASSIGN_OR_RETURN(auto response, connections_.verifier->RequestCredential(request, deadline));  // A4
   return Acquired{made.key.public_key().spki(), {}, std::move(*response.mutable_attestation_results())};
 }
@@ -117,6 +118,7 @@ absl::StatusOr<Acquired> Workload::AcquireB(Tamper tamper) {
   v1::IssueFromResultsRequest request;                                                        // B7
   *request.mutable_attestation_results() = std::move(*appraised.mutable_attestation_results());
   *request.mutable_binding() = std::move(*appraise.mutable_binding());
+  request.add_forms(v1::CREDENTIAL_FORM_X509);
   TWI_ASSIGN_OR_RETURN(auto issued, connections_.credential_authority->IssueFromResults(request, deadline));  // B8
   return Acquired{made.key.public_key().spki(), std::move(*issued.mutable_credential()), ""};
 }
@@ -135,6 +137,7 @@ absl::StatusOr<Acquired> Workload::AcquireC(Tamper tamper) {
   request.mutable_encrypted_evidence()->set_enc(std::move(sealed.enc));
   request.mutable_encrypted_evidence()->set_ciphertext(std::move(sealed.ciphertext));
   *request.mutable_binding() = std::move(binding);
+  request.add_forms(v1::CREDENTIAL_FORM_X509);
   TWI_ASSIGN_OR_RETURN(auto issued, connections_.credential_authority->IssueFromEvidence(request, deadline));  // C4
   return Acquired{made.key.public_key().spki(), std::move(*issued.mutable_credential()), ""};
 }

@@ -2,6 +2,8 @@
 
 #include "absl/strings/str_format.h"
 #include "services/twictl/appraise.h"
+#include "services/twictl/attested_tls.h"
+#include "services/twictl/dev_deployment.h"
 #include "services/twictl/dev_pki.h"
 #include "services/twictl/explain.h"
 #include "services/twictl/inspect.h"
@@ -15,7 +17,7 @@ namespace {
 
 void List(std::ostream& stream) {
   stream << "usage: twictl COMMAND [FLAGS]; twictl COMMAND --help\n\n";
-  for (const Command& command : Commands()) stream << absl::StrFormat("  %-12s %s\n", command.name, command.summary);
+  for (const Command& command : Commands()) stream << absl::StrFormat("  %-14s %s\n", command.name, command.summary);
   stream << "\nexit code: 0 done, 1 refused (the reason is printed), 2 usage\n";
 }
 
@@ -24,6 +26,8 @@ void List(std::ostream& stream) {
 const std::vector<Command>& Commands() {
   static const std::vector<Command>* const commands = new std::vector<Command>{
       {"appraise", "appraise Evidence in files, offline, with the Verifier's code", RunAppraise},
+      {"attested-tls", "connect to, or serve, attested TLS, and show who the peer is proven to be", RunAttestedTls},
+      {"dev-deployment", "distribute a development PKI into one folder per service (DEVELOPMENT)", RunDevDeployment},
       {"dev-pki", "make keys, certificates and a development SEV-SNP chain (DEVELOPMENT)", RunDevPki},
       {"explain", "what refusals mean, and where to look", RunExplain},
       {"inspect", "what Evidence, Attestation Results, grants and credentials in files say", RunInspect},

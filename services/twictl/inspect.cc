@@ -25,10 +25,10 @@ constexpr char kNotVerified[] = "signature NOT verified";
 
 std::string Time(absl::Time time) { return absl::FormatTime("%E4Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone()); }
 
-// Our claims stand in an extension under 2.25 (a UUID's arc), as a DER UTF8String of at most 64 KiB.
+// Our claims stand in an extension under the arc of GUIDs, as a DER UTF8String of at most 64 KiB.
 std::string ClaimsOf(const crypto::Certificate& certificate) {
   for (const crypto::Extension& extension : certificate.extensions) {
-    if (!absl::StartsWith(extension.oid, "2.25.")) continue;
+    if (!absl::StartsWith(extension.oid, "1.2.840.113556.1.8000.2554.")) continue;
     const std::string& der = extension.value;
     if (der.size() < 2 || der[0] != 0x0c) continue;
     const auto length = static_cast<unsigned char>(der[1]);

@@ -64,6 +64,7 @@ std::string IssuanceText(const v1::GetIssuanceResponse& r) {
   absl::StrAppend(&text, "  issued        ", Time(r.issued_unix()), ", good until ", Time(r.not_after_unix()), "\n");
   absl::StrAppend(&text, "  how           ", MechanismInWords(r.mechanism()), "; asked by ", r.requester(), "\n");
   absl::StrAppend(&text, "  for           ", r.target(), "\n");
+  absl::StrAppend(&text, "  trace id      ", r.trace_id(), "\n");
   absl::StrAppend(&text, "  key           SHA-256 ", r.public_key_sha256(), "\n");
   absl::StrAppend(&text, "  identity by   policy ", r.policy_name(), "@", r.policy_version(), " (SHA-256 ",
                   r.policy_sha256(), "), in a signed grant\n");

@@ -135,7 +135,7 @@ absl::StatusOr<Shown> RunOnce(const Flags& flags) {
   TWI_ASSIGN_OR_RETURN(const auto authority,
                        client::MakeCredentialAuthorityClient(authority_peer, *connection->identity, connection->clock));
   const ProvisionDeps deps{
-      *mapper, *store, *authority, c.credential_authority_rp_id(), connection->clock.Now(), connection->deadline};
+      *mapper, *store, *authority, c.credential_authority_rp_id(), connection->clock, connection->deadline};
   TWI_ASSIGN_OR_RETURN(const Provisioned provisioned, Provision(deps, wish));
   TWI_RETURN_IF_ERROR(WriteProvisioned(provisioned, flags.Get("--out")));
   Shown shown;
@@ -207,7 +207,8 @@ absl::StatusOr<Provisioned> Provision(const ProvisionDeps& deps, const Provision
   issue.set_counter_signature(made.counter_signature());
   issue.set_grant(plan.grant());
   TWI_ASSIGN_OR_RETURN(const v1::IssueResponse issued, deps.credential_authority.IssueForOwner(issue, deps.deadline));
-  TWI_RETURN_IF_ERROR(MatchIssued(issued.credential(), made.public_key(), plan.workload_identifier(), deps.now));
+  TWI_RETURN_IF_ERROR(
+      MatchIssued(issued.credential(), made.public_key(), plan.workload_identifier(), deps.clock.Now()));
   done.key_id = made.key_id();
   done.workload_identifier = plan.workload_identifier();
   done.credential = issued.credential();

@@ -12,6 +12,7 @@
 #include "common/client/claims_mapper_client.h"
 #include "common/client/credential_authority_client.h"
 #include "common/client/key_store_client.h"
+#include "common/time/clock.h"
 #include "nlohmann/json.hpp"
 #include "proto/twi/v1/key_store.pb.h"
 #include "proto/twi/v1/workload_credential.pb.h"
@@ -29,7 +30,8 @@ struct ProvisionDeps {
   client::KeyStoreClient& key_store;
   client::CredentialAuthorityClient& credential_authority;
   std::string rp_id;  // of the Credential Authority, from our config
-  absl::Time now, deadline;
+  const Clock& clock;
+  absl::Time deadline;
 };
 
 struct ProvisionWish {

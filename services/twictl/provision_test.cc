@@ -6,6 +6,7 @@
 #include "common/crypto/csr.h"
 #include "common/crypto/keys.h"
 #include "common/crypto/x509_builder.h"
+#include "common/testing/fake_clock.h"
 #include "common/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -126,10 +127,11 @@ class ProvisionTest : public ::testing::Test {
     wish_.key_type = v1::CREDENTIAL_KEY_TYPE_P256;
   }
   absl::StatusOr<Provisioned> Run() {
-    return Provision({mapper_, store_, authority_, "https://ca", now_, now_ + absl::Seconds(30)}, wish_);
+    return Provision({mapper_, store_, authority_, "https://ca", clock_, now_ + absl::Seconds(30)}, wish_);
   }
 
-  const absl::Time now_ = absl::FromUnixSeconds(1795262400);
+  const twi::testing::FakeClock clock_;
+  const absl::Time now_ = clock_.Now();
   FakeMapper mapper_;
   FakeKeyStore store_;
   FakeAuthority authority_;

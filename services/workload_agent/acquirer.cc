@@ -61,9 +61,10 @@ absl::StatusOr<AcquiredCredential> Acquirer::Acquire() {
     }
     case config::v1::D: {
       TWI_ASSIGN_OR_RETURN(const auto key_store, client::MakeKeyStoreClient(config_.key_store(), *identity, clock_));
+      TWI_ASSIGN_OR_RETURN(const std::string key_id, ReadKeyId(config_.provisioned()));
       TWI_ASSIGN_OR_RETURN(v1::WorkloadCredential provisioned, ReadProvisionedCredential(config_.provisioned()));
-      return AcquireByMechanismD({terms, *attester_, *verifier, *key_store, config_.provisioned().key_id(),
-                                  std::move(provisioned), clock_, deadline});
+      return AcquireByMechanismD(
+          {terms, *attester_, *verifier, *key_store, key_id, std::move(provisioned), clock_, deadline});
     }
     default:
       return Deny(v1::DENY_REASON_CONFIG_INVALID, "mechanism: expected A, B, C or D");

@@ -28,6 +28,8 @@ class Acquirer {
   // A new attempt: new challenge, new Credential Key, and with attested_key a new TLS key and new connections. Files of
   // the config are read anew.
   absl::StatusOr<AcquiredCredential> Acquire();
+  // Thread-safe; lives as long as the acquirer. For what else attests in this process: a TPM takes one user at a time.
+  Attester& attester() { return *attester_; }
 
  private:
   Acquirer(config::v1::WorkloadAgentConfig config, const Clock& clock, std::unique_ptr<Attester> attester)

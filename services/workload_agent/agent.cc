@@ -1,5 +1,7 @@
 #include "services/workload_agent/agent.h"
 
+#include <sys/stat.h>
+
 #include <utility>
 #include <vector>
 
@@ -27,9 +29,12 @@ Agent::Agent(config::v1::WorkloadAgentConfig config, const Clock& clock, crypto:
              std::unique_ptr<Acquirer> acquirer, std::unique_ptr<CredentialDirectory> directory)
     : config_(std::move(config)),
       clock_(clock),
+      random_(random),
       acquirer_(std::move(acquirer)),
       directory_(std::move(directory)),
-      waiter_(clock) {
+      waiter_(clock),
+      expiry_waiter_(clock),
+      expiry_(clock, expiry_waiter_, [this] { return directory_->Withdraw(); }) {
   loop_ = std::make_unique<AgentLoop>(AgentLoopDeps{
       MechanismName(config_),
       [this] { return acquirer_->Acquire(); },
@@ -39,42 +44,76 @@ Agent::Agent(config::v1::WorkloadAgentConfig config, const Clock& clock, crypto:
       clock,
       random,
       waiter_,
+      &metrics_,
   });
 }
 
 Agent::~Agent() { Drain(); }
 
 absl::Status Agent::Start() {
+  server::SetBuildInfo(metrics_, "workload-agent");
   if (!config_.listen().empty()) {
-    TWI_ASSIGN_OR_RETURN(status_server_, ServeStatus(config_.listen(), *loop_, clock_));
+    TWI_ASSIGN_OR_RETURN(status_server_, ServeStatus(config_.listen(), *loop_, clock_, &metrics_));
   }
+  if (status_server_ == nullptr)  // else it shows this
+    ready_ = metrics_.Sample("twi_ready", {}, [this] { return loop_->Ready().ok() ? 1 : 0; });
+  if (config_.has_metrics()) {
+    TWI_ASSIGN_OR_RETURN(metrics_listener_, server::MetricsListener::Start(config_.metrics(), metrics_));
+  }
+  if (config_.has_attested_tls()) {
+    TWI_ASSIGN_OR_RETURN(
+        tunnels_, Tunnels::Start(
+                      config_.attested_tls(),
+                      [this](const v1::Binding& binding) { return acquirer_->attester().Attest(binding); }, clock_,
+                      random_, metrics_));
+  }
+  WatchWhatIsThere();
+  expiry_thread_ = std::thread([this] { expiry_.Run(); });
   thread_ = std::thread([this] { loop_->Run(); });
   return absl::OkStatus();
 }
 
 void Agent::Drain() {
   loop_->Stop();
+  if (tunnels_ != nullptr) tunnels_->Drain();
   if (thread_.joinable()) thread_.join();
+  expiry_.Stop();
+  if (expiry_thread_.joinable()) expiry_thread_.join();
   if (status_server_ != nullptr) status_server_->Drain();
 }
 
 absl::Status Agent::Reload(const google::protobuf::Message& config) {
-  auto wanted = static_cast<const config::v1::WorkloadAgentConfig&>(config);
-  const bool same = google::protobuf::util::MessageDifferencer::Equals(wanted, config_);
-  wanted.clear_log();
-  auto at_start = config_;
-  at_start.clear_log();
-  if (!google::protobuf::util::MessageDifferencer::Equals(wanted, at_start)) {
+  using google::protobuf::util::MessageDifferencer;
+  const auto& wanted = static_cast<const config::v1::WorkloadAgentConfig&>(config);
+  config::v1::WorkloadAgentConfig allowed = config_;
+  *allowed.mutable_log() = wanted.log();
+  if (!wanted.has_log()) allowed.clear_log();
+  if (tunnels_ != nullptr && wanted.has_attested_tls()) *allowed.mutable_attested_tls() = wanted.attested_tls();
+  if (!MessageDifferencer::Equals(wanted, allowed))
     return Deny(v1::DENY_REASON_CONFIG_INVALID, "the config has changed: restart the agent to apply it");
+  if (tunnels_ != nullptr && !MessageDifferencer::Equals(wanted.attested_tls(), config_.attested_tls())) {
+    TWI_RETURN_IF_ERROR(tunnels_->Reload(wanted.attested_tls()));
+  } else if (MessageDifferencer::Equals(wanted, config_)) {
+    loop_->RenewNow();  // what changed is no reason to attest anew
   }
-  if (same) loop_->RenewNow();  // a changed log level is no reason to attest anew
+  config_ = wanted;
   return absl::OkStatus();
 }
 
 absl::Status Agent::Install(const AcquiredCredential& acquired) {
   TWI_ASSIGN_OR_RETURN(const std::vector<crypto::Certificate> anchors,
                        ReadAnchors(config_.credential_trust_bundle_file()));
-  return directory_->Replace(CredentialFiles(acquired, anchors));
+  return expiry_.Install(acquired.facts.not_after,
+                         [&] { return directory_->Replace(CredentialFiles(acquired, anchors)); });
+}
+
+// What cannot be read as a certificate has no end to wait for: it goes at once.
+void Agent::WatchWhatIsThere() {
+  const std::string path = directory_->path() + "/chain.pem";
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return;  // no credential
+  const absl::StatusOr<std::vector<crypto::Certificate>> chain = ReadAnchors(path);
+  expiry_.Found(chain.ok() ? chain->front().not_after : absl::InfinitePast());
 }
 
 void Agent::RunConfiguredHook() {

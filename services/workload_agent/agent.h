@@ -8,12 +8,15 @@
 #include "absl/status/statusor.h"
 #include "common/crypto/random.h"
 #include "common/server/daemon.h"
+#include "common/server/metrics_listener.h"
 #include "common/server/server.h"
 #include "common/time/clock.h"
 #include "proto/twi/config/v1/workload_agent.pb.h"
 #include "services/workload_agent/acquirer.h"
 #include "services/workload_agent/agent_loop.h"
 #include "services/workload_agent/credential_directory.h"
+#include "services/workload_agent/expiry_watch.h"
+#include "services/workload_agent/tunnel/tunnels.h"
 
 namespace twi::agent {
 
@@ -27,13 +30,15 @@ class Agent final : public server::Running {
 
   // --once: one attempt; OK when the credential is installed.
   absl::Status AcquireOnce() { return loop_->AcquireOnce(); }
-  // Starts the loop and, if configured, the status service.
+  // Starts the loop, the watch over the credential's end (also of one that a predecessor left) and, if configured, the
+  // status service.
   absl::Status Start();
   v1::GetAgentStatusResponse GetStatus() const { return loop_->GetStatus(); }
 
   void Drain() override;
-  // SIGHUP: attest anew now. The config that the agent started with stays, but for `log`, whose change takes effect
-  // (and is then all that SIGHUP does): another one is refused with CONFIG_INVALID (restart to apply it).
+  // SIGHUP: attest anew now. Of the config that the agent runs with only `log` and attested_tls may change (that is
+  // then all that SIGHUP does; tunnels that are open stay): anything else is refused with CONFIG_INVALID (restart to
+  // apply it).
   absl::Status Reload(const google::protobuf::Message& config) override;
   int port() const override { return 0; }
 
@@ -41,16 +46,24 @@ class Agent final : public server::Running {
   Agent(config::v1::WorkloadAgentConfig config, const Clock& clock, crypto::Random& random,
         std::unique_ptr<Acquirer> acquirer, std::unique_ptr<CredentialDirectory> directory);
   absl::Status Install(const AcquiredCredential& acquired);
+  void WatchWhatIsThere();
   void RunConfiguredHook();
 
-  const config::v1::WorkloadAgentConfig config_;
+  config::v1::WorkloadAgentConfig config_;
   const Clock& clock_;
+  crypto::Random& random_;
   const std::unique_ptr<Acquirer> acquirer_;
   const std::unique_ptr<CredentialDirectory> directory_;
+  metrics::Metrics metrics_;
   SystemWaiter waiter_;
   std::unique_ptr<AgentLoop> loop_;
+  SystemWaiter expiry_waiter_;
+  ExpiryWatch expiry_;
   std::unique_ptr<server::Server> status_server_;
-  std::thread thread_;
+  metrics::Metrics::Token ready_;
+  std::unique_ptr<server::MetricsListener> metrics_listener_;
+  std::unique_ptr<Tunnels> tunnels_;
+  std::thread thread_, expiry_thread_;
 };
 
 }  // namespace twi::agent

@@ -2,13 +2,17 @@
 
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/attested_tls/attested_key.h"
 #include "common/config/load_yaml.h"
 #include "common/config/read_file.h"
+#include "common/server/metrics_listener.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "services/workload_agent/hook.h"
+#include "services/workload_agent/tunnel/route.h"
 
 namespace twi::agent {
 namespace {
@@ -16,6 +20,7 @@ namespace {
 using config::v1::WorkloadAgentConfig;
 
 constexpr char kName[] = "workload_agent";
+constexpr std::size_t kMaxKeyIdFile = 1024;
 constexpr absl::Duration kMaxHookTimeout = absl::Minutes(5);
 
 absl::Status Expected(absl::string_view field, absl::string_view expected) {
@@ -76,7 +81,8 @@ absl::Status ValidateProvisioned(const WorkloadAgentConfig& config, bool mechani
     return config.has_provisioned() ? Expected("provisioned", "nothing: only mechanism D has a provisioned key")
                                     : absl::OkStatus();
   const config::v1::ProvisionedKey& provisioned = config.provisioned();
-  if (provisioned.key_id().empty()) return Expected("provisioned.key_id", "the key id that the Key Store gave");
+  if (provisioned.key_id().empty() == provisioned.key_id_file().empty())
+    return Expected("provisioned.key_id", "the key id that the Key Store gave, or key_id_file");
   if (provisioned.credential_file().empty()) return Expected("provisioned.credential_file", "a PEM file");
   if (provisioned.wit_file().empty() != provisioned.wit_bundle_file().empty())
     return Expected("provisioned.wit_bundle_file", "to be set with wit_file, and only then");
@@ -129,9 +135,13 @@ absl::Status ValidateAgentConfig(const WorkloadAgentConfig& config) {
     return Expected("workload_identifier", "a SPIFFE ID");
   if (!config.listen().empty() && !absl::StartsWith(config.listen(), "unix:/"))
     return Expected("listen", "unix:/path: the status service is local only");
+  if (config.has_metrics()) TWI_RETURN_IF_ERROR(server::CheckMetricsConfig(config.metrics()));
   TWI_RETURN_IF_ERROR(ValidateProvisioned(config, name == "D"));
+  if (atls::IsBindingTarget(config.target()))
+    return Expected("target", "what a credential is for, not a target of attested TLS");
   TWI_RETURN_IF_ERROR(ValidateOutput(config.output()));
   TWI_RETURN_IF_ERROR(ValidateRenewal(config));
+  if (config.has_attested_tls()) TWI_RETURN_IF_ERROR(ValidateAttestedTls(config.attested_tls()));
   if (config.credential_trust_bundle_file().empty())
     return Expected("credential_trust_bundle_file", "a PEM file with the anchors of Workload Credentials");
   return ReadAnchors(config.credential_trust_bundle_file()).status();
@@ -177,6 +187,15 @@ RenewalSettings RenewalOf(const WorkloadAgentConfig& config) {
 
 absl::Duration HookTimeout(const WorkloadAgentConfig& config) {
   return config.output().has_hook_timeout() ? ToDuration(config.output().hook_timeout()) : absl::Seconds(10);
+}
+
+absl::StatusOr<std::string> ReadKeyId(const config::v1::ProvisionedKey& provisioned) {
+  if (provisioned.key_id_file().empty()) return provisioned.key_id();
+  TWI_ASSIGN_OR_RETURN(const std::string text, config::ReadFile(provisioned.key_id_file(), {kMaxKeyIdFile}));
+  const std::string id(absl::StripAsciiWhitespace(text));
+  if (id.empty() || id.find_first_of(" \t\r\n") != std::string::npos)
+    return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(provisioned.key_id_file(), ": expected one key id"));
+  return id;
 }
 
 absl::StatusOr<std::vector<crypto::Certificate>> ReadAnchors(const std::string& path) {

@@ -25,6 +25,9 @@ crypto::KeyType CredentialKeyType(const config::v1::WorkloadAgentConfig& config)
 RenewalSettings RenewalOf(const config::v1::WorkloadAgentConfig& config);
 absl::Duration HookTimeout(const config::v1::WorkloadAgentConfig& config);
 
+// The key id itself, or what key_id_file holds now. CONFIG_INVALID.
+absl::StatusOr<std::string> ReadKeyId(const config::v1::ProvisionedKey& provisioned);
+
 // The anchors of credential_trust_bundle_file as it is now. CONFIG_INVALID.
 absl::StatusOr<std::vector<crypto::Certificate>> ReadAnchors(const std::string& path);
 

@@ -90,6 +90,19 @@ TEST_F(AgentConfigTest, RefusesWhatIsMissing) {
   Refuses("A", [](auto& c) { c.set_credential_trust_bundle_file("/nonexistent.pem"); });
 }
 
+TEST_F(AgentConfigTest, TheKeyIdMayStandInAFile) {
+  config::v1::ProvisionedKey provisioned;
+  provisioned.set_key_id_file(dir_.Write("key-id", "k-42\n", 0644));
+  EXPECT_EQ(ReadKeyId(provisioned).value(), "k-42");
+  for (const char* bad : {"", "\n", "two words\n", "two\nlines\n"}) {
+    provisioned.set_key_id_file(dir_.Write("key-id", bad, 0644));
+    EXPECT_THAT(ReadKeyId(provisioned), StatusIs(v1::DENY_REASON_CONFIG_INVALID)) << bad;
+  }
+  provisioned.set_key_id_file("/nonexistent");
+  EXPECT_FALSE(ReadKeyId(provisioned).ok());
+  Refuses("D", [](auto& c) { c.mutable_provisioned()->set_key_id_file("/key-id"); });  // and key_id besides
+}
+
 TEST_F(AgentConfigTest, RefusesWhatContradicts) {
   Refuses("A", [](auto& c) { c.mutable_provisioned()->set_key_id("k"); });
   Refuses("D", [](auto& c) { c.set_key_type(config::v1::P384); });

@@ -35,11 +35,32 @@ void SystemWaiter::Wake() {
   condition_.notify_all();
 }
 
+AgentLoop::AgentLoop(AgentLoopDeps deps) : deps_(std::move(deps)) {
+  state_.set_mechanism(deps_.mechanism);
+  if (deps_.metrics == nullptr) return;
+  deps_.metrics->GaugeOf("twi_credential_expiry_timestamp_seconds").Set(0);
+  (void)deps_.metrics->CounterOf("twi_credential_renewal_failures_total", {{"mechanism", deps_.mechanism}});
+}
+
+void AgentLoop::Count(const absl::Status& outcome, absl::Duration took, bool held) {
+  if (deps_.metrics == nullptr) return;
+  const metrics::Labels mechanism = {{"mechanism", deps_.mechanism}};
+  const std::string name = outcome.ok() ? "OK" : DenyReasonName(DenyReasonOf(outcome));
+  deps_.metrics->CounterOf("twi_credential_acquisitions_total", {{"mechanism", deps_.mechanism}, {"outcome", name}})
+      .Increment();
+  deps_.metrics->HistogramOf("twi_credential_acquisition_duration_seconds", mechanism)
+      .Observe(absl::ToDoubleSeconds(took));
+  if (!outcome.ok() && held) deps_.metrics->CounterOf("twi_credential_renewal_failures_total", mechanism).Increment();
+}
+
 absl::Status AgentLoop::AcquireOnce() {
   const trace::Scope scope(trace::NewTrace());  // one for each acquisition, through every daemon that has a part in it
+  const auto start = std::chrono::steady_clock::now();
+  const bool held = GetStatus().acquisitions() > 0;
   absl::StatusOr<AcquiredCredential> acquired = deps_.acquire();
   absl::Status status = acquired.status();
   if (status.ok()) status = deps_.install(*acquired);
+  Count(status, absl::FromChrono(std::chrono::steady_clock::now() - start), held);
   if (!status.ok()) {
     Refused(status);
     return status;
@@ -131,6 +152,10 @@ void AgentLoop::Refused(const absl::Status& why) {
 void AgentLoop::Acquired(const CredentialFacts& facts) {
   const std::lock_guard<std::mutex> lock(mutex_);
   facts_ = facts;
+  if (deps_.metrics != nullptr) {
+    deps_.metrics->GaugeOf("twi_credential_expiry_timestamp_seconds")
+        .Set(static_cast<double>(absl::ToUnixSeconds(facts.not_after)));
+  }
   state_.set_workload_identifier(facts.workload_identifier);
   state_.set_not_after_unix(absl::ToUnixSeconds(facts.not_after));
   state_.clear_last_refusal();

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/crypto/random.h"
+#include "common/metrics/metrics.h"
 #include "common/time/clock.h"
 #include "proto/twi/v1/workload_agent.pb.h"
 #include "services/workload_agent/acquisition.h"
@@ -51,11 +52,12 @@ struct AgentLoopDeps {
   const Clock& clock;
   crypto::Random& random;
   Waiter& waiter;
+  metrics::Metrics* metrics = nullptr;  // null: nothing is counted
 };
 
 class AgentLoop {
  public:
-  explicit AgentLoop(AgentLoopDeps deps) : deps_(std::move(deps)) { state_.set_mechanism(deps_.mechanism); }
+  explicit AgentLoop(AgentLoopDeps deps);
 
   // One attempt: acquire, install, hook. The failure is counted, logged with its reason, and returned.
   absl::Status AcquireOnce();
@@ -77,6 +79,7 @@ class AgentLoop {
   absl::Time NextAttempt();  // after success: the renewal; after failure: the retry
   void Refused(const absl::Status& why);
   void Acquired(const CredentialFacts& facts);
+  void Count(const absl::Status& outcome, absl::Duration took, bool held);
 
   const AgentLoopDeps deps_;
   mutable std::mutex mutex_;  // guards all below

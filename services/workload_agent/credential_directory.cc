@@ -147,6 +147,12 @@ absl::Status CredentialDirectory::Replace(const std::vector<CredentialFile>& fil
   return RemoveLeftovers();
 }
 
+absl::Status CredentialDirectory::Withdraw() {
+  if (::unlinkat(directory_, kData, 0) != 0 && errno != ENOENT) return StorageFailed("remove", kData);
+  if (::fsync(directory_) != 0) return StorageFailed("fsync", path_);
+  return RemoveLeftovers();
+}
+
 absl::Status CredentialDirectory::WriteVersion(const std::string& version, const std::vector<CredentialFile>& files) {
   if (::mkdirat(directory_, version.c_str(), 0700) != 0) return StorageFailed("create", version);
   const Fd fd(::openat(directory_, version.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));

@@ -40,6 +40,9 @@ class CredentialDirectory {
   // has not is gone afterwards. STORAGE_FAILED: then the old version is still in force.
   absl::Status Replace(const std::vector<CredentialFile>& files);
 
+  // Takes the credential away: no version is in force, none is left. Needs no space on the disk. STORAGE_FAILED.
+  absl::Status Withdraw();
+
   const std::string& path() const { return path_; }
 
  private:

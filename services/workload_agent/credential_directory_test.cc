@@ -61,6 +61,19 @@ TEST_F(CredentialDirectoryTest, ReplacesAllAndRemovesTheOldVersion) {
   EXPECT_FALSE(Exists(path_ + "/wit.jwt"));  // no dangling link
 }
 
+TEST_F(CredentialDirectoryTest, WithdrawLeavesNothingToRead) {
+  const auto directory = Open();
+  ASSERT_OK(directory->Withdraw());  // nothing there: nothing to do
+  ASSERT_OK(directory->Replace(Files("1")));
+  ASSERT_OK(directory->Withdraw());
+  for (const char* name : {"key.pem", "chain.pem", "wit.jwt"})
+    EXPECT_NE(::access((path_ + "/" + name).c_str(), F_OK), 0) << name;
+  EXPECT_FALSE(Exists(path_ + "/..data"));
+  EXPECT_FALSE(Exists(path_ + "/..v1"));
+  ASSERT_OK(directory->Replace(Files("2")));
+  EXPECT_EQ(Read("key.pem"), "key 2");
+}
+
 TEST_F(CredentialDirectoryTest, GoesOnAfterARestart) {
   ASSERT_OK(Open()->Replace(Files("1")));
   ASSERT_OK(Open()->Replace(Files("2")));

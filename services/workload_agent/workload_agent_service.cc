@@ -27,14 +27,14 @@ config::v1::Server StatusServerConfig(const std::string& listen) {
 }
 
 absl::StatusOr<std::unique_ptr<server::Server>> ServeStatus(const std::string& listen, const AgentLoop& loop,
-                                                            const Clock& clock) {
+                                                            const Clock& clock, metrics::Metrics* metrics) {
   const auto make_services = [&loop](server::Gate& gate) {
     std::vector<server::NamedService> services;
     services.push_back({std::make_unique<WorkloadAgentService>(loop, gate), v1::WorkloadAgent::service_full_name()});
     return services;
   };
   return server::Server::Start(StatusServerConfig(listen), clock, make_services,
-                               {[&loop] { return loop.Ready(); }, [&loop] { return loop.Started(); }});
+                               {[&loop] { return loop.Ready(); }, [&loop] { return loop.Started(); }}, metrics);
 }
 
 }  // namespace twi::agent

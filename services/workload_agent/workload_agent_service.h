@@ -28,10 +28,11 @@ class WorkloadAgentService final : public v1::WorkloadAgent::Service {
 // What ServeStatus serves with: GetStatus and health for our own user.
 config::v1::Server StatusServerConfig(const std::string& listen);
 
-// `listen`: "unix:/path". `loop` must outlive the server. CONFIG_INVALID. Health: ready while a valid credential is
-// held, started once the first one was acquired (what waits for the agent to be started finds a credential).
+// `listen`: "unix:/path". `loop` and `metrics` (null: not counted) must outlive the server. CONFIG_INVALID. Health:
+// ready while a valid credential is held, started once the first one was acquired (what waits for the agent to be
+// started finds a credential).
 absl::StatusOr<std::unique_ptr<server::Server>> ServeStatus(const std::string& listen, const AgentLoop& loop,
-                                                            const Clock& clock);
+                                                            const Clock& clock, metrics::Metrics* metrics = nullptr);
 
 }  // namespace twi::agent
 

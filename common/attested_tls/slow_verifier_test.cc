@@ -1,0 +1,137 @@
+// A Verifier that is slow, silent, refuses or is gone: the handshake ends in bounded time, nothing waits for it that
+// does not need it, and late answers find nobody and do no harm.
+#include "common/attested_tls/attested_tls_fixture.h"
+
+namespace twi::atls {
+namespace {
+
+using namespace twi::atls::testing;
+
+class SlowVerifierTest : public AttestedTlsTest, public ::testing::WithParamInterface<Profile> {
+ protected:
+  std::vector<Profile> Profiles() const { return {GetParam()}; }
+};
+INSTANTIATE_TEST_SUITE_P(, SlowVerifierTest, ::testing::Values(Profile::kSession, Profile::kHandshake),
+                         [](const auto& info) { return info.param == Profile::kSession ? "Session" : "Handshake"; });
+
+TEST_P(SlowVerifierTest, ASilentVerifierAtNewSessionEndsTheHandshake) {
+  verifier_->Hold();
+  StartServer(Server(Profiles()));
+  StartClient(Client(Profiles()));
+  for (int i = 0; i < 50; ++i) Step();
+  EXPECT_FALSE(client_->open());
+  EXPECT_FALSE(client_->closed());
+  EXPECT_EQ((*client_)->deadline(), clock_.Now() + absl::Seconds(10));
+  clock_.Advance(absl::Seconds(10));
+  DriveToEnd();
+  EXPECT_THAT((*client_)->why(), StatusIs(v1::DENY_REASON_ATTESTED_TLS_TIMEOUT));
+  EXPECT_FALSE(server_->open());
+  verifier_->Release();
+}
+
+TEST_P(SlowVerifierTest, AVerifierThatFallsSilentWithinTheAppraisalEndsTheHandshake) {
+  StartServer(Server(Profiles()));
+  StartClient(Client(Profiles()));
+  verifier_->fail = [this](absl::string_view call) {
+    if (call == "NewSession") verifier_->Hold();
+    return absl::OkStatus();
+  };
+  for (int i = 0; i < 200; ++i) Step();
+  clock_.Advance(absl::Seconds(10));
+  DriveToEnd();
+  EXPECT_THAT((*client_)->why(), StatusIs(v1::DENY_REASON_ATTESTED_TLS_TIMEOUT));
+  EXPECT_TRUE(server_->closed());
+  EXPECT_FALSE((*server_)->why().ok());
+  verifier_->Release();
+}
+
+TEST_P(SlowVerifierTest, ASlowVerifierIsWaitedFor) {
+  verifier_->Hold();
+  StartServer(Server(Profiles()));
+  StartClient(Client(Profiles()));
+  for (int i = 0; i < 50; ++i) Step();
+  clock_.Advance(absl::Seconds(3));
+  for (int i = 0; i < 50; ++i) Step();
+  EXPECT_FALSE(client_->closed());
+  verifier_->Release();
+  ExpectOpen();
+}
+
+TEST_P(SlowVerifierTest, ACrashedVerifierIsNamed) {
+  verifier_->fail = [](absl::string_view call) {
+    return call == "Submit" ? Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, "connection reset") : absl::OkStatus();
+  };
+  StartServer(Server(Profiles()));
+  StartClient(Client(Profiles()));
+  DriveToEnd();
+  EXPECT_THAT((*client_)->why(), StatusIs(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE));
+  EXPECT_TRUE(server_->closed());
+}
+
+TEST_P(SlowVerifierTest, AVerifierThatIsGoneIsNamed) {
+  verifier_->fail = [](absl::string_view) { return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, "refused"); };
+  StartServer(Server(Profiles()));
+  StartClient(Client(Profiles()));
+  ASSERT_TRUE(Drive([this] { return client_->closed(); }));
+  EXPECT_THAT((*client_)->why(), StatusIs(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE));
+}
+
+TEST_P(SlowVerifierTest, ASilentVerifierDelaysNoConnectionThatDoesNotNeedIt) {
+  auto silent = std::make_shared<FakeVerifier>();
+  silent->Hold();
+  std::vector<std::unique_ptr<SocketPair>> pairs;
+  std::vector<std::unique_ptr<End>> waiting;
+  for (int i = 0; i < 50; ++i) {
+    pairs.push_back(std::make_unique<SocketPair>());
+    waiting.push_back(
+        std::make_unique<End>(ClientSettings(Profiles(), TrustingParty(silent)), pairs.back()->fd(1), clock_, waker_));
+    waiting.back()->Advance(clock_.Now());
+  }
+  StartServer(Server(Profiles()));
+  StartClient(Client(Profiles()));
+  ExpectOpen();
+  for (const auto& end : waiting) EXPECT_FALSE(end->open());
+  silent->Release();
+}
+
+TEST_P(SlowVerifierTest, AFullQueueIsNamed) {
+  verifier_->Hold();
+  Settings settings = Client(Profiles());
+  settings.verifier_workers = std::make_shared<Workers>(1, 1);
+  std::vector<std::unique_ptr<SocketPair>> pairs;
+  std::vector<std::unique_ptr<End>> ends;
+  bool overloaded = false;
+  for (int i = 0; i < 4; ++i) {
+    pairs.push_back(std::make_unique<SocketPair>());
+    ends.push_back(std::make_unique<End>(settings, pairs.back()->fd(1), clock_, waker_));
+    ends.back()->Advance(clock_.Now());
+    overloaded |= DenyReasonOf((**ends.back()).why()) == v1::DENY_REASON_OVERLOADED;
+  }
+  EXPECT_TRUE(overloaded);
+  verifier_->Release();
+}
+
+TEST_P(SlowVerifierTest, AConnectionMayGoAwayBeforeItsAnswer) {
+  verifier_->Hold();
+  StartServer(Server(Profiles()));
+  {
+    End client(Client(Profiles()), pair_.fd(1), clock_, waker_);
+    client.Advance(clock_.Now());
+    verifier_->Release();
+  }
+  pair_.Close(1);
+  ASSERT_TRUE(DriveUntil(
+      waker_, {pair_.fd(0)}, [this] { server_->Advance(clock_.Now()); }, [this] { return server_->closed(); }));
+  EXPECT_THAT((*server_)->why(), StatusIs(v1::DENY_REASON_ATTESTED_TLS_HANDSHAKE_FAILED));
+}
+
+TEST_P(SlowVerifierTest, AVerifierWithoutAUsableNonceIsNotBelieved) {
+  verifier_->media_types.clear();
+  StartServer(Server(Profiles()));
+  StartClient(Client(Profiles()));
+  ASSERT_TRUE(Drive([this] { return client_->closed(); }));
+  EXPECT_THAT((*client_)->why(), StatusIs(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE));
+}
+
+}  // namespace
+}  // namespace twi::atls

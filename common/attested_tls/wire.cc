@@ -1,0 +1,260 @@
+#include "common/attested_tls/wire.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/status/deny.h"
+#include "common/status/status_macros.h"
+
+namespace twi::atls {
+namespace {
+
+absl::Status BadExtension(absl::string_view detail) {
+  return Deny(v1::DENY_REASON_ATTESTED_TLS_EXTENSION_INVALID, detail);
+}
+absl::Status BadFrame(absl::string_view detail) { return Deny(v1::DENY_REASON_ATTESTED_TLS_FRAME_INVALID, detail); }
+
+void AppendUint(std::string& out, std::size_t value, int bytes) {
+  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) out.push_back(static_cast<char>((value >> shift) & 0xFF));
+}
+
+void AppendVector(std::string& out, absl::string_view part, int length_bytes) {
+  AppendUint(out, part.size(), length_bytes);
+  out.append(part.data(), part.size());
+}
+
+// Takes parts off the front of `in_`; false leaves the reader in an unusable state.
+class Reader {
+ public:
+  explicit Reader(absl::string_view in) : in_(in) {}
+  bool Uint(int bytes, std::size_t& value) {
+    if (in_.size() < static_cast<std::size_t>(bytes)) return false;
+    value = 0;
+    for (int i = 0; i < bytes; ++i) value = value << 8 | static_cast<unsigned char>(in_[i]);
+    in_.remove_prefix(bytes);
+    return true;
+  }
+  bool Fixed(std::size_t size, absl::string_view& part) {
+    if (in_.size() < size) return false;
+    part = in_.substr(0, size);
+    in_.remove_prefix(size);
+    return true;
+  }
+  bool Vector(int length_bytes, std::size_t min, std::size_t max, absl::string_view& part) {
+    std::size_t size = 0;
+    return Uint(length_bytes, size) && size >= min && size <= max && Fixed(size, part);
+  }
+  bool AtEnd() const { return in_.empty(); }
+
+ private:
+  absl::string_view in_;
+};
+
+// RFC 9110 section 8.3.1 in characters only: visible ASCII and the space that may precede a parameter.
+bool IsMediaType(absl::string_view text) {
+  return !text.empty() && text.size() <= kMaxMediaType && text.find('/') != absl::string_view::npos &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
+}
+
+bool ReadChallengeParts(absl::string_view body, Challenge& challenge) {
+  Reader in(body);
+  absl::string_view nonce, types, party;
+  if (!in.Vector(1, kMinNonce, kMaxNonce, nonce) || !in.Vector(2, 2, kMaxMediaTypes * (1 + kMaxMediaType), types) ||
+      !in.Vector(2, 1, kMaxRelyingParty, party) || !in.AtEnd()) {
+    return false;
+  }
+  challenge.nonce = std::string(nonce);
+  challenge.relying_party = std::string(party);
+  Reader list(types);
+  while (!list.AtEnd()) {
+    absl::string_view type;
+    if (challenge.media_types.size() == kMaxMediaTypes || !list.Vector(1, 1, kMaxMediaType, type) ||
+        !IsMediaType(type)) {
+      return false;
+    }
+    challenge.media_types.emplace_back(type);
+  }
+  return true;
+}
+
+bool KnownProfile(std::size_t value) {
+  return value == static_cast<std::size_t>(Profile::kSession) || value == static_cast<std::size_t>(Profile::kHandshake);
+}
+
+std::size_t MaxBody(FrameType type) {
+  switch (type) {
+    case FrameType::kChallenge:
+      return kMaxExtension;
+    case FrameType::kEvidence:
+      return kMaxEvidence + 1024;
+    case FrameType::kAccepted:
+      return 0;
+    case FrameType::kRefused:
+      return kMaxReason;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::string WriteChallenge(const Challenge& challenge) {
+  std::string out, types;
+  AppendVector(out, challenge.nonce, 1);
+  for (const std::string& type : challenge.media_types) AppendVector(types, type, 1);
+  AppendVector(out, types, 2);
+  AppendVector(out, challenge.relying_party, 2);
+  return out;
+}
+
+absl::StatusOr<Challenge> ReadChallenge(absl::string_view body) {
+  Challenge challenge;
+  if (body.size() > kMaxExtension || !ReadChallengeParts(body, challenge)) return BadExtension("malformed challenge");
+  return challenge;
+}
+
+std::string WriteHelloRequest(const HelloRequest& request) {
+  std::string out, profiles;
+  for (const Profile profile : request.profiles) profiles.push_back(static_cast<char>(profile));
+  AppendVector(out, profiles, 1);
+  AppendVector(out, request.challenge.has_value() ? WriteChallenge(*request.challenge) : "", 2);
+  return out;
+}
+
+absl::StatusOr<HelloRequest> ReadHelloRequest(absl::string_view body) {
+  Reader in(body);
+  absl::string_view profiles, challenge;
+  if (body.size() > kMaxExtension || !in.Vector(1, 1, 2, profiles) || !in.Vector(2, 0, kMaxExtension, challenge) ||
+      !in.AtEnd()) {
+    return BadExtension("malformed attested-key-ext-req");
+  }
+  HelloRequest request;
+  for (const char c : profiles) {
+    const auto profile = static_cast<Profile>(c);
+    if (!KnownProfile(static_cast<unsigned char>(c)) ||
+        std::count(request.profiles.begin(), request.profiles.end(), profile) != 0)
+      return BadExtension("attested-key-ext-req offers a profile twice, or one that is not known");
+    request.profiles.push_back(profile);
+  }
+  if (challenge.empty()) return request;
+  if (std::count(request.profiles.begin(), request.profiles.end(), Profile::kHandshake) == 0)
+    return BadExtension("attested-key-ext-req has a challenge without the profile that uses it");
+  TWI_ASSIGN_OR_RETURN(request.challenge, ReadChallenge(challenge));
+  return request;
+}
+
+std::string WriteHelloProvide(const HelloProvide& provide) {
+  std::string out(1, static_cast<char>(provide.profile));
+  AppendVector(out, provide.media_type, 1);
+  return out;
+}
+
+absl::StatusOr<HelloProvide> ReadHelloProvide(absl::string_view body) {
+  Reader in(body);
+  std::size_t profile = 0;
+  absl::string_view media_type;
+  if (!in.Uint(1, profile) || !KnownProfile(profile) || !in.Vector(1, 0, kMaxMediaType, media_type) || !in.AtEnd() ||
+      (!media_type.empty() && !IsMediaType(media_type))) {
+    return BadExtension("malformed attested-key-ext-provide");
+  }
+  if (profile == static_cast<std::size_t>(Profile::kSession) && !media_type.empty())
+    return BadExtension("attested-key-ext-provide names a KAT in profile session, which has none");
+  return HelloProvide{static_cast<Profile>(profile), std::string(media_type)};
+}
+
+std::string WriteMediaType(absl::string_view media_type) {
+  std::string out;
+  AppendVector(out, media_type, 1);
+  return out;
+}
+
+absl::StatusOr<std::string> ReadMediaType(absl::string_view body) {
+  Reader in(body);
+  absl::string_view type;
+  if (!in.Vector(1, 1, kMaxMediaType, type) || !in.AtEnd() || !IsMediaType(type))
+    return BadExtension("malformed attested-key-ext-provide in the client's Certificate");
+  return std::string(type);
+}
+
+std::string WriteEvidence(const EvidenceFrame& e) {
+  std::string out(1, static_cast<char>(e.role));
+  absl::StrAppend(&out, e.exporter, e.own_key_sha256, e.peer_key_sha256);
+  AppendVector(out, e.nonce, 1);
+  AppendVector(out, e.media_type, 1);
+  AppendVector(out, e.evidence, 3);
+  return out;
+}
+
+absl::StatusOr<EvidenceFrame> ReadEvidence(absl::string_view body) {
+  Reader in(body);
+  std::size_t role = 0;
+  absl::string_view exporter, own, peer, nonce, type, evidence;
+  if (!in.Uint(1, role) || !in.Fixed(kExporterSize, exporter) || !in.Fixed(32, own) || !in.Fixed(32, peer) ||
+      !in.Vector(1, kMinNonce, kMaxNonce, nonce) || !in.Vector(1, 1, kMaxMediaType, type) ||
+      !in.Vector(3, 1, 0xFFFFFF, evidence) || !in.AtEnd() || !IsMediaType(type) ||
+      (role != static_cast<std::size_t>(Role::kClient) && role != static_cast<std::size_t>(Role::kServer))) {
+    return BadFrame("malformed evidence frame");
+  }
+  if (evidence.size() > kMaxEvidence)
+    return Deny(v1::DENY_REASON_ATTESTED_TLS_EVIDENCE_TOO_LARGE, "Evidence over 256 KiB in an evidence frame");
+  return EvidenceFrame{static_cast<Role>(role), std::string(exporter), std::string(own),     std::string(peer),
+                       std::string(nonce),      std::string(type),     std::string(evidence)};
+}
+
+std::string WriteFrame(FrameType type, absl::string_view body) {
+  std::string out(1, static_cast<char>(type));
+  AppendVector(out, body, 3);
+  return out;
+}
+
+std::string WriteRefused(absl::string_view reason) {
+  return WriteFrame(FrameType::kRefused, reason.substr(0, kMaxReason));
+}
+
+absl::Status FrameReader::CheckHeader() const {
+  if (buffer_.empty()) return absl::OkStatus();
+  const auto type = static_cast<unsigned char>(buffer_[0]);
+  if (type < static_cast<unsigned char>(FrameType::kChallenge) ||
+      type > static_cast<unsigned char>(FrameType::kRefused))
+    return BadFrame(absl::StrCat("frame type ", type, " is not of the session exchange"));
+  if (buffer_.size() < kFrameHeader) return absl::OkStatus();
+  std::size_t size = 0;
+  Reader(absl::string_view(buffer_).substr(1)).Uint(3, size);
+  if (size <= MaxBody(static_cast<FrameType>(type))) return absl::OkStatus();
+  const std::string detail =
+      absl::StrCat("a frame of type ", type, " and ", size, " bytes, at most ", MaxBody(static_cast<FrameType>(type)));
+  return static_cast<FrameType>(type) == FrameType::kEvidence
+             ? Deny(v1::DENY_REASON_ATTESTED_TLS_EVIDENCE_TOO_LARGE, detail)
+             : BadFrame(detail);
+}
+
+absl::Status FrameReader::Append(absl::string_view bytes) {
+  buffer_.append(bytes.data(), bytes.size());
+  return CheckHeader();
+}
+
+std::size_t FrameReader::Needs() const {
+  if (buffer_.size() < kFrameHeader) return kFrameHeader - buffer_.size();
+  std::size_t size = 0;
+  Reader(absl::string_view(buffer_).substr(1)).Uint(3, size);
+  const std::size_t whole = kFrameHeader + size;
+  return buffer_.size() >= whole ? 0 : whole - buffer_.size();
+}
+
+absl::StatusOr<std::optional<Frame>> FrameReader::Next() {
+  TWI_RETURN_IF_ERROR(CheckHeader());
+  if (Needs() > 0) return std::optional<Frame>();
+  std::size_t size = 0;
+  Reader(absl::string_view(buffer_).substr(1)).Uint(3, size);
+  Frame frame{static_cast<FrameType>(buffer_[0]), buffer_.substr(kFrameHeader, size)};
+  buffer_.erase(0, kFrameHeader + size);
+  return std::optional<Frame>(std::move(frame));
+}
+
+std::string ReasonText(absl::string_view body) {
+  const bool known = !body.empty() && body.size() <= kMaxReason && std::all_of(body.begin(), body.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  });
+  return known ? std::string(body) : "INTERNAL";
+}
+
+}  // namespace twi::atls

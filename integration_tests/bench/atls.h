@@ -1,0 +1,15 @@
+// atls.*: attested TLS beside plain mutual TLS 1.3 of the same OpenSSL (README.md).
+#ifndef TWI_INTEGRATION_TESTS_BENCH_ATLS_H_
+#define TWI_INTEGRATION_TESTS_BENCH_ATLS_H_
+
+#include "nlohmann/json.hpp"
+
+namespace twi::bench {
+
+// All rows of one run, interleaved, so that a busy moment hits all alike: {"plain.mutual", "handshake.oneway", ...:
+// {handshakes_per_s, p50_us, p99_us, cpu_us, vs_plain}, "throughput": {"plain", "session": MB/s, "vs_plain"}}.
+nlohmann::ordered_json RunAtls(double seconds);
+
+}  // namespace twi::bench
+
+#endif  // TWI_INTEGRATION_TESTS_BENCH_ATLS_H_

@@ -1,0 +1,220 @@
+#include "services/twictl/attested_tls.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/attestation_results/attestation_results.h"
+#include "common/attested_tls/attester.h"
+#include "common/attested_tls/endpoint.h"
+#include "common/config/load_yaml.h"
+#include "common/crypto/random.h"
+#include "common/encoding/encoding.h"
+#include "common/status/deny.h"
+#include "common/status/status_macros.h"
+#include "common/time/clock.h"
+#include "proto/twi/config/v1/attested_tls_tool.pb.h"
+#include "services/twictl/attested_tls_stream.h"
+#include "services/twictl/flags.h"
+#include "services/twictl/run_command.h"
+#include "services/workload_agent/attester.h"
+#include "services/workload_agent/tunnel/address.h"
+#include "services/workload_agent/tunnel/route.h"
+#include "services/workload_agent/tunnel/trust.h"
+
+namespace twi::twictl {
+namespace {
+
+using config::v1::AttestedTlsToolConfig;
+using nlohmann::json;
+
+constexpr absl::Duration kConnectLimit = absl::Seconds(10);  // for each address of the server
+
+const char* ProfileName(atls::Profile profile) { return profile == atls::Profile::kSession ? "session" : "handshake"; }
+
+// All that a connection needs, from --config.
+struct Tool {
+  AttestedTlsToolConfig config;
+  SystemClock clock;
+  crypto::SystemRandom random;
+  std::unique_ptr<agent::Attester> tee;
+  std::unique_ptr<atls::Endpoint> endpoint;
+};
+
+absl::StatusOr<std::unique_ptr<Tool>> MakeTool(const Flags& flags, atls::Role role) {
+  auto tool = std::make_unique<Tool>();
+  AttestedTlsToolConfig& c = tool->config;
+  TWI_RETURN_IF_ERROR(config::LoadYamlFile(flags.Get("--config"), c));
+  const auto expect = [](bool holds, const char* field, const char* expected) {
+    return holds ? absl::OkStatus() : config::ConfigError("", field, expected);
+  };
+  const bool server = role == atls::Role::kServer;
+  TWI_RETURN_IF_ERROR(expect(!server || c.has_attester(), "attester", "one: a server attests"));
+  TWI_RETURN_IF_ERROR(expect(server || c.has_peer(), "peer", "a policy on whom to accept"));
+  TWI_RETURN_IF_ERROR(
+      expect(!c.has_peer() || c.has_relying_party(), "relying_party", "a section: peers are appraised"));
+  atls::Settings settings;
+  settings.role = role;
+  TWI_ASSIGN_OR_RETURN(settings.profiles, agent::ParseProfiles(c.profiles(), "profiles"));
+  settings.attester_workers = std::make_shared<atls::Workers>(1, 16);
+  settings.verifier_workers = std::make_shared<atls::Workers>(1, 16);
+  if (c.has_attester()) {
+    TWI_ASSIGN_OR_RETURN(tool->tee, agent::MakeAttester(c.attester()));
+    TWI_ASSIGN_OR_RETURN(
+        settings.attester,
+        atls::MakeAttester([tee = tool->tee.get()](const v1::Binding& binding) { return tee->Attest(binding); },
+                           tool->random));
+  }
+  if (c.has_peer()) {
+    TWI_RETURN_IF_ERROR(agent::ValidateRelyingParty(c.relying_party(), "relying_party"));
+    TWI_RETURN_IF_ERROR(agent::ValidatePeerPolicy(c.peer(), c.relying_party().has_claims_mapper(), "peer"));
+    TWI_ASSIGN_OR_RETURN(const auto trust, agent::Trust::Make(c.relying_party(), tool->clock, tool->random));
+    TWI_ASSIGN_OR_RETURN(settings.relying_party, trust->RelyingPartyFor(c.peer()));
+  }
+  TWI_ASSIGN_OR_RETURN(tool->endpoint, atls::Endpoint::Make(std::move(settings), tool->clock));
+  return tool;
+}
+
+// Who the peer is proven to be, and every check.
+json PeerJson(const atls::Connection& connection) {
+  json shown = {{"profile", ProfileName(connection.profile())}};
+  const atls::AttestedPeer* peer = connection.peer();
+  shown["attested"] = peer != nullptr;
+  if (peer == nullptr) return shown;
+  shown["key_sha256"] = ToHex(peer->key_sha256);
+  shown["results"] = ResultsForPolicy(peer->results);
+  shown["results_id"] = peer->results.jti;
+  shown["workload_identifier"] = peer->workload_identifier;
+  shown["checks"] = peer->checks;
+  return shown;
+}
+
+std::string PeerText(const atls::Connection& connection) {
+  std::string text = absl::StrCat("attested TLS, profile ", ProfileName(connection.profile()), "\n");
+  const atls::AttestedPeer* peer = connection.peer();
+  if (peer == nullptr) return text + "  the peer was not asked to attest: it may be anybody\n";
+  const json& software = peer->results.software;
+  absl::StrAppend(&text, "  the peer is   ",
+                  software.is_object() ? absl::StrCat(software.value("name", ""), " ", software.value("version", ""),
+                                                      " of ", software.value("vendor", ""))
+                                       : "software that no reference value names",
+                  "\n");
+  if (!peer->workload_identifier.empty()) absl::StrAppend(&text, "  identity      ", peer->workload_identifier, "\n");
+  absl::StrAppend(&text, "  attested by   ", peer->results.attester_claims.value("format", "?"),
+                  peer->results.attester_claims.value("insecure", false) ? " (INSECURE: development)" : "",
+                  ", appraised by ", peer->results.issuer, "\n");
+  absl::StrAppend(&text, "  leaf key      SHA-256 ", ToHex(peer->key_sha256), "\n  checks made\n");
+  for (const std::string& check : peer->checks) absl::StrAppend(&text, "    - ", check, "\n");
+  return text;
+}
+
+absl::Status Carry(AttestedTlsStream& stream, const std::string& text) {
+  std::fputs(text.c_str(), stderr);
+  return stream.Carry(STDIN_FILENO, STDOUT_FILENO);
+}
+
+absl::StatusOr<Shown> ConnectTo(const Flags& flags) {
+  TWI_RETURN_IF_ERROR(agent::ValidateHostPort(flags.Get("--to")));
+  TWI_ASSIGN_OR_RETURN(const std::unique_ptr<Tool> tool, MakeTool(flags, atls::Role::kClient));
+  TWI_ASSIGN_OR_RETURN(const std::shared_ptr<agent::OwnedSocket> socket,
+                       agent::ConnectHostPort(flags.Get("--to"), kConnectLimit));
+  TWI_ASSIGN_OR_RETURN(const std::unique_ptr<AttestedTlsStream> stream,
+                       AttestedTlsStream::Open(*tool->endpoint, socket->Release(), tool->clock));
+  Shown shown{PeerJson(stream->connection()), PeerText(stream->connection())};
+  if (flags.Has("--pipe")) {
+    TWI_RETURN_IF_ERROR(Carry(*stream, shown.text));
+    shown.text.clear();
+  } else {
+    stream->Close();
+  }
+  return shown;
+}
+
+absl::StatusOr<Shown> Serve(const Flags& flags) {
+  int count = 1;
+  if (flags.Has("--count") && (!absl::SimpleAtoi(flags.Get("--count"), &count) || count < 1))
+    return absl::InvalidArgumentError("--count: expected 1 or more");
+  TWI_ASSIGN_OR_RETURN(const agent::Address address, agent::ParseAddress(flags.Get("--listen")));
+  TWI_ASSIGN_OR_RETURN(const std::unique_ptr<Tool> tool, MakeTool(flags, atls::Role::kServer));
+  TWI_ASSIGN_OR_RETURN(const int listener, agent::Listen(address));
+  std::fprintf(stderr, "listening on port %d\n", agent::PortOf(listener));
+  Shown shown{json::array(), ""};
+  for (int i = 0; i < count; ++i) {
+    pollfd wait{listener, POLLIN, 0};
+    poll(&wait, 1, -1);
+    const int socket = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (socket < 0) {
+      --i;
+      continue;
+    }
+    auto stream = AttestedTlsStream::Open(*tool->endpoint, socket, tool->clock);
+    if (!stream.ok()) {
+      const std::string reason = DenyReasonName(DenyReasonOf(stream.status()));
+      shown.json.push_back({{"refused", reason}, {"detail", std::string(stream.status().message())}});
+      absl::StrAppend(&shown.text, "refused: ", reason, ": ", std::string(stream.status().message()), "\n");
+      shown.exit_code = kExitRefused;
+      continue;
+    }
+    shown.json.push_back(PeerJson((*stream)->connection()));
+    const std::string text = PeerText((*stream)->connection());
+    absl::StrAppend(&shown.text, text);
+    if (flags.Has("--pipe")) {
+      const absl::Status carried = Carry(**stream, text);
+      if (!carried.ok()) std::fprintf(stderr, "%s\n", std::string(carried.message()).c_str());
+    } else {
+      (*stream)->Close();
+    }
+  }
+  close(listener);
+  if (flags.Has("--pipe")) shown.text.clear();
+  return shown;
+}
+
+const std::vector<CommandFrame>& Frames() {
+  static const auto* const frames = new std::vector<CommandFrame>{
+      {"attested-tls connect",
+       "Connects, and shows who the server is proven to be and every check that was made.",
+       {{"--config", "FILE", "YAML AttestedTlsToolConfig", false, true},
+        {"--to", "HOST:PORT", "the server", false, true},
+        {"--pipe", "", "then carries standard input and output; what is proven goes to standard error"},
+        OutputFlag(),
+        HelpFlag()},
+       0,
+       ConnectTo},
+      {"attested-tls serve",
+       "Serves, and shows of each client who it is proven to be.",
+       {{"--config", "FILE", "YAML AttestedTlsToolConfig", false, true},
+        {"--listen", "ADDRESS:PORT", "port 0 takes a free one, and says which", false, true},
+        {"--count", "N", "ends after so many clients, one after the other; default 1"},
+        {"--pipe", "", "carries standard input and output for each client"},
+        OutputFlag(),
+        HelpFlag()},
+       0,
+       Serve},
+  };
+  return *frames;
+}
+
+}  // namespace
+
+int RunAttestedTls(const Args& args) {
+  ::setenv("TSS2_LOG", "all+none", 0);  // tpm2-tss would write lines of its own
+  const std::string word = args.words.empty() ? "" : args.words[0];
+  for (const CommandFrame& frame : Frames()) {
+    if (absl::StrCat("attested-tls ", word) == frame.name)
+      return RunFramed(frame, Args{{args.words.begin() + 1, args.words.end()}, args.out, args.err});
+  }
+  std::ostream& stream = word == "--help" ? args.out : args.err;
+  stream << "usage: twictl attested-tls connect|serve [FLAGS]; twictl attested-tls connect --help\n";
+  return word == "--help" ? kExitDone : kExitUsage;
+}
+
+}  // namespace twi::twictl
