@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Builds the images, starts TWI as containers (docker-compose.yml), waits until everything is healthy, shows the credentials that four workloads got by mechanisms A, B, C and D and use for mutual
+# TLS, shows who cannot reach whom, and takes everything down again.
+#   deploy/compose/demo.sh           leaves nothing behind but the images
+#   deploy/compose/demo.sh --keep    leaves everything running and prints how to talk to it
+# TWI_SKIP_BUILD=1: the images are there already.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+keep=no
+case "${1:-}" in
+  "") ;;
+  --keep) keep=yes ;;
+  *) sed -n '2,6p' "$0" >&2; exit 2 ;;
+esac
+source deploy/compose/lib.sh
+docker version > /dev/null 2>&1 || fail "Docker does not run here; deploy/demo.sh shows the same as plain processes"
+services=(verifier claims-mapper credential-authority key-store)
+agents=(agent-a agent-b agent-c agent-d)
+workloads=(workload-a workload-b workload-c workload-d)
+
+started=$SECONDS
+cleanup() {
+  status=$?
+  if [ "$keep" = yes ] && [ "$status" -eq 0 ]; then return; fi
+  if [ "$status" -ne 0 ]; then "${compose[@]}" ps --all 2> /dev/null || "${compose[@]}" ps || true; fi
+  "${compose[@]}" down --volumes --timeout 5 > /dev/null 2>&1 || true
+}
+trap cleanup EXIT
+
+if [ -z "${TWI_SKIP_BUILD:-}" ]; then
+  step "Building the images (the first build takes minutes)"
+  deploy/images/build.sh
+fi
+built=$SECONDS
+
+step "Starting: keys and policies, the software TPM, four services, four agents, four workloads"
+chmod go-w deploy/compose/config deploy/compose/config/*  # a daemon refuses a configuration that others may write to
+"${compose[@]}" down --volumes --timeout 5 > /dev/null 2>&1 || true
+mkdir -p out
+"${compose[@]}" up --detach > /dev/null 2> out/compose-up.log || { tail -n 30 out/compose-up.log >&2; fail "it does not start"; }
+wait_healthy 60 "${services[@]}" "${workloads[@]}"
+
+step "The credentials, as the workloads hold them"
+for workload in "${workloads[@]}"; do
+  agent=agent-${workload#workload-}
+  said "$workload" |
+    sed -E 's/.*"serial":"([^"]*)".*"spiffe_id":"([^"]*)".*/\2  serial \1/; s/^/  '"${workload#workload-} mechanism "'/' | sed "s/^  \(.\) mechanism/  mechanism \U\1\E:/"
+  docker logs "$(container "$agent")" 2>&1 | grep -q '"event":"credential_acquired"' || fail "$agent has no credential"
+done
+
+step "Mutual TLS between the workloads: A and C, B and D, each in both directions"
+for workload in "${workloads[@]}"; do
+  until=$((SECONDS + 20))
+  until said "$workload" | grep -q '"call":"OK"'; do
+    [ "$SECONDS" -lt "$until" ] || { docker logs --tail 3 "$(container "$workload")" >&2; fail "$workload cannot call its peer"; }
+    sleep 0.5
+  done
+  echo "  $workload calls its peer: OK"
+done
+
+step "An agent cannot reach the Claims Mapper, whatever key it has; a Workload Owner can"
+config=${TWI_CONFIG:-$PWD/deploy/compose/config}
+ask() {  # ask NETWORK MAPPER-ADDRESS: the Workload Owner's own key and command, from another network
+  docker run --rm --read-only --cap-drop ALL --security-opt no-new-privileges --user 65532:65532 --network "${TWI_PROJECT}_$1" --add-host "claims-mapper:$2" \
+    --volume "${TWI_PROJECT}_owner:/owner:ro" --volume "$config:/etc/twi:ro" "twi/twictl:${TWI_VERSION:-0.1.0}" policy list --config /etc/twi/twictl.yaml
+}
+address() { docker inspect --format "{{(index .NetworkSettings.Networks \"${TWI_PROJECT}_$2\").IPAddress}}" "$(container "$1")"; }
+ask owner "$(address claims-mapper owner)" | sed 's/^/  from the network owner:  /'
+for network in agents workloads tpm; do
+  for side in services owner; do
+    if ask "$network" "$(address claims-mapper "$side")" > out/ask.log 2>&1; then fail "the Claims Mapper answers on the network $network"; fi
+    grep -q DEPENDENCY_UNAVAILABLE out/ask.log || { cat out/ask.log >&2; fail "refused on the network $network, but not for want of a connection"; }
+  done
+  echo "  from the network $network: $(sed -n 's/.*refused: //p' out/ask.log)"
+done
+
+step "Why does this credential exist?"
+serial=$(said workload-a | sed -E 's/.*"serial":"([^"]*)".*/\1/')
+"${compose[@]}" run --rm --no-deps trust-bundle issuance --config /etc/twi/twictl.yaml --serial "$serial" 2> /dev/null | sed 's/^/  /'
+
+step "Done in $((SECONDS - built)) s (and $((built - started)) s for the images)"
+if [ "$keep" = yes ]; then
+  cat <<TEXT
+Everything is left running. Talk to it:
+  ${compose[*]} ps
+  ${compose[*]} logs -f workload-a
+  ${compose[*]} run --rm --no-deps trust-bundle policy list --config /etc/twi/twictl.yaml
+Stop it:
+  ${compose[*]} down --volumes
+TEXT
+fi

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Backup, loss and restore of every store, and the disasters of deploy/README.md, on a running deployment (`deploy/compose/demo.sh --keep`): each is done with the commands that the page gives, and
+# looked at. Needs root (it empties Docker's volumes). Ends with "all tried".
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+source deploy/compose/lib.sh
+[ "$(id -u)" -eq 0 ] || { echo "skipped: needs root"; exit 0; }
+[ -n "$(container verifier)" ] || fail "nothing is running: deploy/compose/demo.sh --keep"
+work=$(mktemp -d "${TMPDIR:-/tmp}/twi-stores.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+volume() { docker volume inspect --format '{{.Mountpoint}}' "${TWI_PROJECT}_$1"; }
+twictl() { "${compose[@]}" run --rm --no-deps trust-bundle "$@" --config /etc/twi/twictl.yaml 2> "$work/err"; }
+log_has() { docker logs --since "$2" "$(container "$1")" 2>&1 | grep -q "$3"; }
+
+backup() {  # backup SERVICE: a second without it (the fault table says what that costs)
+  docker stop --time 15 "$(container "$1")" > /dev/null
+  docker cp --archive "$(container "$1"):/store" "$work/$1"
+  docker start "$(container "$1")" > /dev/null
+}
+restore() {  # restore SERVICE: what is there is set aside, not overwritten
+  docker stop --time 15 "$(container "$1")" > /dev/null
+  mkdir -p "$work/aside"; find "$(volume "$1-store")" -mindepth 1 -exec mv -t "$work/aside" {} +
+  docker cp --archive "$work/$1/." "$(container "$1"):/store"
+  docker start "$(container "$1")" > /dev/null
+}
+empty() {  # empty SERVICE: its store is lost, and it starts without
+  docker stop --time 15 "$(container "$1")" > /dev/null
+  find "$(volume "$1-store")" -mindepth 1 -delete
+  docker start "$(container "$1")" > /dev/null
+}
+# acquired LETTER: the agent acquires a credential now.
+acquired() {
+  local since until=$((SECONDS + 40))
+  since=$(date -u +%Y-%m-%dT%H:%M:%S.%NZ)
+  while [ "$SECONDS" -lt "$until" ]; do
+    docker kill --signal HUP "$(container "agent-$1")" > /dev/null
+    sleep 2
+    if log_has "agent-$1" "$since" '"event":"credential_acquired"'; then return 0; fi
+  done
+  docker logs --tail 3 "$(container "agent-$1")" >&2
+  return 1
+}
+serial() { said workload-a | sed -E 's/.*"serial":"([^"]*)".*/\1/'; }
+
+step "Verifier: its store is lost; it makes new keys, the others fetch them"
+empty verifier; wait_healthy 60 verifier
+for letter in a b c d; do acquired "$letter" || fail "agent $letter does not recover from a lost Verifier key"; echo "  agent $letter: acquired with results of the new key"; done
+
+step "Credential Authority: backup, loss, restore; the issuance record is there again"
+before=$(serial)
+twictl issuance --serial "$before" > /dev/null || fail "no record before the backup"
+backup credential-authority; wait_healthy 60 credential-authority
+empty credential-authority; wait_healthy 60 credential-authority
+if twictl issuance --serial "$before" > /dev/null; then fail "the record survived the loss: nothing was tested"; fi
+echo "  store lost: $(sed -n 's/.*refused: //p' "$work/err")"
+if acquired a; then fail "an agent took a credential of an authority that it does not know"; fi 2> "$work/refused"
+echo "  with the new issuing key, an agent that has the old anchor: $(grep -oE '"reason":"[A-Z_]*"' "$work/refused" | tail -n 1)"
+restore credential-authority; wait_healthy 60 credential-authority
+twictl issuance --serial "$before" > /dev/null || fail "the record is not there after the restore"
+acquired a || fail "no credential after the restore"
+echo "  restored: the record and the issuing key are there, agent a acquires"
+
+step "Key Store: backup, loss, restore; the provisioned key is released again"
+backup key-store; wait_healthy 60 key-store
+empty key-store; wait_healthy 60 key-store
+if acquired d 2> "$work/refused"; then fail "a key was released that the store cannot have"; fi
+echo "  store lost: $(grep -oE '"reason":"[A-Z_]*"' "$work/refused" | tail -n 1)"
+restore key-store; wait_healthy 60 key-store
+acquired d || fail "the key is not released after the restore"
+echo "  restored: agent d has its key"
+
+step "Claims Mapper: loss; its policies come again from their signed files"
+empty claims-mapper; wait_healthy 60 claims-mapper
+acquired a || fail "no credential after the Claims Mapper's loss"
+echo "  agent a acquires"
+
+step "Lost root key: the daemon does not start, and does not touch its store"
+for service in key-store credential-authority; do
+  root=$(volume "$service")/storage.root
+  cp --preserve=all "$root" "$work/root"
+  docker stop --time 15 "$(container "$service")" > /dev/null
+  sums=$(find "$(volume "$service-store")" -name '*.db' -exec sha256sum {} +)
+  head -c 32 /dev/urandom > "$root"
+  since=$(date -u +%Y-%m-%dT%H:%M:%S.%NZ)
+  docker start "$(container "$service")" > /dev/null; sleep 4
+  log_has "$service" "$since" '"event":"listening"' && fail "$service started with another root key"
+  echo "  $service: $(docker logs --since "$since" "$(container "$service")" 2>&1 | grep -oE '"event":"could_not_start".*' | head -n 1 | cut -c 1-220)"
+  docker stop --time 5 "$(container "$service")" > /dev/null
+  [ "$sums" = "$(find "$(volume "$service-store")" -name '*.db' -exec sha256sum {} +)" ] || fail "$service changed a store that it cannot open"
+  cp --preserve=all "$work/root" "$root"
+  docker start "$(container "$service")" > /dev/null; wait_healthy 60 "$service"
+done
+echo "all tried"

@@ -1,0 +1,30 @@
+"""The SPDX 2.3 document of an image: what is inside, by Debian package and version."""
+import hashlib
+import json
+
+
+def document(image, version, revision, created, packages, files):
+    """packages: as closure.describe gives them, with "linked": "shared" or "static". files: {path: bytes} of the image."""
+    top = {"SPDXID": "SPDXRef-Image", "name": image, "versionInfo": version, "downloadLocation": "NOASSERTION", "filesAnalyzed": False, "sourceInfo": f"commit {revision}",
+           "licenseConcluded": "NOASSERTION", "licenseDeclared": "NOASSERTION", "copyrightText": "NOASSERTION", "primaryPackagePurpose": "CONTAINER"}
+    entries, relations = [top], [{"spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES", "relatedSpdxElement": "SPDXRef-Image"}]
+    for package in sorted(packages, key=lambda p: p["name"]):
+        identifier = "SPDXRef-Package-" + package["name"].replace("+", "-plus")
+        entries.append({
+            "SPDXID": identifier, "name": package["name"], "versionInfo": package["version"], "downloadLocation": "NOASSERTION", "filesAnalyzed": False,
+            "supplier": "Organization: Debian", "licenseConcluded": "NOASSERTION", "licenseDeclared": "NOASSERTION", "copyrightText": "NOASSERTION",
+            "licenseComments": f"/usr/share/doc/{package['name']}/copyright in the image", "sourceInfo": f"built from {package['source']} {package['source_version']}",
+            "externalRefs": [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl",
+                              "referenceLocator": f"pkg:deb/debian/{package['name'].replace('+', '%2B')}@{package['version'].replace('+', '%2B')}?arch={package['architecture']}"}]})
+        relations.append({"spdxElementId": "SPDXRef-Image", "relationshipType": "STATIC_LINK" if package["linked"] == "static" else "CONTAINS", "relatedSpdxElement": identifier})
+    listed = []
+    for number, path in enumerate(sorted(files)):
+        listed.append({"SPDXID": f"SPDXRef-File-{number}", "fileName": "." + path, "licenseConcluded": "NOASSERTION", "copyrightText": "NOASSERTION",
+                       "checksums": [{"algorithm": "SHA1", "checksumValue": hashlib.sha1(files[path]).hexdigest()},
+                                     {"algorithm": "SHA256", "checksumValue": hashlib.sha256(files[path]).hexdigest()}]})
+        relations.append({"spdxElementId": "SPDXRef-Image", "relationshipType": "CONTAINS", "relatedSpdxElement": f"SPDXRef-File-{number}"})
+    content = hashlib.sha256("".join(hashlib.sha256(files[p]).hexdigest() for p in sorted(files)).encode()).hexdigest()
+    return json.dumps({"spdxVersion": "SPDX-2.3", "dataLicense": "CC0-1.0", "SPDXID": "SPDXRef-DOCUMENT", "name": image,
+                       "documentNamespace": f"https://spdx.org/spdxdocs/{image}-{version}-{content}",
+                       "creationInfo": {"created": created, "creators": ["Tool: deploy/images/build.sh"]},
+                       "packages": entries, "files": listed, "relationships": relations}, indent=1, sort_keys=True).encode() + b"\n"

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Makes Debian packages from programs built with `-c opt`: twi-verifier, twi-claims-mapper, twi-credential-authority, twi-key-store, twi-workload-agent (program, hardened unit, sample
+# configuration, man page) and twictl. They install on a bare Debian 12; nothing is started or enabled, because a sample configuration is no configuration.
+#   deploy/package.sh [--out DIR]       default out/packages
+# TWI_OPT_BIN: the folder of programs built with `bazel build -c opt` (default: they are built).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=out/packages
+case "${1:-}" in
+  "") ;;
+  --out) out=${2:?--out needs a folder} ;;
+  *) sed -n '2,6p' "$0" >&2; exit 2 ;;
+esac
+command -v dpkg-shlibdeps > /dev/null || { echo "package: dpkg-dev is not installed (deploy/setup.sh)" >&2; exit 1; }
+version=$(sed -n 's/.*kTwiVersion\[\] = "\(.*\)".*/\1/p' common/server/daemon_flags.h)
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
+umask 022
+if [ -z "${TWI_OPT_BIN:-}" ]; then
+  bazel build -c opt --show_result=0 //services/verifier //services/claims_mapper //services/credential_authority //services/key_store //services/workload_agent //services/twictl
+  TWI_OPT_BIN=$(bazel info -c opt bazel-bin 2> /dev/null)
+fi
+boringssl=${TWI_OPT_BIN%%/execroot/*}/external/boringssl
+work=$(mktemp -d "${TMPDIR:-/tmp}/twi-package.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$out"
+maintainer="TWI Maintainers <maintainers@twi.invalid>"
+date=$(date -u -R -d "@$SOURCE_DATE_EPOCH")
+
+# man NAME SECTION TITLE PROGRAM: a man page out of what --help says.
+man_page() {
+  local help; help=$("$4" --help)
+  printf '.TH %s %s "%s" "TWI %s" "Trustworthy Workload Identity"\n' "$(tr 'a-z' 'A-Z' <<< "$1" | sed 's/-/\\-/g')" "$2" "$(date -u +%Y-%m-%d -d "@$SOURCE_DATE_EPOCH")" "$version"
+  printf '.SH NAME\n%s \\- %s\n.SH DESCRIPTION\n.nf\n' "${1//-/\\-}" "$3"
+  # The usage line names the installed program; roff's own characters are escaped.
+  sed -e 's/\\/\\e/g' -e 's/-/\\-/g' -e "s/^\\([.']\\)/\\\\\\&\\1/" <<< "$help"
+  printf '.fi\n.SH SEE ALSO\n'
+  if [ "$1" = twictl ]; then printf '.BR twi\\-verifier (8),\n.BR twi\\-credential\\-authority (8)\n'; else printf '.BR twictl (1)\n'; fi
+}
+
+# package NAME SECTION-OF-MAN PROGRAM-PATH BINARY SUMMARY LONG-TEXT
+package() {
+  local name=$1 section=$2 installed=$3 binary=$TWI_OPT_BIN/services/$4/$4 summary=$5 text=$6 root=$work/$1 doc depends
+  [ -x "$binary" ] || { echo "package: $binary is missing" >&2; exit 1; }
+  doc=$root/usr/share/doc/$name
+  mkdir -p "$root/DEBIAN" "$root$(dirname "$installed")" "$doc/examples" "$root/usr/share/man/man$section"
+  strip --strip-all --remove-section=.comment --remove-section=.note -o "$root$installed" "$binary"
+  man_page "$name" "$section" "$summary" "$binary" | gzip -9n > "$root/usr/share/man/man$section/$name.$section.gz"
+  if [ "$section" = 8 ]; then
+    mkdir -p "$root/lib/systemd/system"
+    cp deploy/systemd/"$name"*.service "$root/lib/systemd/system/"
+    cp "config/$4.yaml" "$doc/examples/"
+  else
+    cp config/policies/*.yaml "$doc/examples/"
+  fi
+  { printf 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: twi\n\nFiles: *\nCopyright: the TWI authors\nLicense: all-rights-reserved\n'
+    printf ' No licence has been published with this version: all rights are reserved by its authors.\n\nFiles: BoringSSL (compiled in)\nCopyright: the BoringSSL authors\nLicense: BoringSSL\n'
+    sed 's/^[[:space:]]*$/./; s/^/ /' "$boringssl/NOTICE"; } > "$doc/copyright"
+  printf '%s (%s) unstable; urgency=medium\n\n  * Built from commit %s.\n\n -- %s  %s\n' "$name" "$version" "$(git rev-parse HEAD)" "$maintainer" "$date" | gzip -9n > "$doc/changelog.gz"
+  # dpkg-shlibdeps wants a source package's control file.
+  mkdir -p "$work/source/debian"
+  printf 'Source: twi\nMaintainer: %s\n\nPackage: %s\nArchitecture: amd64\n' "$maintainer" "$name" > "$work/source/debian/control"
+  depends=$(cd "$work/source" && dpkg-shlibdeps -O "$root$installed" 2> "$work/shlibdeps.log" | sed -n 's/^shlibs:Depends=//p')
+  [ -n "$depends" ] || { cat "$work/shlibdeps.log" >&2; exit 1; }
+  if [ "$name" = twi-workload-agent ]; then depends="$depends, libtss2-tcti-device0"; fi  # opened by name
+  cat > "$root/DEBIAN/control" <<CONTROL
+Package: $name
+Source: twi
+Version: $version
+Architecture: amd64
+Maintainer: $maintainer
+Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f1)
+Depends: $depends
+Section: admin
+Priority: optional
+Description: $summary
+$(fold -s -w 76 <<< "$text" | sed 's/[[:space:]]*$//; s/^/ /')
+CONTROL
+  (cd "$root" && find . -path ./DEBIAN -prune -o -type f -printf '%P\n' | LC_ALL=C sort | xargs md5sum > DEBIAN/md5sums)
+  dpkg-deb --root-owner-group --build "$root" "$out" > /dev/null
+  printf '%-24s %s\n' "$name" "$(du -h "$out/${name}_${version}_amd64.deb" | cut -f1)"
+}
+
+package twi-verifier 8 /usr/sbin/twi-verifier verifier "appraises Evidence for Trustworthy Workload Identity" \
+  "The Verifier (RFC 9334): is this Evidence of a TEE genuine, and what does it say. It signs Attestation Results and knows no business word."
+package twi-claims-mapper 8 /usr/sbin/twi-claims-mapper claims_mapper "maps Attestation Results to identities and claims" \
+  "The Claims Mapper: which identity and which claims a Workload Owner's signed policy gives to an attested composition. Its answer is a signed, single-use grant."
+package twi-credential-authority 8 /usr/sbin/twi-credential-authority credential_authority "issues Workload Credentials to attested workloads" \
+  "The Credential Authority: is this request entitled to a credential (an X.509 certificate and a Workload Identity Token); if so, sign it, and keep a record of why."
+package twi-key-store 8 /usr/sbin/twi-key-store key_store "releases Credential Keys to attested workloads" \
+  "The Key Store: keeps Credential Keys that Workload Owners had made, and releases each only to a workload whose Attestation Results meet the key's release policy."
+package twi-workload-agent 8 /usr/sbin/twi-workload-agent workload_agent "acquires and renews a workload's credential" \
+  "The Workload Agent runs beside a workload in its TEE: it makes Evidence, acquires the workload's credential by the mechanism that its configuration names, and renews it."
+package twictl 1 /usr/bin/twictl twictl "command line tool of Trustworthy Workload Identity" \
+  "Appraises Evidence offline, signs and loads policies, provisions keys, explains refusals and issued credentials, and makes development PKIs."
