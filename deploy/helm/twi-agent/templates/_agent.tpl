@@ -1,0 +1,126 @@
+{{/*
+The three lines of a team's pod template (deploy/helm/README.md shows them in place):
+  labels:        {{- include "twi.agentLabels" . | nindent 8 }}
+  spec:          {{- include "twi.agentSidecar" . | nindent 6 }}        initContainers and volumes; a pod with its own of these takes the parts below
+  volumeMounts:  {{- include "twi.agentMount" . | nindent 8 }}
+`.` is the team's own scope: the values stand under `twi-agent`.
+*/}}
+{{- define "twi.agentLabels" -}}
+twi/agent: "true"
+# A change of the agent's config rolls the pods.
+twi/agent-config: {{ include "twi.agentConfig" . | sha256sum | trunc 16 | quote }}
+{{- end }}
+
+{{- define "twi.agentSidecar" -}}
+initContainers:
+{{ include "twi.agentContainer" . }}
+volumes:
+{{ include "twi.agentVolumes" . }}
+{{- end }}
+
+{{- define "twi.agentMount" -}}
+- {name: twi-credential, mountPath: {{ (include "twi.agentValues" . | fromYaml).mountPath }}, readOnly: true}
+{{- end }}
+
+{{/* The values, of the team's scope or of this chart's own. */}}
+{{- define "twi.agentValues" -}}
+{{- if hasKey .Values "twi-agent" }}{{ index .Values "twi-agent" | toYaml }}{{ else }}{{ .Values | toYaml }}{{ end }}
+{{- end }}
+
+{{- define "twi.agentConfig" -}}
+{{- $v := include "twi.agentValues" . | fromYaml -}}
+{{- $id := printf "spiffe://%s/twi" $v.trustDomain -}}
+{{- if and (eq $v.mechanism "D") (or (not $v.provisioned.keyId) (not $v.provisioned.configMap)) }}{{ fail "twi-agent: provisioned.keyId and provisioned.configMap are required for mechanism D" }}{{ end -}}
+{{- if not (hasPrefix (printf "spiffe://%s/" $v.trustDomain) $v.workloadIdentifier) }}{{ fail (printf "twi-agent: workloadIdentifier is outside the trust domain %s" $v.trustDomain) }}{{ end -}}
+log: {level: {{ $v.logLevel }}}
+mechanism: {{ $v.mechanism }}
+attester: {{ $v.attester | toYaml | nindent 2 }}
+attested_key: {}
+trust_bundle_file: /etc/twi/trust/{{ $v.trustBundle.servicesKey }}
+credential_trust_bundle_file: /etc/twi/trust/{{ $v.trustBundle.credentialsKey }}
+verifier: {address: {{ $v.services.verifier }}, spiffe_id: {{ $id }}/verifier}
+{{- if has $v.mechanism (list "B" "C") }}
+credential_authority: {address: {{ $v.services.credentialAuthority }}, spiffe_id: {{ $id }}/credential-authority}
+{{- end }}
+{{- if eq $v.mechanism "D" }}
+key_store: {address: {{ $v.services.keyStore }}, spiffe_id: {{ $id }}/key-store}
+provisioned:
+  key_id: {{ $v.provisioned.keyId | quote }}
+  credential_file: /etc/twi/provisioned/chain.pem
+  wit_file: /etc/twi/provisioned/wit.jwt
+  wit_bundle_file: /etc/twi/provisioned/wit-bundle.json
+{{- end }}
+rp_id: {{ $v.rpId | quote }}
+target: {{ $v.target | quote }}
+workload_identifier: {{ $v.workloadIdentifier }}
+output: {directory: {{ $v.mountPath }}/credential}
+listen: unix:{{ $v.mountPath }}/agent.sock
+{{- with $v.renewal }}
+renewal: {{ . | toYaml | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "twi.agentContainer" -}}
+{{- $v := include "twi.agentValues" . | fromYaml -}}
+{{- $name := printf "%stwi/workload-agent" (ternary "" (printf "%s/" $v.image.registry) (empty $v.image.registry)) -}}
+- name: twi-agent
+  image: {{ if $v.image.digest }}{{ $name }}@{{ $v.image.digest }}{{ else }}{{ $name }}:{{ $v.image.tag | default "0.1.0" }}{{ end }}
+  imagePullPolicy: {{ $v.image.pullPolicy }}
+  # A native sidecar: starts before the workload, which waits for startupProbe (a credential is there), runs beside it, and ends after it.
+  restartPolicy: Always
+  args: ["--config", "/etc/twi/agent/workload_agent.yaml"]
+  startupProbe:
+    exec: {command: ["/usr/bin/workload-agent", "--config", "/etc/twi/agent/workload_agent.yaml", "--probe", "started"]}
+    periodSeconds: 1
+    timeoutSeconds: 5
+    failureThreshold: 120
+  livenessProbe:
+    exec: {command: ["/usr/bin/workload-agent", "--config", "/etc/twi/agent/workload_agent.yaml", "--probe", "live"]}
+    periodSeconds: 20
+    timeoutSeconds: 5
+    failureThreshold: 3
+  securityContext:
+    {{- if $v.securityContext }}
+    {{- $v.securityContext | toYaml | nindent 4 }}
+    {{- else }}
+    runAsNonRoot: true
+    runAsUser: {{ $v.runAsUser | int }}
+    runAsGroup: {{ $v.runAsUser | int }}
+    allowPrivilegeEscalation: false
+    readOnlyRootFilesystem: true
+    capabilities: {drop: [ALL]}
+    seccompProfile: {type: RuntimeDefault}
+    {{- end }}
+  resources:
+    {{- $resources := deepCopy $v.resources }}
+    {{- if $v.devices }}{{ $_ := set $resources "limits" (merge (deepCopy $v.devices) ($resources.limits | default dict)) }}{{ end }}
+    {{- $resources | toYaml | nindent 4 }}
+  volumeMounts:
+  - {name: twi-credential, mountPath: {{ $v.mountPath }}}
+  - {name: twi-agent, mountPath: /etc/twi/agent, readOnly: true}
+  - {name: twi-trust, mountPath: /etc/twi/trust, readOnly: true}
+  {{- if eq $v.mechanism "D" }}
+  - {name: twi-provisioned, mountPath: /etc/twi/provisioned, readOnly: true}
+  {{- end }}
+  {{- with $v.extraVolumeMounts }}
+  {{- . | toYaml | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{- define "twi.agentVolumes" -}}
+{{- $v := include "twi.agentValues" . | fromYaml -}}
+# In memory, and gone with the pod: a private key is never in a Secret, and never on a disk.
+- name: twi-credential
+  emptyDir: {medium: Memory, sizeLimit: 4Mi}
+- name: twi-agent
+  configMap: {name: {{ .Release.Name }}-twi-agent, defaultMode: 0444}
+- name: twi-trust
+  configMap: {name: {{ $v.trustBundle.configMap }}, defaultMode: 0444}
+{{- if eq $v.mechanism "D" }}
+- name: twi-provisioned
+  configMap: {name: {{ $v.provisioned.configMap }}, defaultMode: 0444}
+{{- end }}
+{{- with $v.extraVolumes }}
+{{ . | toYaml }}
+{{- end }}
+{{- end }}
