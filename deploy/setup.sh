@@ -2,19 +2,22 @@
 # Installs everything that a bare Debian 12 lacks to build, run and test TWI. Idempotent: when all is there it only looks. Needs root only when something is missing.
 #   deploy/setup.sh          what building, the demo and the tests need
 #   deploy/setup.sh --lint   clang-format, clang-tidy and libFuzzer's runtime besides
+#   deploy/setup.sh --monitoring   promtool besides (Debian's package prometheus; on a host with systemd that also starts a Prometheus)
 set -euo pipefail
 
 build=(bazel-bootstrap bazel-rules-cc bazel-rules-java bazel-rules-proto g++ pkg-config python3 python-is-python3 dpkg-dev xz-utils git ca-certificates
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev libre2-dev libspdlog-dev libfmt-dev libyaml-cpp-dev nlohmann-json3-dev
-  libgtest-dev libgmock-dev libbenchmark-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev libsoci-dev libcbor-dev prometheus-cpp-dev libtss2-dev)
-run=(swtpm swtpm-tools tpm2-tools sqlite3 openssl tzdata procps)
+  libgtest-dev libgmock-dev libbenchmark-dev libssl-dev libboost-dev libcurl4-openssl-dev libsqlite3-dev libsoci-dev libcbor-dev prometheus-cpp-dev libtss2-dev)
+run=(swtpm swtpm-tools tpm2-tools sqlite3 curl openssl tzdata procps python3-grpcio python3-protobuf python3-cryptography)
+monitoring=(prometheus)
 lint=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev)
 
 packages=("${build[@]}" "${run[@]}")
 case "${1:-}" in
   "") ;;
   --lint) packages+=("${lint[@]}") ;;
-  *) echo "usage: deploy/setup.sh [--lint]" >&2; exit 2 ;;
+  --monitoring) packages+=("${monitoring[@]}") ;;
+  *) echo "usage: deploy/setup.sh [--lint | --monitoring]" >&2; exit 2 ;;
 esac
 
 missing=()

@@ -18,7 +18,7 @@ using nlohmann::json;
 using ::testing::ElementsAre;
 
 // Published names (proto/twi/v1 and README say them): a relying party finds the claims by these.
-constexpr char kClaimsOid[] = "2.25.162328000178408956499269435400966874004";
+constexpr char kClaimsOid[] = "1.2.840.113556.1.8000.2554.31263.15442.40324.20075.35853.5975649.16229268";
 constexpr char kClaimsClaim[] = "urn:uuid:7a1f3c52-9d84-4e6b-8c0d-5b2e61f7a394";
 constexpr std::uint16_t kDigitalSignatureOnly = 1;
 

@@ -69,6 +69,10 @@ TEST_F(TraceTest, OneGrepShowsAnAcquisitionAcrossTheDaemons) {
     EXPECT_EQ(DaemonsWith(trace_id, "appraised"), std::set<std::string>{kVerifier}) << "audit lines of decisions too";
     if (mechanism != "D") {
       EXPECT_EQ(all.count("key_store ReleaseKey"), 0u);
+      const std::string serial =
+          deployment_->LogLines("agent-" + agent, "credential_acquired").back().value("serial", "");
+      const Finished record = deployment_->Twictl({"issuance", "--serial", serial});
+      EXPECT_THAT(record.out, ::testing::HasSubstr(trace_id)) << "the issuance record too: " << record.err;
       EXPECT_EQ(DaemonsWith(trace_id, "issued"), std::set<std::string>{kCredentialAuthority}) << agent;
     }
   }

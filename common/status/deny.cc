@@ -22,11 +22,15 @@ absl::StatusCode CodeFor(DenyReason reason) {
     case v1::DENY_REASON_DEPENDENCY_UNAVAILABLE:
       return absl::StatusCode::kUnavailable;
     case v1::DENY_REASON_DEADLINE_EXCEEDED:
+    case v1::DENY_REASON_ATTESTED_TLS_TIMEOUT:
       return absl::StatusCode::kDeadlineExceeded;
     case v1::DENY_REASON_OVERLOADED:
       return absl::StatusCode::kResourceExhausted;
     case v1::DENY_REASON_REQUEST_TOO_LARGE:
     case v1::DENY_REASON_REQUEST_MALFORMED:
+    case v1::DENY_REASON_METHOD_NOT_ALLOWED:
+    case v1::DENY_REASON_MEDIA_TYPE_UNSUPPORTED:
+    case v1::DENY_REASON_MEDIA_TYPE_NOT_ACCEPTABLE:
     case v1::DENY_REASON_EVIDENCE_MALFORMED:
     case v1::DENY_REASON_RESULTS_MALFORMED:
     case v1::DENY_REASON_CSR_MALFORMED:
@@ -41,6 +45,11 @@ absl::StatusCode CodeFor(DenyReason reason) {
     case v1::DENY_REASON_EXPRESSION_INVALID:
     case v1::DENY_REASON_RELEASE_POLICY_INVALID:
     case v1::DENY_REASON_CONFIG_INVALID:
+    case v1::DENY_REASON_ATTESTED_TLS_EXTENSION_INVALID:
+    case v1::DENY_REASON_ATTESTED_TLS_CERTIFICATE_INVALID:
+    case v1::DENY_REASON_ATTESTED_TLS_KAT_MALFORMED:
+    case v1::DENY_REASON_ATTESTED_TLS_EVIDENCE_TOO_LARGE:
+    case v1::DENY_REASON_ATTESTED_TLS_FRAME_INVALID:
       return absl::StatusCode::kInvalidArgument;
     case v1::DENY_REASON_PEER_UNAUTHENTICATED:
     case v1::DENY_REASON_CHALLENGE_MISSING:
@@ -49,10 +58,14 @@ absl::StatusCode CodeFor(DenyReason reason) {
     case v1::DENY_REASON_CHALLENGE_WRONG_CHANNEL:
       return absl::StatusCode::kUnauthenticated;
     case v1::DENY_REASON_CHALLENGE_REPLAYED:
+    case v1::DENY_REASON_SESSION_USED:
     case v1::DENY_REASON_RESULTS_REPLAYED:
     case v1::DENY_REASON_GRANT_REPLAYED:
     case v1::DENY_REASON_RELEASE_POLICY_IMMUTABLE:
       return absl::StatusCode::kAlreadyExists;
+    case v1::DENY_REASON_RESOURCE_UNKNOWN:
+    case v1::DENY_REASON_SESSION_UNKNOWN:
+    case v1::DENY_REASON_SESSION_EXPIRED:
     case v1::DENY_REASON_KEY_UNKNOWN:
     case v1::DENY_REASON_ISSUANCE_UNKNOWN:
       return absl::StatusCode::kNotFound;

@@ -11,6 +11,7 @@
 #include "common/config/load_yaml.h"
 #include "common/log/fields.h"
 #include "common/log/log.h"
+#include "common/metrics/watch_store.h"
 #include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
@@ -103,6 +104,8 @@ class Daemon final : public server::Running {
     TWI_ASSIGN_OR_RETURN(sealer_, storage::Sealer::FromConfig(c.storage()));
     TWI_ASSIGN_OR_RETURN(database_, storage::Database::Open(c.storage().database_file(),
                                                             {storage::kSigningKeysSchema, kPoliciesSchema}));
+    server::SetBuildInfo(metrics_, "claims-mapper");
+    metrics::WatchStore(metrics_, *database_);
     TWI_ASSIGN_OR_RETURN(
         grant_keys_, storage::SigningKeys::Load(*database_, *sealer_, random_, "grant", c.grant_keys(), clock_.Now()));
     store_ = std::make_unique<PolicyStore>(*database_);
@@ -114,15 +117,15 @@ class Daemon final : public server::Running {
     verifier_keys_ = std::make_unique<client::KeySource>(std::move(fetch), KeyRefresh(c), clock_);
     deps_ = std::make_unique<MapperDeps>(
         MapperDeps{clock_, random_, *policies_, *store_, *verifier_keys_, *grant_keys_, [this] { return Settings(); }});
-    TWI_ASSIGN_OR_RETURN(
-        server_, server::Server::Start(c.server(), clock_,
-                                       [this](server::Gate& gate) {
-                                         std::vector<server::NamedService> services;
-                                         services.push_back({std::make_unique<ClaimsMapperService>(gate, *deps_),
-                                                             v1::ClaimsMapper::service_full_name()});
-                                         return services;
-                                       },
-                                       {[this] { return Ready(); }, nullptr}));
+    TWI_ASSIGN_OR_RETURN(server_, server::Server::Start(
+                                      c.server(), clock_,
+                                      [this](server::Gate& gate) {
+                                        std::vector<server::NamedService> services;
+                                        services.push_back({std::make_unique<ClaimsMapperService>(gate, *deps_),
+                                                            v1::ClaimsMapper::service_full_name()});
+                                        return services;
+                                      },
+                                      {[this] { return Ready(); }, nullptr}, &metrics_));
     return absl::OkStatus();
   }
 
@@ -192,6 +195,7 @@ class Daemon final : public server::Running {
   crypto::Random& random_;
   std::mutex settings_mutex_;
   std::shared_ptr<const MapperSettings> settings_;
+  metrics::Metrics metrics_;
   std::unique_ptr<storage::Sealer> sealer_;
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<storage::SigningKeys> grant_keys_;

@@ -7,6 +7,8 @@
 #include "common/client/key_store_client.h"
 #include "common/jose/jwk.h"
 #include "common/log/log.h"
+#include "common/metrics/watch_challenges.h"
+#include "common/metrics/watch_store.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "google/protobuf/util/message_differencer.h"
@@ -48,13 +50,20 @@ class Daemon final : public server::Running {
                          storage::Database::Open(c.storage().database_file(),
                                                  {storage::kSigningKeysSchema, kAuthoritySchema, kIssuanceSchema},
                                                  /*durable=*/!c.storage().insecure_not_durable()));
+    server::SetBuildInfo(metrics_, "credential-authority");
+    metrics::WatchStore(metrics_, *database_);
     TWI_ASSIGN_OR_RETURN(X509Authority x509, LoadX509Authority(c, *database_, *sealer_, random_, clock_.Now()));
     x509_ = std::make_unique<X509Authority>(std::move(x509));
     supplied_ = !c.issuing().supplied_key_file().empty();
+    absl::Time end = absl::InfiniteFuture();
+    for (const crypto::Certificate& certificate : x509_->chain) end = std::min(end, certificate.not_after);
+    metrics_.GaugeOf("twi_issuing_certificate_expiry_timestamp_seconds")
+        .Set(static_cast<double>(absl::ToUnixSeconds(end)));
     // Published for a day after they stop signing: the longest life of a credential.
     TWI_ASSIGN_OR_RETURN(wit_keys_, storage::SigningKeys::Load(*database_, *sealer_, random_, "wit",
                                                                config::v1::SigningKeys(), clock_.Now()));
     challenges_ = std::make_unique<Challenges>(Challenges::Options{ChallengeLifetime(c)}, random_);
+    challenge_samples_ = metrics::WatchChallenges(metrics_, *challenges_);
     TWI_RETURN_IF_ERROR(ConnectPeers(c));
     deps_ = std::make_unique<AuthorityDeps>(
         AuthorityDeps{clock_,
@@ -80,15 +89,15 @@ class Daemon final : public server::Running {
                       claims_mapper_.get(),
                       verifier_.get(),
                       policy_versions_.get()});
-    TWI_ASSIGN_OR_RETURN(
-        server_, server::Server::Start(c.server(), clock_,
-                                       [this](server::Gate& gate) {
-                                         std::vector<server::NamedService> services;
-                                         services.push_back({std::make_unique<CredentialAuthorityService>(gate, *deps_),
-                                                             v1::CredentialAuthority::service_full_name()});
-                                         return services;
-                                       },
-                                       {[this] { return Ready(); }, nullptr}));
+    TWI_ASSIGN_OR_RETURN(server_, server::Server::Start(
+                                      c.server(), clock_,
+                                      [this](server::Gate& gate) {
+                                        std::vector<server::NamedService> services;
+                                        services.push_back({std::make_unique<CredentialAuthorityService>(gate, *deps_),
+                                                            v1::CredentialAuthority::service_full_name()});
+                                        return services;
+                                      },
+                                      {[this] { return Ready(); }, nullptr}, &metrics_));
     return absl::OkStatus();
   }
 
@@ -135,12 +144,14 @@ class Daemon final : public server::Running {
   CredentialAuthorityConfig config_;  // as it was at start, without `log`
   SystemClock clock_;
   crypto::SystemRandom random_;
+  metrics::Metrics metrics_;
   std::unique_ptr<storage::Sealer> sealer_;
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<X509Authority> x509_;
   bool supplied_ = false;  // x509_ is from files, not from the store
   std::unique_ptr<storage::SigningKeys> wit_keys_;
   std::unique_ptr<Challenges> challenges_;
+  std::vector<metrics::Metrics::Token> challenge_samples_;
   std::shared_ptr<client::Identity> identity_;
   std::unique_ptr<client::ClaimsMapperClient> claims_mapper_, grant_source_;
   std::unique_ptr<client::VerifierClient> verifier_, verifier_source_;

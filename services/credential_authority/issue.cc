@@ -12,6 +12,7 @@
 #include "common/log/log.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
+#include "common/trace/trace.h"
 #include "services/credential_authority/issuance_record.h"
 #include "services/credential_authority/sign_credential.h"
 #include "services/credential_authority/validate_credential.h"
@@ -30,10 +31,32 @@ std::string NewSerial(crypto::Random& random, absl::Time now) {
 
 absl::Time FloorSeconds(absl::Time time) { return absl::FromUnixSeconds(absl::ToUnixSeconds(time)); }
 
-v1::GetIssuanceResponse MakeRecord(const IssueInput& input, const CredentialFacts& facts, absl::Time now) {
+struct Forms {
+  bool x509 = false;
+  bool wit = false;
+};
+
+absl::StatusOr<Forms> FormsOf(const IssueInput& input) {
+  if (input.forms.empty()) return Forms{true, MayHaveWit(input.public_key)};
+  Forms forms;
+  for (const int form : input.forms) {
+    bool* wanted = form == v1::CREDENTIAL_FORM_X509  ? &forms.x509
+                   : form == v1::CREDENTIAL_FORM_WIT ? &forms.wit
+                                                     : nullptr;
+    if (wanted == nullptr || *wanted)
+      return Deny(v1::DENY_REASON_REQUEST_MALFORMED, absl::StrCat("forms: ", form, " is unknown or named twice"));
+    *wanted = true;
+  }
+  if (forms.wit && !MayHaveWit(input.public_key))
+    return Deny(v1::DENY_REASON_CSR_KEY_NOT_ALLOWED, "forms: WIT-SVID knows no EdDSA");
+  return forms;
+}
+
+v1::GetIssuanceResponse MakeRecord(const IssueInput& input, const CredentialFacts& facts, const Forms& forms,
+                                   absl::Time now) {
   v1::GetIssuanceResponse r;
   r.set_serial(ToHex(facts.serial));
-  r.set_jti(ToHex(facts.serial));
+  if (forms.wit) r.set_jti(ToHex(facts.serial));
   r.set_workload_identifier(facts.workload_identifier);
   r.set_mechanism(input.mechanism);
   r.set_issued_unix(absl::ToUnixSeconds(now));
@@ -51,30 +74,39 @@ v1::GetIssuanceResponse MakeRecord(const IssueInput& input, const CredentialFact
   r.set_policy_sha256(ToHex(input.grant.policy_sha256));
   r.set_requester(input.requester);
   r.set_target(input.target);
+  if (const trace::Trace* current = trace::Current(); current != nullptr)
+    r.set_trace_id(std::string(current->id_view()));
   return r;
 }
 
-// Signs both forms and reads them back.
-absl::StatusOr<v1::WorkloadCredential> SignBoth(const AuthorityDeps& deps, const CredentialFacts& facts,
-                                                absl::Time now) {
-  v1::WorkloadCredential credential;
-  TWI_ASSIGN_OR_RETURN(const std::string leaf, SignX509(facts, deps.x509));
-  TWI_RETURN_IF_ERROR(ValidateX509(leaf, facts, deps.x509.chain.front()));
-  credential.add_x509_chain(leaf);
+absl::Status AddX509(const AuthorityDeps& deps, const CredentialFacts& facts, v1::WorkloadCredential& credential) {
+  TWI_ASSIGN_OR_RETURN(*credential.add_x509_chain(), SignX509(facts, deps.x509));
+  TWI_RETURN_IF_ERROR(ValidateX509(credential.x509_chain(0), facts, deps.x509.chain.front()));
   for (const std::string& der : deps.x509.intermediates) credential.add_x509_chain(der);
   for (const std::string& der : deps.x509.bundle) credential.add_x509_bundle(der);
-  if (MayHaveWit(facts.public_key)) {
-    const std::shared_ptr<const storage::SigningKeys::Active> active = deps.wit_keys.Current(now);
-    TWI_ASSIGN_OR_RETURN(const std::string wit, SignWit(facts, deps.wit_issuer, active->key, active->kid));
-    TWI_RETURN_IF_ERROR(
-        ValidateWit(wit, facts, deps.wit_issuer, {{jose::Jwk{active->kid, "ES256", "", active->key.public_key()}}}));
-    credential.set_wit(wit);
-    credential.set_wit_bundle(WitKeySet(deps));
-  }
+  return absl::OkStatus();
+}
+
+absl::Status AddWit(const AuthorityDeps& deps, const CredentialFacts& facts, absl::Time now,
+                    v1::WorkloadCredential& credential) {
+  const std::shared_ptr<const storage::SigningKeys::Active> active = deps.wit_keys.Current(now);
+  TWI_ASSIGN_OR_RETURN(*credential.mutable_wit(), SignWit(facts, deps.wit_issuer, active->key, active->kid));
+  TWI_RETURN_IF_ERROR(ValidateWit(credential.wit(), facts, deps.wit_issuer,
+                                  {{jose::Jwk{active->kid, "ES256", "", active->key.public_key()}}}));
+  credential.set_wit_bundle(WitKeySet(deps));
+  credential.set_jti(ToHex(facts.serial));
+  return absl::OkStatus();
+}
+
+// Signs the forms that were asked for and reads them back.
+absl::StatusOr<v1::WorkloadCredential> SignForms(const AuthorityDeps& deps, const CredentialFacts& facts,
+                                                 const Forms& forms, absl::Time now) {
+  v1::WorkloadCredential credential;
+  if (forms.x509) TWI_RETURN_IF_ERROR(AddX509(deps, facts, credential));
+  if (forms.wit) TWI_RETURN_IF_ERROR(AddWit(deps, facts, now, credential));
   credential.set_not_before_unix(absl::ToUnixSeconds(facts.not_before));
   credential.set_not_after_unix(absl::ToUnixSeconds(facts.not_after));
   credential.set_serial(ToHex(facts.serial));
-  credential.set_jti(ToHex(facts.serial));
   return credential;
 }
 
@@ -142,6 +174,7 @@ absl::Status CheckPolicyInForce(const AuthorityDeps& deps, const Grant& grant, a
 }
 
 absl::StatusOr<v1::IssueResponse> Issue(const AuthorityDeps& deps, const IssueInput& input) {
+  TWI_ASSIGN_OR_RETURN(const Forms forms, FormsOf(input));
   const absl::Time now = deps.clock.Now();
   CredentialFacts facts{NewSerial(deps.random, now),
                         input.grant.workload_identifier,
@@ -157,7 +190,7 @@ absl::StatusOr<v1::IssueResponse> Issue(const AuthorityDeps& deps, const IssueIn
     return Deny(v1::DENY_REASON_CREDENTIAL_INVALID, "the issuing certificate or the grant leaves no lifetime");
 
   v1::IssueResponse response;
-  TWI_ASSIGN_OR_RETURN(*response.mutable_credential(), SignBoth(deps, facts, now));
+  TWI_ASSIGN_OR_RETURN(*response.mutable_credential(), SignForms(deps, facts, forms, now));
 
   SingleUse single_use;
   single_use.csr_sha256 = input.csr_sha256;
@@ -168,7 +201,7 @@ absl::StatusOr<v1::IssueResponse> Issue(const AuthorityDeps& deps, const IssueIn
     single_use.results_jti = input.results->jti;
     single_use.results_expire = input.results->expires_at;
   }
-  TWI_RETURN_IF_ERROR(RecordIssuance(deps.database, MakeRecord(input, facts, now), single_use, now));
+  TWI_RETURN_IF_ERROR(RecordIssuance(deps.database, MakeRecord(input, facts, forms, now), single_use, now));
   namespace f = log::fields;
   log::Audit("issued", {{f::kSerial, ToHex(facts.serial)},
                         {f::kMechanism, input.mechanism},

@@ -83,7 +83,8 @@ struct IssueInput {
   const Grant& grant;
   std::string grant_jws;
   const crypto::PublicKey& public_key;
-  const AttestationResults* results;  // null for D
+  const google::protobuf::RepeatedField<int>& forms;  // of the request: unset is both
+  const AttestationResults* results;                  // null for D
   std::string results_sha256;
   std::string target;
   std::string requester;
@@ -91,7 +92,8 @@ struct IssueInput {
   absl::Time csr_expires = absl::InfinitePast();
 };
 
-// Sign, read back, record, and only then return.
+// Sign, read back, record, and only then return. REQUEST_MALFORMED: a form that is unknown or named twice;
+// CSR_KEY_NOT_ALLOWED: a WIT was asked for by name, and the key's type cannot be used in one.
 absl::StatusOr<v1::IssueResponse> Issue(const AuthorityDeps& deps, const IssueInput& input);
 
 // JWKS of the WIT keys, `use` wit-svid; and the whole SPIFFE bundle (x509-svid entries too).

@@ -32,8 +32,8 @@ absl::StatusOr<v1::IssueResponse> IssueForOwner(const AuthorityDeps& deps, const
   TWI_ASSIGN_OR_RETURN(const Grant grant, ValidateGrantFor(deps, request.grant(), nullptr, peer.spiffe_id, deadline));
   TWI_RETURN_IF_ERROR(CheckPolicyInForce(deps, grant, deadline));
   return Issue(deps,
-               {"D", grant, request.grant(), csr.public_key, nullptr, "", counter_signature.target, peer.ToString(),
-                crypto::Sha256(request.csr()), counter_signature.issued_at + expectation.max_age});
+               {"D", grant, request.grant(), csr.public_key, request.forms(), nullptr, "", counter_signature.target,
+                peer.ToString(), crypto::Sha256(request.csr()), counter_signature.issued_at + expectation.max_age});
 }
 
 }  // namespace twi::credential_authority

@@ -14,8 +14,8 @@ absl::StatusOr<v1::IssueResponse> IssueForVerifier(const AuthorityDeps& deps,
                                                                                request.binding(), nullptr, deadline));
   TWI_ASSIGN_OR_RETURN(const Grant grant, ValidateGrantFor(deps, request.grant(), &attested, "", deadline));
   TWI_RETURN_IF_ERROR(CheckPolicyInForce(deps, grant, deadline));
-  return Issue(deps, {"A", grant, request.grant(), attested.csr.public_key, &attested.results, attested.results_sha256,
-                      attested.results.target, peer.ToString()});
+  return Issue(deps, {"A", grant, request.grant(), attested.csr.public_key, request.forms(), &attested.results,
+                      attested.results_sha256, attested.results.target, peer.ToString()});
 }
 
 }  // namespace twi::credential_authority

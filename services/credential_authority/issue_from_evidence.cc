@@ -27,7 +27,7 @@ absl::StatusOr<v1::IssueResponse> IssueFromEvidence(const AuthorityDeps& deps,
       ValidateAttestedRequest(deps, appraised.attestation_results(), request.binding(), &peer.key_sha256, deadline));
   TWI_ASSIGN_OR_RETURN(const MappedGrant mapped, MapResults(deps, appraised.attestation_results(), attested, deadline));
   // C10, C11
-  return Issue(deps, {"C", mapped.grant, mapped.jws, attested.csr.public_key, &attested.results,
+  return Issue(deps, {"C", mapped.grant, mapped.jws, attested.csr.public_key, request.forms(), &attested.results,
                       attested.results_sha256, attested.results.target, peer.ToString()});
 }
 

@@ -22,7 +22,7 @@ absl::StatusOr<v1::IssueResponse> IssueFromResults(const AuthorityDeps& deps,
       ValidateAttestedRequest(deps, request.attestation_results(), request.binding(), &peer.key_sha256, deadline));
   TWI_ASSIGN_OR_RETURN(const MappedGrant mapped, MapResults(deps, request.attestation_results(), attested, deadline));
   // B10, B11
-  return Issue(deps, {"B", mapped.grant, mapped.jws, attested.csr.public_key, &attested.results,
+  return Issue(deps, {"B", mapped.grant, mapped.jws, attested.csr.public_key, request.forms(), &attested.results,
                       attested.results_sha256, attested.results.target, peer.ToString()});
 }
 

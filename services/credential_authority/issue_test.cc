@@ -64,17 +64,20 @@ class IssueTest : public ::testing::Test {
       request.set_attestation_results(results);
       request.set_grant(MakeGrant(results));
       *request.mutable_binding() = w.binding;
+      *request.mutable_forms() = forms_;
       return IssueForVerifier(*a_.deps, request, AuthorityUnderTest::Spiffe(kVerifierId), a_.deadline());
     }
     if (mechanism == 'B') {
       v1::IssueFromResultsRequest request;
       request.set_attestation_results(results);
       *request.mutable_binding() = w.binding;
+      *request.mutable_forms() = forms_;
       return IssueFromResults(*a_.deps, request, w.peer, a_.deadline());
     }
     v1::IssueFromEvidenceRequest request;
     request.mutable_encrypted_evidence()->set_kid("of the Verifier");
     *request.mutable_binding() = w.binding;
+    *request.mutable_forms() = forms_;
     return IssueFromEvidence(*a_.deps, request, w.peer, a_.deadline());
   }
   absl::StatusOr<v1::IssueResponse> IssueChanged(char mechanism,
@@ -102,6 +105,7 @@ class IssueTest : public ::testing::Test {
     request.set_csr(w.csr);
     request.set_counter_signature(a_.Sign(a_.CounterSignatureFor(w.csr)));
     request.set_grant(a_.SignGrant(a_.GrantForOwner()));
+    *request.mutable_forms() = forms_;
     return request;
   }
   absl::StatusOr<v1::IssueResponse> IssueD(const v1::IssueForOwnerRequest& request, const std::string& owner = kOwner) {
@@ -111,6 +115,7 @@ class IssueTest : public ::testing::Test {
   AuthorityUnderTest a_;
   std::optional<crypto::PublicKey> granted_key_;
   std::string results_jws_;
+  google::protobuf::RepeatedField<int> forms_;
   std::function<void(Grant&)> change_grant_;
   std::function<std::string(const Grant&)> sign_grant_;
 };
@@ -163,12 +168,53 @@ TEST_F(IssueTest, EachMechanismIssuesBothFormsAndRecordsWhy) {
   EXPECT_EQ(a_.mapper.kind, v1::INPUT_KIND_ATTESTATION_RESULTS);
 }
 
+TEST_F(IssueTest, OnlyTheFormsThatWereAskedForAreIssued) {
+  for (const char mechanism : {'A', 'B', 'C', 'D'}) {
+    for (const v1::CredentialForm form : {v1::CREDENTIAL_FORM_X509, v1::CREDENTIAL_FORM_WIT}) {
+      const bool x509 = form == v1::CREDENTIAL_FORM_X509;
+      forms_.Clear();
+      forms_.Add(form);
+      const Workload w = a_.NewWorkload();
+      granted_key_ = w.key.public_key();
+      const auto issued =
+          mechanism == 'D' ? IssueD(OwnerRequest(w)) : IssueWith(mechanism, w, a_.SignResults(a_.ResultsFor(w)));
+      ASSERT_OK(issued) << mechanism << " " << form;
+      const v1::WorkloadCredential& c = issued->credential();
+      EXPECT_EQ(c.x509_chain_size(), x509 ? 1 : 0);
+      EXPECT_EQ(c.x509_bundle_size(), x509 ? 1 : 0);
+      EXPECT_EQ(c.wit().empty(), x509);
+      EXPECT_EQ(c.wit_bundle().empty(), x509);
+      EXPECT_EQ(c.jti(), x509 ? "" : c.serial());
+      v1::GetIssuanceRequest by_serial;
+      by_serial.set_serial(c.serial());
+      const auto record = FindIssuance(*a_.database, by_serial);
+      ASSERT_OK(record);
+      EXPECT_EQ(record->jti(), c.jti());
+    }
+  }
+}
+
+TEST_F(IssueTest, RefusesFormsThatAreUnknownOrNamedTwice) {
+  for (const std::vector<int>& forms : std::vector<std::vector<int>>{
+           {v1::CREDENTIAL_FORM_UNSPECIFIED}, {77}, {v1::CREDENTIAL_FORM_X509, v1::CREDENTIAL_FORM_X509}}) {
+    forms_.Clear();
+    for (const int form : forms) forms_.Add(form);
+    ExpectRefused(v1::DENY_REASON_REQUEST_MALFORMED, nullptr);
+    EXPECT_THAT(IssueD(OwnerRequest(a_.NewWorkload())), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
+  }
+}
+
 TEST_F(IssueTest, AnEd25519KeyGetsNoWit) {
   const Workload w = a_.NewWorkload(crypto::KeyType::kEd25519);
   const auto issued = IssueWith('B', w, a_.SignResults(a_.ResultsFor(w)));
   ASSERT_OK(issued);
   EXPECT_EQ(issued->credential().x509_chain_size(), 1);
   EXPECT_TRUE(issued->credential().wit().empty());
+  forms_.Add(v1::CREDENTIAL_FORM_WIT);
+  const Workload again = a_.NewWorkload(crypto::KeyType::kEd25519);
+  granted_key_ = again.key.public_key();
+  EXPECT_THAT(IssueWith('B', again, a_.SignResults(a_.ResultsFor(again))),
+              StatusIs(v1::DENY_REASON_CSR_KEY_NOT_ALLOWED));
 }
 
 TEST_F(IssueTest, SerialsAreUniquePositiveAndInOrderOfTime) {

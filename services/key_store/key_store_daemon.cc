@@ -8,6 +8,7 @@
 #include "common/client/channel.h"
 #include "common/client/verifier_client.h"
 #include "common/config/load_yaml.h"
+#include "common/metrics/watch_store.h"
 #include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
@@ -97,6 +98,8 @@ class Daemon final : public server::Running {
     TWI_ASSIGN_OR_RETURN(database_, storage::Database::Open(
                                         c.storage().database_file(),
                                         {storage::kSigningKeysSchema, kCredentialKeysSchema, kReleaseRecordsSchema}));
+    server::SetBuildInfo(metrics_, "key-store");
+    metrics::WatchStore(metrics_, *database_);
     TWI_ASSIGN_OR_RETURN(signing_keys_, storage::SigningKeys::Load(*database_, *sealer_, random_, "key-store",
                                                                    c.signing_keys(), clock_.Now()));
     keys_ = std::make_unique<SealedStore>(*database_, *sealer_, random_);
@@ -126,7 +129,7 @@ class Daemon final : public server::Running {
               services.push_back({std::make_unique<KeyStoreService>(gate, *deps_), v1::KeyStore::service_full_name()});
               return services;
             },
-            {[this] { return Ready(); }, nullptr}));
+            {[this] { return Ready(); }, nullptr}, &metrics_));
     return absl::OkStatus();
   }
 
@@ -146,6 +149,7 @@ class Daemon final : public server::Running {
   SystemClock clock_;
   crypto::SystemRandom random_;
   ReleasePolicyCache policies_;
+  metrics::Metrics metrics_;
   std::unique_ptr<storage::Sealer> sealer_;
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<storage::SigningKeys> signing_keys_;

@@ -1,0 +1,134 @@
+#include "integration_tests/attested_tls_deployment.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+
+namespace twi::integration {
+namespace {
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+}
+
+std::string Peer(const Deployment& deployment, const std::string& daemon, const std::string& indent) {
+  const config::v1::Peer peer = deployment.Reach(daemon);
+  return absl::StrCat(indent, "address: ", peer.address(), "\n", indent, "spiffe_id: ", peer.spiffe_id(), "\n");
+}
+
+constexpr char kOwners[] = "spiffe://example.org/owner/payroll, spiffe://example.org/owner/ledger";
+
+}  // namespace
+
+AttestedTlsDeployment::AttestedTlsDeployment(Deployment::Tpm tpm) : deployment_(tpm) {
+  deployment_.Edit("config/verifier.yaml", "AppraiseForRelyingParty, peers: [",
+                   absl::StrCat("AppraiseForRelyingParty, peers: [", kOwners, ", "));
+  deployment_.Edit("config/verifier.yaml", "peers: [attested_key, spiffe://example.org/twi/claims-mapper",
+                   absl::StrCat("peers: [attested_key, ", kOwners, ", spiffe://example.org/twi/claims-mapper"));
+  deployment_.Edit("config/verifier.yaml", "relying_parties:\n",
+                   absl::StrCat("relying_parties:\n  - {rp_id: \"", kClientRpId,
+                                "\", spiffe_id: spiffe://example.org/owner/payroll}\n  - {rp_id: \"", kServerRpId,
+                                "\", spiffe_id: spiffe://example.org/owner/ledger}\n"));
+  deployment_.Edit("config/claims_mapper.yaml", "{rpc: MapClaims, peers: [",
+                   absl::StrCat("{rpc: MapClaims, peers: [", kOwners, ", "));
+  deployment_.Edit("config/claims_mapper.yaml", "{rpc: GetGrantKeys, peers: [",
+                   absl::StrCat("{rpc: GetGrantKeys, peers: [", kOwners, ", "));
+  deployment_.Edit("config/claims_mapper.yaml", "relying_parties: [",
+                   absl::StrCat("relying_parties: [\"", kClientRpId, "\", \"", kServerRpId, "\", "));
+  deployment_.Edit("config/claims_mapper.yaml", "credential_authorities: [",
+                   absl::StrCat("credential_authorities: [", kOwners, ", "));
+}
+
+std::string AttestedTlsDeployment::DevSnp(const std::string& image) const {
+  return absl::StrCat("attester:\n  insecure_dev_snp:\n    chain_directory: ", deployment_.File("dev-snp"),
+                      "\n    image_file: ", deployment_.File("images/" + image), "\n");
+}
+
+std::string AttestedTlsDeployment::Tpm() const {
+  return absl::StrCat("attester:\n  tpm2:\n    tcti: \"", deployment_.tcti(),
+                      "\"\n    ak_handle: 0x81010002\n    pcrs: [0, 1, 2, 3, 4, 5, 7]\n");
+}
+
+std::string AttestedTlsDeployment::RelyingParty(const std::string& owner, const std::string& indent,
+                                                bool mapper) const {
+  std::string section = absl::StrCat(
+      "relying_party:\n  tls:\n    certificate_file: ", deployment_.File("owners/" + owner + ".pem"),
+      "\n    key_file: ", deployment_.File("owners/" + owner + ".key.pem"),
+      "\n    trust_bundle_file: ", deployment_.File("tls/ca.pem"), "\n  verifier:\n",
+      Peer(deployment_, kVerifier, "    "), "  rp_id: ", owner == "payroll" ? kClientRpId : kServerRpId, "\n");
+  if (mapper) absl::StrAppend(&section, "  claims_mapper:\n", Peer(deployment_, kClaimsMapper, "    "));
+  section.pop_back();
+  return absl::StrCat(indent, absl::StrReplaceAll(section, {{"\n", "\n" + indent}}), "\n");
+}
+
+std::string AttestedTlsDeployment::WriteTool(const std::string& name, const ToolConfig& config) const {
+  std::string yaml = absl::StrCat("profiles: [", config.profile, "]\n", config.attester);
+  if (!config.owner.empty()) absl::StrAppend(&yaml, RelyingParty(config.owner));
+  if (!config.condition.empty())
+    absl::StrAppend(&yaml, "peer:\n  allow:\n  - name: software\n    expression: ", config.condition, "\n");
+  deployment_.Write(absl::StrCat("config/", name, ".yaml"), yaml);
+  return deployment_.File(absl::StrCat("config/", name, ".yaml"));
+}
+
+Serving::Serving(const Deployment& deployment, const std::string& config, std::vector<std::string> more) {
+  static int count = 0;
+  out_ = deployment.File(absl::StrCat("log/serve-", ++count, ".out"));
+  err_ = deployment.File(absl::StrCat("log/serve-", count, ".err"));
+  std::vector<std::string> argv = {Runfile("services/twictl/twictl"),
+                                   "attested-tls",
+                                   "serve",
+                                   "--config",
+                                   config,
+                                   "--listen",
+                                   "127.0.0.1:0",
+                                   "--output",
+                                   "json"};
+  argv.insert(argv.end(), more.begin(), more.end());
+  process_ = Process::Start(argv, out_, err_);
+  const bool listening = WaitUntil([this] {
+    const std::string said = ReadFile(err_);
+    const std::size_t at = said.find("port ");
+    return at != std::string::npos && said.find('\n', at) != std::string::npos &&
+           absl::SimpleAtoi(said.substr(at + 5, said.find('\n', at) - at - 5), &port_);
+  });
+  if (listening) return;
+  std::fprintf(stderr, "twictl attested-tls serve: %s%s\n", ReadFile(out_).c_str(), ReadFile(err_).c_str());
+  std::abort();
+}
+
+std::string Serving::address() const { return absl::StrCat("127.0.0.1:", port_); }
+
+nlohmann::json Serving::Output() {
+  int exit_code = 0;
+  if (!process_.Ended(absl::Seconds(30), &exit_code)) process_.Kill();
+  return nlohmann::json::parse(ReadFile(out_), nullptr, false);
+}
+
+Finished ConnectWith(const std::string& config, const std::string& address, std::vector<std::string> more) {
+  std::vector<std::string> argv = {Runfile("services/twictl/twictl"),
+                                   "attested-tls",
+                                   "connect",
+                                   "--config",
+                                   config,
+                                   "--to",
+                                   address,
+                                   "--output",
+                                   "json"};
+  argv.insert(argv.end(), more.begin(), more.end());
+  return Run(argv);
+}
+
+std::string RefusedBy(const Finished& finished) {
+  const nlohmann::json said = nlohmann::json::parse(finished.out, nullptr, false);
+  const bool refused = finished.exit_code == 1 && said.is_object() && said.contains("refused");
+  return refused ? said["refused"].value("reason", "") : finished.out + finished.err;
+}
+
+}  // namespace twi::integration

@@ -1,0 +1,80 @@
+#include "integration_tests/containers/held_credential.h"
+
+#include <unistd.h>
+
+#include <climits>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/config/read_file.h"
+#include "common/crypto/keys.h"
+#include "common/crypto/x509.h"
+#include "common/encoding/encoding.h"
+#include "common/secret/secret_bytes.h"
+#include "common/status/status_macros.h"
+
+namespace twi::containers {
+namespace {
+
+struct Files {
+  std::string key, chain, bundle;
+};
+
+absl::StatusOr<Files> ReadVersion(const std::string& version) {
+  Files files;
+  TWI_ASSIGN_OR_RETURN(files.key, config::ReadFile(version + "/key.pem", {16 << 10, config::kPrivateFile}));
+  TWI_ASSIGN_OR_RETURN(files.chain, config::ReadFile(version + "/chain.pem", {64 << 10}));
+  TWI_ASSIGN_OR_RETURN(files.bundle, config::ReadFile(version + "/bundle.pem", {64 << 10}));
+  return files;
+}
+
+absl::Status Judge(Files& files, absl::Time now, HeldCredential& held) {
+  const SecretBytes secret = SecretBytes::CopyOf(files.key);
+  Wipe(files.key);
+  TWI_ASSIGN_OR_RETURN(const crypto::PrivateKey key, crypto::PrivateKey::FromPem(secret));
+  TWI_ASSIGN_OR_RETURN(const std::vector<crypto::Certificate> chain, crypto::ParseCertificates(files.chain));
+  TWI_ASSIGN_OR_RETURN(const std::vector<crypto::Certificate> bundle, crypto::ParseCertificates(files.bundle));
+  if (chain.empty() || chain[0].uri_sans.size() != 1) return absl::InvalidArgumentError("no leaf with one URI SAN");
+  const crypto::Certificate& leaf = chain[0];
+  held.serial = ToHex(leaf.serial);
+  held.spiffe_id = leaf.uri_sans[0];
+  held.not_after = leaf.not_after;
+  if (!(key.public_key() == leaf.public_key)) return absl::InvalidArgumentError("the key is not the certificate's");
+  if (leaf.not_after <= now) {
+    held.state = "expired";
+    return absl::OkStatus();
+  }
+  crypto::PathOptions options;
+  options.now = now;
+  TWI_RETURN_IF_ERROR(crypto::BuildPath(leaf, {chain.begin() + 1, chain.end()}, bundle, options).status());
+  held.state = "valid";
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string VersionInForce(const std::string& directory) {
+  char target[PATH_MAX];
+  const ssize_t size = readlink((directory + "/..data").c_str(), target, sizeof target);
+  return size > 0 && size < PATH_MAX ? absl::StrCat(directory, "/", std::string(target, static_cast<std::size_t>(size)))
+                                     : std::string();
+}
+
+HeldCredential LookAtCredential(const std::string& directory, absl::Time now) {
+  HeldCredential held;
+  for (std::string version = VersionInForce(directory), next; !version.empty(); version = next) {
+    absl::StatusOr<Files> files = ReadVersion(version);
+    next = VersionInForce(directory);
+    if (!files.ok() && next != version) continue;  // replaced while it was read
+    if (!files.ok() && absl::StrContains(files.status().message(), "No such file")) return held;
+    const absl::Status judged = files.ok() ? Judge(*files, now, held) : files.status();
+    if (!judged.ok()) {
+      held.state = "broken";
+      held.detail = std::string(judged.message());
+    }
+    return held;
+  }
+  return held;
+}
+
+}  // namespace twi::containers
