@@ -117,7 +117,7 @@ TEST_P(RefusalTest, RefusesAnotherVerifier) {
   const std::string client = d().WriteTool("client", {"", "payroll", kPayrollWorker, GetParam()});
   d()->Edit("config/client.yaml", "spiffe://example.org/twi/verifier", "spiffe://example.org/twi/other");
   Serving server(*d(), Server(GetParam(), d().DevSnp("payroll-1.2.0")));
-  EXPECT_EQ(RefusedBy(ConnectWith(client, server.address())), "DEPENDENCY_UNAVAILABLE");
+  EXPECT_EQ(RefusedBy(ConnectWith(client, server.address())), "SERVER_IDENTITY_MISMATCH");
 }
 
 TEST_F(AttestedTlsTest, ADowngradeIsRefused) {

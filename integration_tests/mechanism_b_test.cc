@@ -125,7 +125,7 @@ TEST_P(MechanismBTest, TheAgentRefusesACredentialAuthorityThatIsAnother) {
   const Finished refused = deployment_->RunAgent(Agent("B"));
   deployment_->Write(config, before);
   EXPECT_EQ(refused.exit_code, 1);
-  EXPECT_THAT(refused.err, HasSubstr("DEPENDENCY_UNAVAILABLE"));
+  EXPECT_THAT(refused.err, HasSubstr("SERVER_IDENTITY_MISMATCH"));
 }
 
 }  // namespace

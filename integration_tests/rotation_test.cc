@@ -55,7 +55,7 @@ class RotationTest : public ::testing::Test {
 
 class OverlapTest : public RotationTest {
  protected:
-  OverlapTest() : RotationTest("{rotate_after: 2s, overlap: 30s}") {}
+  OverlapTest() : RotationTest("{rotate_after: 2s, overlap: 30s}\nresults_lifetime: 30s") {}
 };
 
 TEST_F(OverlapTest, OldResultsStayGoodAndNewOnesAreTakenAtOnce) {
@@ -83,9 +83,10 @@ TEST_F(OverlapTest, OldResultsStayGoodAndNewOnesAreTakenAtOnce) {
   EXPECT_OK(workload_.IssueFromResults(RequestFromResults(kept))) << "within overlap";
 }
 
+// The shortest that a config may say: a key stays published for as long as what it signed is good.
 class StaleKeyTest : public RotationTest {
  protected:
-  StaleKeyTest() : RotationTest("{rotate_after: 1s, overlap: 1s}") {}
+  StaleKeyTest() : RotationTest("{rotate_after: 1s, overlap: 10s}\nresults_lifetime: 10s") {}
 };
 
 TEST_F(StaleKeyTest, ResultsOfAKeyThatLeftAreRefused) {

@@ -1,8 +1,10 @@
 #!/bin/bash
 # sh_test over the source tree: which room may include what, who may read a clock, and that every step of the
 # mechanisms stands in the code. Rooms are also kept apart by visibility; this is for what visibility cannot say.
+# Then each check is shown a copy of the tree that breaks its rule, and must find it. Called with a folder: checks that.
 set -uo pipefail; export LC_ALL=C
-cd "$(dirname "$(readlink -f "$0")")/.." || exit 1  # the runfile is a symlink into the workspace
+self=$(readlink -f "$0")  # the runfile is a symlink into the workspace
+cd "${1:-$(dirname "$self")/..}" || exit 1
 [ -f WORKSPACE ] && [ -d common ] && [ -d services ] || { echo "not the workspace: $PWD"; exit 1; }
 failures=0
 fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
@@ -67,4 +69,30 @@ here=$(printf '%s/|%s/shared/' "$PWD" "$(dirname "$PWD")" | sed 's/[.+]/\\&/g')
 found=$(grep -rnE "$here"'|\b(TODO|FIXME|XXX)\b' --include=*.h --include=*.cc --include=*.proto common services proto)
 [ -z "$found" ] || fail "paths of one machine, or unfinished work:"$'\n'"$found"
 
+[ "$failures" = 0 ] || { echo "$failures failed"; exit 1; }
+[ $# = 0 ] || exit 0
+
+# --- the checks themselves: a copy that breaks one rule must fail, and for that rule ---
+copy=$(mktemp -d "${TEST_TMPDIR:-/tmp}/layering.XXXXXX"); trap 'rm -rf "$copy"' EXIT
+cp -r WORKSPACE common services integration_tests proto "$copy" || exit 1
+must_fail() {  # what breaks it; file to break; sed program; words that the failure must say
+  local kept="$copy/kept" said
+  cp "$copy/$2" "$kept"
+  sed -i "$3" "$copy/$2"
+  if cmp -s "$kept" "$copy/$2"; then fail "$1: the sed program changes nothing in $2"; fi
+  if said=$("$self" "$copy"); then fail "not found by its check: $1"
+  elif ! grep -qE "$4" <<<"$said"; then fail "$1: found, but the failure says: $said"; fi
+  mv "$kept" "$copy/$2"
+}
+"$self" "$copy" >"$copy/said" || { echo "the unbroken copy fails:"; cat "$copy/said"; exit 1; }
+must_fail 'yaml-cpp outside its room' services/verifier/verify_request.cc '1i #include "yaml-cpp/yaml.h"' 'only common/config/ may include yaml-cpp'
+must_fail 'gRPC in a domain file' services/claims_mapper/map_claims.cc '1i #include "grpcpp/grpcpp.h"' 'map_claims.cc is a domain file, and includes'
+must_fail 'the log behind a header of a domain file' services/claims_mapper/map_claims.h '1i #include "common/log/log.h"' 'map_claims.cc is a domain file, and includes'
+must_fail 'a clock in a domain file' services/key_store/release_policy.cc '$a absl::Time t = absl::Now();' 'release_policy.cc is a domain file, and reads a clock'
+must_fail 'the time read where it is passed in' services/key_store/release_key.cc '$a absl::Time t = absl::Now();' 'time is passed in, never read'
+must_fail 'unfinished work' common/binding/binding.cc '$a // TO'DO 'unfinished work'
+must_fail 'a path of one machine' common/binding/binding.cc "\$a // $copy/common" 'paths of one machine'
+for file in $(grep -rlwE 'D7' "$copy/services"); do sed -i -E 's/\bD7\b/Dseven/g' "$file"; done
+if said=$("$self" "$copy"); then fail "not found by its check: a step that stands nowhere"
+elif ! grep -q 'step D7 stands nowhere' <<<"$said"; then fail "a step that stands nowhere: found, but the failure says: $said"; fi
 [ "$failures" = 0 ] || { echo "$failures failed"; exit 1; }

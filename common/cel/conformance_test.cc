@@ -1,6 +1,5 @@
 // The CEL conformance suite (google/cel-spec tests/simple), every file of it. The files are not part of the project:
 // TWI_VECTORS names the folder that holds cel/, or it is ../shared/vectors beside the workspace.
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -9,6 +8,7 @@
 #include <sstream>
 
 #include "common/cel/conformance_case.h"
+#include "common/crypto/test_vectors.h"
 #include "gtest/gtest.h"
 
 namespace twi::cel {
@@ -34,15 +34,6 @@ const std::map<std::string, Known>& KnownFiles() {
       {"string", {34, 34}},  {"string_ext", {66, 144}},   {"timestamps", {52, 52}},  {"type_deduction", {10, 32}},
   };
   return *known;
-}
-
-fs::path VectorsFolder() {
-  const char* const from_env = std::getenv("TWI_VECTORS");
-  if (from_env != nullptr && *from_env != 0) return fs::path(from_env) / "cel";
-  std::error_code error;
-  const fs::path real = fs::canonical("common/cel/README.md", error);  // out of bazel's tree of symbolic links
-  if (error) return {};
-  return real.parent_path().parent_path().parent_path() / ".." / "shared" / "vectors" / "cel";
 }
 
 std::string ReadFile(const fs::path& path) {
@@ -88,8 +79,9 @@ void Print(const std::string& label, const Tally& t) {
 }
 
 TEST(ConformanceTest, EveryCaseInScopePasses) {
-  const fs::path folder = VectorsFolder();
-  if (!fs::is_directory(folder)) GTEST_SKIP() << "no CEL conformance files: set TWI_VECTORS";
+  if (!testing::HaveVectors()) GTEST_SKIP() << testing::kNoVectors;
+  const fs::path folder = testing::VectorsDir() / "cel";
+  if (!fs::is_directory(folder)) GTEST_SKIP() << "the test vectors hold no CEL conformance files";
   std::cout << "file/section" << std::string(40, ' ') << "passed\tfailed\tout\twhy out of scope\n";
   Tally all;
   int files = 0;

@@ -3,43 +3,16 @@
 #include <algorithm>
 #include <chrono>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "common/server/spiffe_id.h"
+#include "absl/types/optional.h"
+#include "common/client/check_peer.h"
 #include "common/status/deny.h"
 #include "proto/google/rpc/status_details.pb.h"
 
 namespace twi::client {
 namespace {
 
-constexpr absl::Duration kDefaultTimeout = absl::Seconds(5);
 constexpr std::size_t kMaxWords = 300;  // of what a peer says, in our log
-
-absl::Duration TimeoutOf(const config::v1::Peer& peer) {
-  return peer.has_timeout() ? absl::Seconds(peer.timeout().seconds()) + absl::Nanoseconds(peer.timeout().nanos())
-                            : kDefaultTimeout;
-}
-
-absl::Status Invalid(absl::string_view field, absl::string_view what) {
-  return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("peer.", field, ": ", what));
-}
-
-absl::Status CheckPeer(const config::v1::Peer& peer) {
-  const std::string& address = peer.address();
-  const std::size_t colon = address.rfind(':');
-  int port = 0;
-  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 1 ||
-      port > 65535 || address.find('/') != std::string::npos) {
-    return Invalid("address", absl::StrCat("expected HOST:PORT, got \"", address, "\""));
-  }
-  const std::string problem = server::SpiffeIdProblem(peer.spiffe_id());
-  if (!problem.empty())
-    return Invalid("spiffe_id", absl::StrCat("expected a SPIFFE ID, got \"", peer.spiffe_id(), "\": ", problem));
-  const absl::Duration timeout = TimeoutOf(peer);
-  if (timeout <= absl::ZeroDuration() || timeout > absl::Minutes(10))
-    return Invalid("timeout", "expected more than 0s, at most 10m");
-  return absl::OkStatus();
-}
 
 // The ErrorInfo of a TWI service, empty when there is none.
 std::string TwiReasonOf(const grpc::Status& status) {
@@ -52,10 +25,24 @@ std::string TwiReasonOf(const grpc::Status& status) {
   return "";
 }
 
+// A server's certificate that we refused (identity.cc). gRPC reports it as UNAVAILABLE, our words within its own. A
+// server that says these words itself has been authenticated, and could as well send the reason.
+absl::optional<absl::Status> RefusedServer(const grpc::Status& status, absl::string_view what) {
+  if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return absl::nullopt;
+  const std::string& words = status.error_message();
+  for (const DenyReason reason : {v1::DENY_REASON_SERVER_IDENTITY_MISMATCH, v1::DENY_REASON_SERVER_UNAUTHENTICATED}) {
+    const std::string name = absl::StrCat(DenyReasonName(reason), ": ");
+    const std::size_t at = words.find(name);
+    if (at != std::string::npos)
+      return Deny(reason, absl::StrCat(what, ": ", words.substr(at + name.size(), kMaxWords)));
+  }
+  return absl::nullopt;
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const config::v1::Peer& peer, const Identity& identity) {
-  if (absl::Status checked = CheckPeer(peer); !checked.ok()) return checked;
+  if (absl::Status checked = CheckPeer(peer, "peer"); !checked.ok()) return checked;
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);                  // the environment does not decide whom we talk to
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);  // nor does DNS set our retry policy
@@ -86,6 +73,7 @@ absl::Status FromGrpc(const grpc::Status& status, absl::string_view what) {
   }
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED)
     return Deny(v1::DENY_REASON_DEADLINE_EXCEEDED, absl::StrCat(what, ": ", words));
+  if (const absl::optional<absl::Status> refused = RefusedServer(status, what); refused.has_value()) return *refused;
   return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE,
               absl::StrCat(what, ": gRPC status ", status.error_code(), ": ", words));
 }

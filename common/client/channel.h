@@ -33,9 +33,10 @@ class Identity {
 // One open channel, kept; reconnects by itself. `peer` is validated (CONFIG_INVALID).
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const config::v1::Peer& peer, const Identity& identity);
 
-// Turns what a call returned into our Status: the ErrorInfo's reason when domain is "twi"; UNAVAILABLE and
-// DEADLINE_EXCEEDED become DEPENDENCY_UNAVAILABLE / DEADLINE_EXCEEDED; anything else DEPENDENCY_UNAVAILABLE with the
-// peer's words. `what` names the call in the detail.
+// Turns what a call returned into our Status: the ErrorInfo's reason when domain is "twi"; SERVER_UNAUTHENTICATED and
+// SERVER_IDENTITY_MISMATCH (with the expected and the seen SPIFFE ID) when we refused the server's certificate; other
+// UNAVAILABLE and DEADLINE_EXCEEDED become DEPENDENCY_UNAVAILABLE / DEADLINE_EXCEEDED; anything else
+// DEPENDENCY_UNAVAILABLE with the peer's words. `what` names the call in the detail.
 absl::Status FromGrpc(const grpc::Status& status, absl::string_view what);
 
 // Deadline for a call to a peer: now + peer.timeout, but not after `caller_deadline`.

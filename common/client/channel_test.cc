@@ -14,6 +14,7 @@ namespace {
 using server::EchoServer;
 using server::kClientId;
 using server::kServerId;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::StatusIs;
 using testing::TestPki;
@@ -108,49 +109,63 @@ class PlainTlsServer {
 
 class WrongServerTest : public ChannelTest {
  protected:
-  grpc::Status Call(const TestPki::Pair& pair) {
+  absl::Status Call(const TestPki::Pair& pair) {
     PlainTlsServer server(pair);
     peer_.set_address(absl::StrCat("127.0.0.1:", server.port()));
     const auto identity = Service();
-    return server::Say(*testing::Echo::NewStub(*MakeChannel(peer_, *identity))).status;
+    return FromGrpc(server::Say(*testing::Echo::NewStub(*MakeChannel(peer_, *identity))).status, "Say");
+  }
+  // Not "unavailable": trying again does not help, and the operator is to see what was expected.
+  void Refuses(const TestPki::Pair& pair, const std::string& says) {
+    EXPECT_THAT(Call(pair),
+                StatusIs(v1::DENY_REASON_SERVER_UNAUTHENTICATED,
+                         AllOf(HasSubstr(absl::StrCat("Say: expected ", kServerId, ": ")), HasSubstr(says))));
   }
 };
 
-TEST_F(WrongServerTest, AcceptsTheRightOne) { EXPECT_TRUE(Call(pki_.Make(kServerId, {})).ok()); }
+TEST_F(WrongServerTest, AcceptsTheRightOne) { EXPECT_OK(Call(pki_.Make(kServerId, {}))); }
+TEST_F(WrongServerTest, RefusesAnotherService) {
+  EXPECT_THAT(
+      Call(pki_.Make("spiffe://test.example/twi/other", {})),
+      StatusIs(v1::DENY_REASON_SERVER_IDENTITY_MISMATCH,
+               HasSubstr(absl::StrCat("expected ", kServerId, ", the server is spiffe://test.example/twi/other"))));
+}
 TEST_F(WrongServerTest, RefusesExpired) {
   TestPki::Options options;
   options.ends = -absl::Minutes(1);
-  EXPECT_EQ(Call(pki_.Make(kServerId, options)).error_code(), grpc::StatusCode::UNAVAILABLE);
+  Refuses(pki_.Make(kServerId, options), "");
 }
 TEST_F(WrongServerTest, RefusesSelfSigned) {
   TestPki::Options options;
   options.self_signed = true;
-  EXPECT_FALSE(Call(pki_.Make(kServerId, options)).ok());
+  Refuses(pki_.Make(kServerId, options), kServerId);
   options.uri_sans = std::vector<std::string>();
-  EXPECT_FALSE(Call(pki_.Make(kServerId, options)).ok()) << "attested_key is for clients only";
+  Refuses(pki_.Make(kServerId, options), "URI SAN");  // attested_key is for clients only
 }
-TEST_F(WrongServerTest, RefusesForeignCa) { EXPECT_FALSE(Call(TestPki(absl::Now()).Make(kServerId, {})).ok()); }
+TEST_F(WrongServerTest, RefusesForeignCa) { Refuses(TestPki(absl::Now()).Make(kServerId, {}), kServerId); }
 TEST_F(WrongServerTest, RefusesClientOnlyCertificate) {
   TestPki::Options options;
   options.extended_key_usage = {crypto::kEkuClientAuth};
-  EXPECT_FALSE(Call(pki_.Make(kServerId, options)).ok());
+  Refuses(pki_.Make(kServerId, options), "");
 }
 TEST_F(WrongServerTest, RefusesTwoIdentities) {
   TestPki::Options options;
   options.uri_sans = {{kServerId, "spiffe://test.example/twi/other"}};
-  EXPECT_FALSE(Call(pki_.Make("", options)).ok());
+  Refuses(pki_.Make("", options), "exactly one URI SAN, got 2");
 }
 TEST_F(WrongServerTest, RefusesHostNameInsteadOfIdentity) {
   TestPki::Options options;
   options.uri_sans = std::vector<std::string>();
   options.dns_sans = {"127.0.0.1", "localhost"};
-  EXPECT_FALSE(Call(pki_.Make("", options)).ok());
+  Refuses(pki_.Make("", options), "exactly one URI SAN, got 0");
 }
 
 TEST(FromGrpcTest, TakesNoReasonFromElsewhere) {
   EXPECT_OK(FromGrpc(grpc::Status::OK, "x"));
   // A reason's name in the message alone is words, not a reason.
   EXPECT_THAT(FromGrpc(grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "GRANT_EXPIRED"), "x"),
+              StatusIs(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE));
+  EXPECT_THAT(FromGrpc(grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "SERVER_UNAUTHENTICATED: x"), "x"),
               StatusIs(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE));
   EXPECT_THAT(FromGrpc(grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "late"), "x"),
               StatusIs(v1::DENY_REASON_DEADLINE_EXCEEDED));

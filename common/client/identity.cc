@@ -49,7 +49,9 @@ class ServerVerifier final : public ge::ExternalCertificateVerifier {
     log::Warn("server_refused", {{log::fields::kPeer, spiffe_id_},
                                  {log::fields::kReason, DenyReasonName(DenyReasonOf(verified))},
                                  {log::fields::kDetail, std::string(verified.message())}});
-    *sync_status = grpc::Status(grpc::StatusCode::UNAUTHENTICATED, std::string(verified.message()));
+    // gRPC passes on nothing but words: the reason's name in front of them is what FromGrpc (channel.cc) finds again.
+    *sync_status = grpc::Status(grpc::StatusCode::UNAUTHENTICATED, absl::StrCat(DenyReasonName(DenyReasonOf(verified)),
+                                                                                ": ", std::string(verified.message())));
     return true;
   }
   void Cancel(ge::TlsCustomVerificationCheckRequest*) override {}
@@ -57,12 +59,15 @@ class ServerVerifier final : public ge::ExternalCertificateVerifier {
  private:
   absl::Status VerifyServer(absl::string_view leaf, absl::string_view chain) const {
     TWI_ASSIGN_OR_RETURN(const Anchors anchors, anchors_());
-    TWI_ASSIGN_OR_RETURN(const server::VerifiedPeer peer,
-                         server::VerifyPeer(leaf, chain, anchors,
-                                            {server::PeerRole::kServer, /*allow_attested_key=*/false, absl::Now()}));
-    if (peer.identity.kind != server::PeerIdentity::Kind::kSpiffeId || peer.identity.spiffe_id != spiffe_id_) {
-      return Deny(v1::DENY_REASON_PEER_UNAUTHENTICATED,
-                  absl::StrCat("expected ", spiffe_id_, ", the server is ", peer.identity.ToString()));
+    const absl::StatusOr<server::VerifiedPeer> peer = server::VerifyPeer(
+        leaf, chain, anchors, {server::PeerRole::kServer, /*allow_attested_key=*/false, absl::Now()});
+    if (!peer.ok()) {
+      return Deny(v1::DENY_REASON_SERVER_UNAUTHENTICATED,
+                  absl::StrCat("expected ", spiffe_id_, ": ", peer.status().message()));
+    }
+    if (peer->identity.kind != server::PeerIdentity::Kind::kSpiffeId || peer->identity.spiffe_id != spiffe_id_) {
+      return Deny(v1::DENY_REASON_SERVER_IDENTITY_MISMATCH,
+                  absl::StrCat("expected ", spiffe_id_, ", the server is ", peer->identity.ToString()));
     }
     return absl::OkStatus();
   }

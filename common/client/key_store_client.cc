@@ -1,11 +1,17 @@
 #include "common/client/key_store_client.h"
 
+#include <utility>
+
+#include "absl/strings/str_cat.h"
 #include "common/client/unary_call.h"
+#include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "proto/twi/v1/key_store.grpc.pb.h"
 
 namespace twi::client {
 namespace {
+
+constexpr int kMaxListedKeys = 100000;  // what a peer can make us hold: some hundred MB at the very worst
 
 class GrpcKeyStoreClient final : public KeyStoreClient {
  public:
@@ -25,8 +31,20 @@ class GrpcKeyStoreClient final : public KeyStoreClient {
   }
 
   absl::StatusOr<v1::ListKeysResponse> ListKeys(absl::Time deadline) override {
-    return RepeatableCall<v1::ListKeysResponse>("ListKeys", *stub_, &Stub::ListKeys, v1::ListKeysRequest(), peer_,
-                                                deadline, clock_);
+    v1::ListKeysResponse all;
+    v1::ListKeysRequest request;
+    do {
+      TWI_ASSIGN_OR_RETURN(
+          v1::ListKeysResponse page,
+          RepeatableCall<v1::ListKeysResponse>("ListKeys", *stub_, &Stub::ListKeys, request, peer_, deadline, clock_));
+      if (!page.next().empty() && page.next() <= request.after())
+        return Deny(v1::DENY_REASON_INTERNAL, "the Key Store's pages do not go forward");
+      if (all.keys_size() + page.keys_size() > kMaxListedKeys)
+        return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, absl::StrCat("more than ", kMaxListedKeys, " keys"));
+      for (v1::KeyInfo& key : *page.mutable_keys()) *all.add_keys() = std::move(key);
+      request.set_after(page.next());
+    } while (!request.after().empty());
+    return all;
   }
 
   absl::StatusOr<v1::GetKeyStoreKeysResponse> GetKeyStoreKeys(absl::Time deadline) override {

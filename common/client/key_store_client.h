@@ -27,6 +27,7 @@ class KeyStoreClient {
   // D5..D7.
   virtual absl::StatusOr<v1::ReleaseKeyResponse> ReleaseKey(const v1::ReleaseKeyRequest& request,
                                                             absl::Time deadline) = 0;
+  // All pages; `next` is empty.
   virtual absl::StatusOr<v1::ListKeysResponse> ListKeys(absl::Time deadline) = 0;
   virtual absl::StatusOr<v1::GetKeyStoreKeysResponse> GetKeyStoreKeys(absl::Time deadline) = 0;
 };

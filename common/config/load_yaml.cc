@@ -27,6 +27,23 @@ struct Positions {
   std::map<std::string, Position> fields;
 };
 thread_local Positions g_positions;
+// The same of the document of LoadConfigFile.
+thread_local Positions g_config;
+
+const Positions& PositionsOf(absl::string_view name) {
+  return !g_config.name.empty() && (name.empty() || name == g_config.name) ? g_config : g_positions;
+}
+
+// The field itself, or the nearest one around it that was written; the document's start when none was.
+Position Find(const Positions& positions, absl::string_view field_path) {
+  for (std::string path(field_path); !path.empty();) {
+    const auto found = positions.fields.find(path);
+    if (found != positions.fields.end()) return found->second;
+    const std::size_t cut = path.find_last_of(".[");
+    path.resize(cut == std::string::npos ? 0 : cut);
+  }
+  return Position{};
+}
 
 class Filler {
  public:
@@ -132,19 +149,33 @@ absl::Status LoadYamlFile(const std::string& path, google::protobuf::Message& me
   return ParseYaml(text, path, message);
 }
 
+absl::Status LoadConfigFile(const std::string& path, google::protobuf::Message& message) {
+  g_config = Positions();
+  TWI_RETURN_IF_ERROR(LoadYamlFile(path, message));
+  g_config = g_positions;
+  return absl::OkStatus();
+}
+
 absl::Status ConfigError(absl::string_view name, absl::string_view field_path, absl::string_view expected) {
   const std::string what = absl::StrCat(field_path, ": expected ", expected);
-  if (!name.empty() && g_positions.name != name)
+  const Positions& positions = PositionsOf(name);
+  if (!name.empty() && positions.name != name)
     return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(name, ": ", what));
-  if (g_positions.name.empty()) return Deny(v1::DENY_REASON_CONFIG_INVALID, what);
-  // The field itself, or the nearest one around it that was written; the document's start when none was.
-  for (std::string path(field_path); !path.empty();) {
-    const auto found = g_positions.fields.find(path);
-    if (found != g_positions.fields.end()) return ErrorAt(g_positions.name, found->second, what);
-    const std::size_t cut = path.find_last_of(".[");
-    path.resize(cut == std::string::npos ? 0 : cut);
-  }
-  return ErrorAt(g_positions.name, Position{}, what);
+  if (positions.name.empty()) return Deny(v1::DENY_REASON_CONFIG_INVALID, what);
+  return ErrorAt(positions.name, Find(positions, field_path), what);
+}
+
+absl::Status AtField(absl::string_view field_path, const absl::Status& status) {
+  if (status.ok()) return status;
+  const Positions& positions = PositionsOf("");
+  const Position at = Find(positions, field_path);
+  const absl::Status placed = WithContext(status, field_path);
+  return positions.name.empty() ? placed
+                                : WithContext(placed, absl::StrCat(positions.name, ":", at.line, ":", at.column));
+}
+
+absl::Status AtField(absl::string_view field_path, absl::string_view what) {
+  return AtField(field_path, Deny(v1::DENY_REASON_CONFIG_INVALID, what));
 }
 
 }  // namespace twi::config

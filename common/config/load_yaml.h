@@ -20,10 +20,19 @@ absl::Status ParseYaml(absl::string_view text, absl::string_view name, google::p
 // The file's form of it: refuses a file that group or others may write to.
 absl::Status LoadYamlFile(const std::string& path, google::protobuf::Message& message);
 
-// "name:line:column: path: expected ..." for semantic checks after parsing. An empty `name` means the document that was
-// most recently parsed on this thread. Where the field was not written: the place of the nearest one around it, or of
-// the document's start.
+// The same for a program's own config: from now on it is the document that ConfigError and AtField mean by an empty
+// name on this thread, whatever other documents (policies, reference values) are parsed after it.
+absl::Status LoadConfigFile(const std::string& path, google::protobuf::Message& message);
+
+// "name:line:column: path: expected ..." for semantic checks after parsing. An empty `name` means the document of
+// LoadConfigFile, or where there is none the one that was most recently parsed on this thread. Where the field was not
+// written: the place of the nearest one around it, or of the document's start. Fields as "server.allow[0].rpc".
 absl::Status ConfigError(absl::string_view name, absl::string_view field_path, absl::string_view expected);
+
+// What is wrong with something that a field names (a file, an address), at that field's place in the document that an
+// empty name means: "name:line:column: path: WHAT". The Status keeps its reason, OK stays OK; a text is CONFIG_INVALID.
+absl::Status AtField(absl::string_view field_path, const absl::Status& status);
+absl::Status AtField(absl::string_view field_path, absl::string_view what);
 
 }  // namespace twi::config
 

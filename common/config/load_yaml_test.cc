@@ -203,6 +203,15 @@ TEST(ConfigErrorTest, SaysWhereTheFieldStood) {
   EXPECT_EQ(DenyReasonOf(ConfigError("s.yaml", "text", "y")), v1::DENY_REASON_CONFIG_INVALID);
 }
 
+TEST(ConfigErrorTest, PlacesAnErrorAndKeepsItsReason) {
+  Parsed("text: x\ninners:\n  - name: y\n");
+  const absl::Status placed = AtField("inners[0].name", Deny(v1::DENY_REASON_STORAGE_FAILED, "y: no such file"));
+  EXPECT_EQ(placed.message(), "s.yaml:3:11: inners[0].name: y: no such file");
+  EXPECT_EQ(DenyReasonOf(placed), v1::DENY_REASON_STORAGE_FAILED);
+  EXPECT_EQ(DenyReasonOf(AtField("text", "bad")), v1::DENY_REASON_CONFIG_INVALID);
+  EXPECT_TRUE(AtField("text", absl::OkStatus()).ok());
+}
+
 class LoadYamlFileTest : public ::testing::Test {
  protected:
   void SetUp() override {

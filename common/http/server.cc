@@ -101,6 +101,7 @@ class ServerImpl final : public Server {
     for (const Route& route : routes) names.push_back(route.name);
     TWI_ASSIGN_OR_RETURN(HttpSettings settings, CheckHttpConfig(config, options.section, names));
     server::TlsFiles::Options file_options;
+    file_options.field = options.section.empty() ? "tls" : absl::StrCat(options.section, ".tls");
     file_options.expiry_warning = settings.certificate_expiry_warning;
     TWI_ASSIGN_OR_RETURN(std::unique_ptr<server::TlsFiles> files,
                          server::TlsFiles::Open(config.tls(), clock, file_options));

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "common/log/check_level.h"
 #include "common/log/fields.h"
 #include "common/log/json_line.h"
 #include "common/status/deny.h"
@@ -55,8 +56,7 @@ absl::StatusOr<spdlog::level::level_enum> ParseLevel(absl::string_view level) {
   if (level == "debug") return spdlog::level::debug;
   if (level == "warn") return spdlog::level::warn;
   if (level == "error") return spdlog::level::err;
-  return Deny(v1::DENY_REASON_CONFIG_INVALID,
-              absl::StrCat("log.level: expected debug, info, warn or error, got \"", level, "\""));
+  return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("expected debug, info, warn or error, got \"", level, "\""));
 }
 
 absl::string_view LevelName(spdlog::level::level_enum level) {
@@ -98,9 +98,11 @@ void Write(spdlog::level::level_enum level, bool audit, absl::string_view event,
 
 }  // namespace
 
+absl::Status CheckLevel(absl::string_view level) { return ParseLevel(level).status(); }
+
 absl::Status Init(const config::v1::Log& config, absl::string_view service) {
   absl::StatusOr<spdlog::level::level_enum> level = ParseLevel(config.level());
-  if (!level.ok()) return level.status();
+  if (!level.ok()) return WithContext(level.status(), "log.level");
   spdlog::sink_ptr sink;
   if (config.file().empty()) {
     sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();

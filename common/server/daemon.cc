@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -14,6 +15,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
 #include "common/config/load_yaml.h"
 #include "common/config/read_file.h"
 #include "common/log/fields.h"
@@ -26,6 +29,7 @@
 #include "common/server/tls13.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
+#include "google/protobuf/util/message_differencer.h"
 #include "grpc/support/log.h"
 
 namespace twi::server {
@@ -63,10 +67,9 @@ absl::StatusOr<const config::v1::Log*> LogConfigOf(const google::protobuf::Messa
 }
 
 absl::Status LoadConfig(const DaemonSpec& spec, const std::string& path, google::protobuf::Message& config) {
-  TWI_RETURN_IF_ERROR(config::LoadYamlFile(path, config));
+  TWI_RETURN_IF_ERROR(config::LoadConfigFile(path, config));
   TWI_RETURN_IF_ERROR(LogConfigOf(config).status());
-  if (spec.validate) return spec.validate(config);
-  return absl::OkStatus();
+  return CheckConfig(spec, config, absl::Now());
 }
 
 // A reader sees no file or the whole number: written beside it, then renamed.
@@ -85,30 +88,47 @@ void WarnOfInsecureFields(const google::protobuf::Message& config) {
     log::Warn("insecure_setting", {{log::fields::kField, path}});
 }
 
-void Reload(const DaemonSpec& spec, const std::string& path, Running& running) {
+absl::Status ReloadFrom(const DaemonSpec& spec, const std::string& path, Running& running,
+                        std::unique_ptr<google::protobuf::Message>& in_force) {
   namespace f = log::fields;
-  const std::unique_ptr<google::protobuf::Message> config(spec.config->New());
-  absl::Status status = LoadConfig(spec, path, *config);
-  if (status.ok())
-    status = log::Init(**LogConfigOf(*config), spec.name);  // also opens the log file anew, for who rotates it
-  if (status.ok()) status = running.Reload(*config);
+  const std::unique_ptr<google::protobuf::Message> from_file(spec.config->New());
+  TWI_RETURN_IF_ERROR(LoadConfig(spec, path, *from_file));
+  ReloadPlan plan = PlanReload(spec, *in_force, *from_file);
+  TWI_RETURN_IF_ERROR(running.Reload(*plan.config));
+  TWI_RETURN_IF_ERROR(
+      log::Init(**LogConfigOf(*plan.config), spec.name));  // also opens the log file anew, for who rotates it
+  in_force = std::move(plan.config);
+  log::Info("reloaded", {{f::kConfig, path}, {"changed", absl::StrJoin(plan.changed, ",")}});
+  if (!plan.need_restart.empty()) {
+    log::Warn("restart_needed", {{f::kConfig, path},
+                                 {"changed", absl::StrJoin(plan.need_restart, ",")},
+                                 {f::kDetail, "these are not in force: they take effect at the next start"}});
+  }
+  return absl::OkStatus();
+}
+
+void Reload(const DaemonSpec& spec, const std::string& path, Running& running,
+            std::unique_ptr<google::protobuf::Message>& in_force) {
+  namespace f = log::fields;
+  const absl::Status status = ReloadFrom(spec, path, running, in_force);
   if (!status.ok()) {
     log::Error("reload_refused", {{f::kConfig, path},
                                   {f::kReason, DenyReasonName(DenyReasonOf(status))},
                                   {f::kDetail, absl::StrCat(status.message(), "; what was in force stays")}});
     return;
   }
-  log::Info("reloaded", {{f::kConfig, path}});
-  WarnOfInsecureFields(*config);
+  WarnOfInsecureFields(*in_force);
 }
 
 void ServeUntilStopped(const DaemonSpec& spec, const std::string& path, const sigset_t& signals, Running& running) {
+  std::unique_ptr<google::protobuf::Message> in_force(spec.config->New());
+  in_force->CopyFrom(*spec.config);
   while (true) {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0) continue;
     log::Info("signal", {{log::fields::kSignal, strsignal(signal)}});
     if (signal != SIGHUP) return;
-    Reload(spec, path, running);
+    Reload(spec, path, running, in_force);
   }
 }
 
@@ -163,10 +183,47 @@ int RunProbe(const DaemonSpec& spec, const DaemonFlags& flags) {
   return result.good ? kStopped : kCouldNotStart;
 }
 
+// What `from` says about `field`, and nothing else.
+std::unique_ptr<google::protobuf::Message> Only(const google::protobuf::FieldDescriptor* field,
+                                                const google::protobuf::Message& from) {
+  std::unique_ptr<google::protobuf::Message> only(from.New());
+  only->CopyFrom(from);
+  for (int i = 0; i < from.GetDescriptor()->field_count(); ++i) {
+    const auto* other = from.GetDescriptor()->field(i);
+    if (other != field) only->GetReflection()->ClearField(only.get(), other);
+  }
+  return only;
+}
+
 }  // namespace
 
 void SetBuildInfo(metrics::Metrics& metrics, const std::string& service) {
   metrics.GaugeOf("twi_build_info", {{"service", service}, {"version", kTwiVersion}}).Set(1);
+}
+
+absl::Status CheckConfig(const DaemonSpec& spec, const google::protobuf::Message& config, absl::Time now) {
+  TWI_RETURN_IF_ERROR(CheckCommonSections(config, spec.common, now));
+  return spec.validate ? spec.validate(config) : absl::OkStatus();
+}
+
+ReloadPlan PlanReload(const DaemonSpec& spec, const google::protobuf::Message& in_force,
+                      const google::protobuf::Message& from_file) {
+  ReloadPlan plan;
+  plan.config.reset(in_force.New());
+  plan.config->CopyFrom(in_force);
+  for (int i = 0; i < in_force.GetDescriptor()->field_count(); ++i) {
+    const auto* field = in_force.GetDescriptor()->field(i);
+    const bool reloadable = field->name() == "log" || std::find(spec.reloadable.begin(), spec.reloadable.end(),
+                                                                field->name()) != spec.reloadable.end();
+    const std::unique_ptr<google::protobuf::Message> now = Only(field, in_force), wanted = Only(field, from_file);
+    if (reloadable) {
+      plan.config->GetReflection()->ClearField(plan.config.get(), field);
+      plan.config->MergeFrom(*wanted);
+    }
+    if (!google::protobuf::util::MessageDifferencer::Equals(*now, *wanted))
+      (reloadable ? plan.changed : plan.need_restart).push_back(field->name());
+  }
+  return plan;
 }
 
 int RunDaemon(int argc, char** argv, DaemonSpec spec) {
@@ -199,6 +256,7 @@ int RunDaemon(int argc, char** argv, DaemonSpec spec) {
   log::Info("starting", {{log::fields::kVersion, kTwiVersion}, {log::fields::kConfig, flags->config}});
   WarnOfInsecureFields(*spec.config);
 
+  if (spec.run_once) return spec.run_once(*spec.config);
   absl::StatusOr<std::unique_ptr<Running>> running = spec.start(*spec.config);
   status = running.status();
   if (status.ok() && !flags->port_file.empty()) status = WritePort(flags->port_file, (*running)->port());

@@ -5,10 +5,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/metrics/metrics.h"
+#include "common/server/check_config.h"
 #include "google/protobuf/message.h"
 #include "proto/twi/config/v1/common.pb.h"
 
@@ -19,8 +22,9 @@ class Running {
  public:
   virtual ~Running() = default;
   virtual void Drain() = 0;
-  // Called on SIGHUP (and nothing else) with the config read anew and validated; an error is logged, and what was in
-  // force stays.
+  // Called on SIGHUP (and nothing else) with a validated config: that in force, with the DaemonSpec's `reloadable`
+  // fields as they are in the file now (also when nothing differs: the files that they name may). An error is logged,
+  // and what was in force stays.
   virtual absl::Status Reload(const google::protobuf::Message& config) = 0;
   virtual int port() const = 0;
 };
@@ -29,13 +33,32 @@ struct DaemonSpec {
   std::string name;                                   // "verifier"
   std::string summary;                                // one line for --help
   std::unique_ptr<google::protobuf::Message> config;  // empty prototype of the daemon's config message
-  // Everything that --check-config checks beyond form: files that must exist, contradictions. Must not listen, create
-  // files, or call anyone.
+  // What CheckCommonSections (check_config.h) needs to know.
+  CheckOptions common;
+  // Fields of the config that Running::Reload puts in force; `log` is always one. A change of any other field needs a
+  // restart, and SIGHUP says so.
+  std::vector<std::string> reloadable;
+  // Everything that --check-config checks beyond form and the common sections: files that must exist, contradictions.
+  // Must not listen, create files, or call anyone. Errors at their field's place: common/config/checks.h.
   std::function<absl::Status(const google::protobuf::Message&)> validate;
   std::function<absl::StatusOr<std::unique_ptr<Running>>(const google::protobuf::Message&)> start;
   // Where --probe asks; empty: the config's field `server` says it.
   std::function<absl::StatusOr<config::v1::Server>(const google::protobuf::Message&)> probe_at;
+  // Instead of `start`, when set: does its work, logs what came of it, and gives the exit code.
+  std::function<int(const google::protobuf::Message&)> run_once;
 };
+
+// Common sections, then spec.validate: what --check-config, every start and SIGHUP check.
+absl::Status CheckConfig(const DaemonSpec& spec, const google::protobuf::Message& config, absl::Time now);
+
+// What SIGHUP puts in force, and what it cannot.
+struct ReloadPlan {
+  std::unique_ptr<google::protobuf::Message> config;  // that in force, with the reloadable fields of the new one
+  std::vector<std::string> changed;                   // reloadable fields that differ
+  std::vector<std::string> need_restart;              // other fields that differ
+};
+ReloadPlan PlanReload(const DaemonSpec& spec, const google::protobuf::Message& in_force,
+                      const google::protobuf::Message& from_file);
 
 // Flags: --config FILE (required), --check-config, --probe [live|ready|started] (probe.h), --port-file FILE (writes the
 // bound port when listening: for tests and the demo), --help, --version. The message must have a field `log` of

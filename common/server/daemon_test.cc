@@ -157,7 +157,11 @@ TEST_F(DaemonTest, RefusesABadReloadAndGoesOn) {
   EXPECT_THAT(daemon.ReadUntil("\"event\":\"reload_refused\""), HasSubstr("cannot be changed"));
   WriteConfig("unknown: 1\n");
   daemon.Signal(SIGHUP);
-  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reload_refused\""), HasSubstr("unknown key"));
+  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reload_refused\""), HasSubstr("echo.yaml:10:1: unknown key"));
+  WriteConfig("log: {level: loud}\n");
+  daemon.Signal(SIGHUP);
+  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reload_refused\""),
+              HasSubstr("echo.yaml:10:14: log.level: expected debug, info, warn or error"));
   WriteConfig("");
   daemon.Signal(SIGHUP);
   EXPECT_NE(daemon.ReadUntil("\"event\":\"reloaded\""), "");
@@ -215,6 +219,26 @@ TEST_F(DaemonTest, ProbeAsksTheRunningDaemon) {
   EXPECT_EQ(probe({"--probe", "live"}).first, 1);
 }
 
+TEST_F(DaemonTest, SaysWhatAReloadChangedAndWhatNeedsARestart) {
+  Process daemon({"--config", config_});
+  ASSERT_NE(daemon.ReadUntil("\"event\":\"listening\""), "");
+  WriteConfig("text: new\nlog: {level: debug}\n");
+  daemon.Signal(SIGHUP);
+  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reloaded\""), HasSubstr("\"changed\":\"log,text\""));
+  // What is in force now is what the next file is compared with; what needed a restart still does.
+  WriteConfig("text: new\nlog: {level: debug}\ninsecure_thing: {}\nmore: [{text: x}]\n");
+  for (int i = 0; i < 2; ++i) {
+    daemon.Signal(SIGHUP);
+    EXPECT_THAT(daemon.ReadUntil("\"event\":\"reloaded\""), HasSubstr("\"changed\":\"\""));
+    EXPECT_THAT(daemon.ReadUntil("\"event\":\"restart_needed\""), HasSubstr("\"changed\":\"insecure_thing,more\""));
+  }
+  WriteConfig("text: new\nlog: {level: error}\n");
+  daemon.Signal(SIGHUP);  // says nothing any more, but that the level is error
+  daemon.Signal(SIGTERM);
+  EXPECT_THAT(daemon.ReadAll(), ::testing::Not(HasSubstr("stopped")));
+  EXPECT_EQ(daemon.Wait(), 0);
+}
+
 TEST_F(DaemonTest, CheckConfigSaysGoodAndDoesNotListen) {
   WriteConfig("insecure_thing: {}\n");
   Process daemon({"--config", config_, "--check-config", "--port-file", PortFile()});
@@ -253,10 +277,73 @@ INSTANTIATE_TEST_SUITE_P(
         BadRun{"CheckBadConfig",
                "text: bad\n",
                {"--config", "CONFIG", "--check-config"},
-               "CONFIG_INVALID: text: expected anything but bad"},
+               "echo.yaml:10:7: text: expected anything but bad"},
         BadRun{"UnknownKey", "txt: x\n", {"--config", "CONFIG"}, "unknown key \"txt\"; did you mean \"text\"?"},
-        BadRun{"LogLevel", "log: {level: loud}\n", {"--config", "CONFIG"}, "expected debug, info, warn or error"},
+        BadRun{"LogLevel",
+               "log: {level: loud}\n",
+               {"--config", "CONFIG", "--check-config"},
+               "echo.yaml:10:14: log.level: expected debug, info, warn or error"},
+        BadRun{"LogFolder",
+               "log: {file: /nonexistent/log}\n",
+               {"--config", "CONFIG", "--check-config"},
+               "echo.yaml:10:13: log.file: /nonexistent/: No such file"},
         BadRun{"PortFileNowhere", "", {"--config", "CONFIG", "--port-file", "/nonexistent/port"}, "--port-file"}),
+    [](const auto& info) { return info.param.name; });
+
+// The server's section, which starts at line 1: what is wrong with it, by --check-config and by a start alike.
+struct BadServer {
+  const char* name;
+  std::string from, to;
+  const char* says;
+};
+class ServerSectionTest : public DaemonTest, public ::testing::WithParamInterface<BadServer> {};
+
+TEST_P(ServerSectionTest, IsRefusedAtItsPlaceByCheckConfigAndAtStart) {
+  pki_.dir().Write("empty.pem", "");
+  pki_.dir().Write("open.key", pki_.dir().Read("server.key"), 0644);
+  pki_.dir().Write("open.crt", pki_.dir().Read("server.crt"), 0666);
+  const auto other = pki_.Issue("other", kClientId);
+  ASSERT_FALSE(other.key_file().empty());
+  const std::string before = pki_.dir().Read("echo.yaml");
+  const std::string folder = pki_.dir().File("");
+  const std::string after = absl::StrReplaceAll(before, {{absl::StrReplaceAll(GetParam().from, {{"DIR/", folder}}),
+                                                          absl::StrReplaceAll(GetParam().to, {{"DIR/", folder}})}});
+  ASSERT_NE(before, after);
+  pki_.dir().Write("echo.yaml", after);
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{"--check-config"}, std::vector<std::string>{}}) {
+    std::vector<std::string> args{"--config", config_};
+    args.insert(args.end(), more.begin(), more.end());
+    Process daemon(args);
+    EXPECT_THAT(daemon.ReadAll(), HasSubstr(GetParam().says));
+    EXPECT_EQ(daemon.Wait(), 2);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, ServerSectionTest,
+    ::testing::Values(
+        BadServer{"Listen", "127.0.0.1:0", "localhost", "echo.yaml:2:11: server.listen: expected ADDRESS:PORT"},
+        BadServer{"NoCertificate", "DIR/server.crt", "/nonexistent.crt",
+                  "echo.yaml:4:23: server.tls.certificate_file: /nonexistent.crt: No such file"},
+        BadServer{"CertificateOthersMayWrite", "DIR/server.crt", "DIR/open.crt",
+                  "echo.yaml:4:23: server.tls.certificate_file: "},
+        BadServer{"NoKey", "DIR/server.key", "/nonexistent.key", "echo.yaml:5:15: server.tls.key_file: "},
+        BadServer{"KeyOthersMayRead", "DIR/server.key", "DIR/open.key", "others may read this file; chmod go-rwx"},
+        BadServer{"AnotherKey", "DIR/server.key", "DIR/other.key", "is not the key of the certificate in"},
+        BadServer{"EmptyBundle", "DIR/ca.crt", "DIR/empty.pem", "echo.yaml:6:24: server.tls.trust_bundle_file: "},
+        BadServer{"UnknownRpc", "rpc: Say", "rpc: Sya",
+                  "echo.yaml:8:12: server.allow[0].rpc: expected one of Say, Hold, Refuse, Open, Check, got \"Sya\""},
+        BadServer{"Peer", "peers: [spiffe://", "peers: [spiffe:/",
+                  "echo.yaml:9:15: server.allow[0].peers[0]: expected a SPIFFE ID or attested_key"},
+        BadServer{"RpcTwice", "  allow:\n", "  allow:\n    - {rpc: Say, peers: [attested_key]}\n",
+                  "echo.yaml:9:12: server.allow[1].rpc: Say stands there twice"},
+        BadServer{"Metrics", "  allow:\n", "  metrics: {listen: \"0.0.0.0:1\"}\n  allow:\n",
+                  "echo.yaml:7:21: server.metrics.listen: expected unix:/path, got \"0.0.0.0:1\""},
+        BadServer{"MetricsForNobody", "  allow:\n", "  metrics: {listen: \"unix:/run/m.sock\"}\n  allow:\n",
+                  "echo.yaml:7:12: server.metrics.peers: expected at least one"},
+        BadServer{"Deadline", "  allow:\n", "  max_deadline: 24h\n  allow:\n",
+                  "echo.yaml:7:17: server.max_deadline: expected"}),
     [](const auto& info) { return info.param.name; });
 
 TEST_F(DaemonTest, RefusesConfigThatOthersMayWrite) {
@@ -275,7 +362,10 @@ TEST_F(DaemonTest, RefusesAPortThatIsTaken) {
   const std::string taken = pki_.dir().Write(
       "taken.yaml", absl::StrReplaceAll(pki_.dir().Read("echo.yaml"), {{"127.0.0.1:0", "127.0.0.1:" + port}}));
   Process second({"--config", taken});
-  EXPECT_THAT(second.ReadAll(), HasSubstr("could_not_start"));
+  const std::string said = second.ReadAll();
+  EXPECT_THAT(said, HasSubstr("could_not_start"));
+  EXPECT_THAT(said, HasSubstr(absl::StrCat("taken.yaml:2:11: server.listen: cannot listen on 127.0.0.1:", port,
+                                           ": Address already in use")));
   EXPECT_EQ(second.Wait(), 2);
 }
 

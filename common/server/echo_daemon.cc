@@ -1,4 +1,5 @@
 // The smallest daemon there is: what daemon_test runs, and a template for main.cc.
+#include "common/config/checks.h"
 #include "common/server/daemon.h"
 #include "common/server/echo_daemon.pb.h"
 #include "common/server/echo_server.h"
@@ -14,8 +15,7 @@ const EchoDaemonConfig& Typed(const google::protobuf::Message& config) {
 }
 
 absl::Status Validate(const google::protobuf::Message& config) {
-  if (Typed(config).text() == "bad") return Deny(v1::DENY_REASON_CONFIG_INVALID, "text: expected anything but bad");
-  return absl::OkStatus();
+  return config::Expect(Typed(config).text() != "bad", "text", "anything but bad");
 }
 
 class EchoDaemon final : public Running {
@@ -52,6 +52,8 @@ int main(int argc, char** argv) {
   spec.name = "echo";
   spec.summary = "says back what it is told (tests only)";
   spec.config = std::make_unique<twi::testing::EchoDaemonConfig>();
+  spec.common.services = {twi::testing::Echo::service_full_name()};
+  spec.reloadable = {"text"};
   spec.validate = twi::server::Validate;
   spec.start = [](const google::protobuf::Message& config) -> absl::StatusOr<std::unique_ptr<twi::server::Running>> {
     auto daemon = std::make_unique<twi::server::EchoDaemon>();

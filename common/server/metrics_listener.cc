@@ -14,8 +14,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/config/load_yaml.h"
 #include "common/server/unix_listener.h"
-#include "common/status/deny.h"
 #include "common/status/status_macros.h"
 
 namespace twi::server {
@@ -28,19 +28,17 @@ constexpr std::chrono::seconds kPatience(2);  // for the whole exchange: one scr
 
 using Time = std::chrono::steady_clock::time_point;
 
-absl::Status Invalid(absl::string_view field, absl::string_view what) {
-  return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("metrics.", field, ": ", what));
-}
-
-absl::StatusOr<std::set<std::uint32_t>> UidsOf(const config::v1::Metrics& config) {
+absl::StatusOr<std::set<std::uint32_t>> UidsOf(const config::v1::Metrics& config, const std::string& field) {
   std::set<std::uint32_t> uids;
-  for (const std::string& peer : config.peers()) {
+  for (int i = 0; i < config.peers_size(); ++i) {
+    const std::string& peer = config.peers(i);
+    const std::string place = absl::StrCat(field, ".peers[", i, "]");
     std::uint32_t uid = 0;
     if (!absl::StartsWith(peer, kUid) || !absl::SimpleAtoi(absl::string_view(peer).substr(kUid.size()), &uid))
-      return Invalid("peers", absl::StrCat("expected uid:N on a Unix socket, got \"", peer, "\""));
-    if (!uids.insert(uid).second) return Invalid("peers", absl::StrCat(peer, " stands there twice"));
+      return config::AtField(place, absl::StrCat("expected uid:N on a Unix socket, got \"", peer, "\""));
+    if (!uids.insert(uid).second) return config::AtField(place, absl::StrCat(peer, " stands there twice"));
   }
-  if (uids.empty()) return Invalid("peers", "expected at least one: as it is nobody may scrape");
+  if (uids.empty()) return config::AtField(field + ".peers", "expected at least one: as it is nobody may scrape");
   return uids;
 }
 
@@ -120,21 +118,24 @@ int StatusOfScrape(absl::string_view head) {
   return line[0] == "GET" ? 200 : 405;
 }
 
-absl::Status CheckMetricsConfig(const config::v1::Metrics& config) {
+absl::Status CheckMetricsConfig(const config::v1::Metrics& config, const std::string& field) {
+  const std::string listen = field + ".listen";
   if (!absl::StartsWith(config.listen(), kUnix))
-    return Invalid("listen", absl::StrCat("expected unix:/path, got \"", config.listen(), "\""));
+    return config::AtField(listen, absl::StrCat("expected unix:/path, got \"", config.listen(), "\""));
   const absl::string_view path = absl::string_view(config.listen()).substr(kUnix.size());
   if (path.empty() || path[0] != '/' || path.size() > 107)
-    return Invalid("listen", "expected unix: and an absolute path of at most 107 bytes");
-  return UidsOf(config).status();
+    return config::AtField(listen, "expected unix: and an absolute path of at most 107 bytes");
+  return UidsOf(config, field).status();
 }
 
 absl::StatusOr<std::unique_ptr<MetricsListener>> MetricsListener::Start(const config::v1::Metrics& config,
+                                                                        const std::string& field,
                                                                         const metrics::Metrics& metrics) {
-  TWI_RETURN_IF_ERROR(CheckMetricsConfig(config));
-  TWI_ASSIGN_OR_RETURN(std::set<std::uint32_t> uids, UidsOf(config));
+  TWI_RETURN_IF_ERROR(CheckMetricsConfig(config, field));
+  TWI_ASSIGN_OR_RETURN(std::set<std::uint32_t> uids, UidsOf(config, field));
   auto listener = std::make_unique<UnixMetricsListener>();
-  TWI_RETURN_IF_ERROR(listener->Listen(config.listen().substr(kUnix.size()), std::move(uids), metrics));
+  TWI_RETURN_IF_ERROR(config::AtField(
+      field + ".listen", listener->Listen(config.listen().substr(kUnix.size()), std::move(uids), metrics)));
   return listener;
 }
 

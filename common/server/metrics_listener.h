@@ -3,6 +3,7 @@
 #define TWI_COMMON_SERVER_METRICS_LISTENER_H_
 
 #include <memory>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -15,14 +16,16 @@ namespace twi::server {
 class MetricsListener {
  public:
   // `config` is validated: a Unix socket, an absolute path of at most 107 bytes, and peers "uid:N", each once, at least
-  // one. CONFIG_INVALID "metrics.<field>". `metrics` must outlive the result.
+  // one. `field`: where it stands in the config ("server.metrics"). CONFIG_INVALID at the place of the field below
+  // `field`. `metrics` must outlive the result.
   static absl::StatusOr<std::unique_ptr<MetricsListener>> Start(const config::v1::Metrics& config,
+                                                                const std::string& field,
                                                                 const metrics::Metrics& metrics);
   virtual ~MetricsListener() = default;
 };
 
-// What --check-config can say without listening. CONFIG_INVALID.
-absl::Status CheckMetricsConfig(const config::v1::Metrics& config);
+// What --check-config can say without listening. CONFIG_INVALID at the place of the field below `field`.
+absl::Status CheckMetricsConfig(const config::v1::Metrics& config, const std::string& field);
 
 // The head of an HTTP/1.x request, up to and without the empty line: 200 for GET of /metrics (a query is ignored), 404,
 // 405, 400 for what is no request line.

@@ -60,8 +60,11 @@ TEST_F(MetricsListenerTest, AServerShowsWhatItCounted) {
   const auto stub = echo.Stub(*identity);
   ASSERT_TRUE(Say(*stub).status.ok());
   EXPECT_FALSE(Open(*stub).status.ok());
-  ASSERT_OK_AND_ASSIGN(const auto foreign,
-                       client::Identity::FromFiles(testing::TestPki(absl::Now()).Issue("x", kClientId)));
+  // It trusts the server, so it is the server that refuses: before the caller sees the call fail.
+  testing::TestPki other_ca(absl::Now());
+  config::v1::Tls tls = other_ca.Issue("x", kClientId);
+  tls.set_trust_bundle_file(pki.Issue("y", kClientId).trust_bundle_file());
+  ASSERT_OK_AND_ASSIGN(const auto foreign, client::Identity::FromFiles(tls));
   EXPECT_FALSE(Say(*echo.Stub(*foreign)).status.ok());
   const std::string text = Exchange(path_, kGet);
   EXPECT_THAT(text, StartsWith("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
@@ -83,7 +86,7 @@ TEST_F(MetricsListenerTest, AServerShowsWhatItCounted) {
 
 TEST_F(MetricsListenerTest, AnswersNothingButGetMetrics) {
   metrics::Metrics metrics;
-  ASSERT_OK_AND_ASSIGN(const auto listener, MetricsListener::Start(Config(path_), metrics));
+  ASSERT_OK_AND_ASSIGN(const auto listener, MetricsListener::Start(Config(path_), "metrics", metrics));
   EXPECT_THAT(Exchange(path_, "GET /metrics?x=1 HTTP/1.0\r\n\r\n"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(Exchange(path_, "POST /metrics HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 405"));
   for (const char* other :
@@ -99,16 +102,16 @@ TEST_F(MetricsListenerTest, AnswersNothingButGetMetrics) {
 
 TEST_F(MetricsListenerTest, RefusesAnotherUser) {
   metrics::Metrics metrics;
-  ASSERT_OK_AND_ASSIGN(const auto listener, MetricsListener::Start(Config(path_, getuid() + 1), metrics));
+  ASSERT_OK_AND_ASSIGN(const auto listener, MetricsListener::Start(Config(path_, getuid() + 1), "metrics", metrics));
   EXPECT_EQ(Exchange(path_, kGet), "");
 }
 
 TEST_F(MetricsListenerTest, RefusesBadConfigs) {
   metrics::Metrics metrics;
   const auto expect_refused = [&](const config::v1::Metrics& config) {
-    EXPECT_THAT(MetricsListener::Start(config, metrics), StatusIs(v1::DENY_REASON_CONFIG_INVALID))
+    EXPECT_THAT(MetricsListener::Start(config, "metrics", metrics), StatusIs(v1::DENY_REASON_CONFIG_INVALID))
         << config.ShortDebugString();
-    EXPECT_THAT(CheckMetricsConfig(config), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
+    EXPECT_THAT(CheckMetricsConfig(config, "metrics"), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
   };
   expect_refused({});
   config::v1::Metrics config = Config(path_);
@@ -135,7 +138,7 @@ TEST_F(MetricsListenerTest, RefusesBadConfigs) {
 TEST_F(MetricsListenerTest, DoesNotReplaceAFile) {
   metrics::Metrics metrics;
   dir_.Write("metrics.sock", "a file");
-  EXPECT_THAT(MetricsListener::Start(Config(path_), metrics), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
+  EXPECT_THAT(MetricsListener::Start(Config(path_), "metrics", metrics), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
 }
 
 }  // namespace

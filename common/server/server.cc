@@ -7,10 +7,12 @@
 #include <mutex>
 
 #include "absl/strings/str_cat.h"
+#include "common/config/load_yaml.h"
 #include "common/log/fields.h"
 #include "common/log/log.h"
 #include "common/server/gate.h"
 #include "common/server/health.h"
+#include "common/server/listen_error.h"
 #include "common/server/metrics_listener.h"
 #include "common/server/peer_source.h"
 #include "common/server/server_config.h"
@@ -131,6 +133,7 @@ class ServerImpl final : public Server {
  private:
   absl::Status ListenTls(const config::v1::Server& config, grpc::ServerBuilder& builder) {
     TlsFiles::Options options;
+    options.field = "server.tls";
     options.expiry_warning = settings_.certificate_expiry_warning;
     options.on_certificate =
         [expiry = metrics_.GaugeOf("twi_certificate_expiry_timestamp_seconds")](absl::Time not_after) mutable {
@@ -148,7 +151,8 @@ class ServerImpl final : public Server {
                              &port_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port_ == 0)
-      return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("server.listen: cannot listen on ", settings_.listen));
+      return config::AtField("server.listen", absl::StrCat("cannot listen on ", settings_.listen, ": ",
+                                                           WhyNotListening(settings_.listen)));
     return absl::OkStatus();
   }
 
@@ -158,11 +162,11 @@ class ServerImpl final : public Server {
     health_.Open(settings_.allow[kHealthRpc], peers, nullptr, [] { return absl::OkStatus(); });
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return Deny(v1::DENY_REASON_INTERNAL, "gRPC did not start");
-    TWI_ASSIGN_OR_RETURN(
-        unix_listener_,
-        UnixListener::Start(settings_.unix_path, {settings_.local_uid}, [server = server_.get()](int fd) {
-          grpc::AddInsecureChannelFromFd(server, fd);  // takes the descriptor
-        }));
+    auto listener = UnixListener::Start(settings_.unix_path, {settings_.local_uid}, [server = server_.get()](int fd) {
+      grpc::AddInsecureChannelFromFd(server, fd);  // takes the descriptor
+    });
+    if (!listener.ok()) return config::AtField("server.listen", listener.status());
+    unix_listener_ = *std::move(listener);
     return absl::OkStatus();
   }
 
@@ -179,7 +183,7 @@ class ServerImpl final : public Server {
         metrics_.Sample("twi_ready", {}, [this] { return health_.Answer(HealthQuestion::kReady).ok() ? 1 : 0; }));
     samples_.push_back(metrics_.Sample("twi_rpc_in_flight", {}, [this] { return gate_.in_flight(); }));
     if (!config.has_metrics()) return absl::OkStatus();
-    TWI_ASSIGN_OR_RETURN(metrics_listener_, MetricsListener::Start(config.metrics(), metrics_));
+    TWI_ASSIGN_OR_RETURN(metrics_listener_, MetricsListener::Start(config.metrics(), "server.metrics", metrics_));
     return absl::OkStatus();
   }
 

@@ -6,8 +6,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/config/checks.h"
+#include "common/config/load_yaml.h"
 #include "common/server/metrics_listener.h"
-#include "common/server/spiffe_id.h"
+#include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "google/protobuf/descriptor.h"
@@ -23,14 +25,14 @@ constexpr absl::string_view kUnix = "unix:";
 constexpr absl::string_view kUid = "uid:";
 
 absl::Status Invalid(absl::string_view field, absl::string_view what) {
-  return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("server.", field, ": ", what));
+  return config::AtField(absl::StrCat("server.", field), what);
 }
 
 // The field's value, or `fallback` when it is not set; from `least` to `most`.
 absl::StatusOr<absl::Duration> DurationOf(bool set, const google::protobuf::Duration& value, absl::string_view field,
                                           absl::Duration fallback, absl::Duration least, absl::Duration most) {
   if (!set) return fallback;
-  const absl::Duration duration = absl::Seconds(value.seconds()) + absl::Nanoseconds(value.nanos());
+  const absl::Duration duration = config::ToDuration(value);
   if (duration < least || duration > most) {
     return Invalid(field, absl::StrCat("expected ", absl::FormatDuration(least), " to ", absl::FormatDuration(most),
                                        ", got ", absl::FormatDuration(duration)));
@@ -68,9 +70,9 @@ absl::Status AddPeer(const std::string& peer, absl::string_view field, bool heal
       rule.attested_key = settings.any_attested_key = true;
       return absl::OkStatus();
     }
-    const std::string problem = SpiffeIdProblem(peer);
-    if (!problem.empty())
-      return Invalid(field, absl::StrCat("expected a SPIFFE ID or attested_key, got \"", peer, "\": ", problem));
+    const absl::Status id = ValidateWorkloadIdentifier(peer);
+    if (!id.ok())
+      return Invalid(field, absl::StrCat("expected a SPIFFE ID or attested_key, got \"", peer, "\": ", id.message()));
     if (!rule.spiffe_ids.insert(peer).second) return Invalid(field, absl::StrCat(peer, " stands there twice"));
     return absl::OkStatus();
   }
@@ -106,8 +108,8 @@ absl::Status CheckAllow(const config::v1::Server& config, const std::vector<std:
     if (!settings.unix_path.empty() && allow.peers_size() != 1)
       return Invalid(field, "expected exactly one uid:N on a Unix socket");
     const bool health = allow.rpc() == kHealthRpc;
-    for (const std::string& peer : allow.peers())
-      TWI_RETURN_IF_ERROR(AddPeer(peer, field, health, settings, rule->second));
+    for (int j = 0; j < allow.peers_size(); ++j)
+      TWI_RETURN_IF_ERROR(AddPeer(allow.peers(j), absl::StrCat(field, "[", j, "]"), health, settings, rule->second));
   }
   if (seen.empty()) return Invalid("allow", "expected at least one rpc: as it is nobody may call anything");
   return absl::OkStatus();
@@ -120,7 +122,7 @@ absl::StatusOr<ServerSettings> CheckServerConfig(const config::v1::Server& confi
   ServerSettings settings;
   TWI_RETURN_IF_ERROR(CheckListen(config, settings));
   TWI_RETURN_IF_ERROR(CheckAllow(config, methods, settings));
-  if (config.has_metrics()) TWI_RETURN_IF_ERROR(CheckMetricsConfig(config.metrics()));
+  if (config.has_metrics()) TWI_RETURN_IF_ERROR(CheckMetricsConfig(config.metrics(), "server.metrics"));
   if (config.max_message_bytes() > kMaxMessageBytes)
     return Invalid("max_message_bytes", absl::StrCat("expected at most ", kMaxMessageBytes));
   settings.max_message_bytes =

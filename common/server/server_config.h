@@ -37,7 +37,7 @@ struct ServerSettings {
   absl::Duration max_deadline, drain_timeout, certificate_expiry_warning;
 };
 
-// `methods`: bare names of all methods of all services. CONFIG_INVALID names the field.
+// `methods`: bare names of all methods of all services. CONFIG_INVALID at the field's place.
 absl::StatusOr<ServerSettings> CheckServerConfig(const config::v1::Server& config,
                                                  const std::vector<std::string>& methods);
 

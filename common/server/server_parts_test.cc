@@ -7,7 +7,6 @@
 #include "common/server/insecure_fields.h"
 #include "common/server/peer_cache.h"
 #include "common/server/server_config.h"
-#include "common/server/spiffe_id.h"
 #include "common/server/tls_files.h"
 #include "common/server/verify_peer.h"
 #include "common/testing/fake_clock.h"
@@ -26,38 +25,6 @@ using testing::StatusIs;
 using testing::TestPki;
 
 constexpr char kId[] = "spiffe://test.example/twi/echo";
-
-TEST(SpiffeIdTest, Accepts) {
-  for (const char* id : {"spiffe://a/b", "spiffe://test.example/twi/verifier", "spiffe://a-b_c.9/X/y.z/_-"})
-    EXPECT_TRUE(IsSpiffeId(id)) << id;
-}
-TEST(SpiffeIdTest, Refuses) {
-  for (const std::string id : {"",
-                               "spiffe://",
-                               "spiffe://a",
-                               "spiffe://a/",
-                               "spiffe:///b",
-                               "SPIFFE://a/b",
-                               "https://a/b",
-                               "spiffe://A/b",
-                               "spiffe://a:1/b",
-                               "spiffe://u@a/b",
-                               "spiffe://a/b/",
-                               "spiffe://a//b",
-                               "spiffe://a/./b",
-                               "spiffe://a/../b",
-                               "spiffe://a/b?q",
-                               "spiffe://a/b#f",
-                               "spiffe://a/%62",
-                               "spiffe://a/b c",
-                               "spiffe://a/b\n",
-                               "spiffe://a/\xC3\xA9"}) {
-    EXPECT_FALSE(IsSpiffeId(id)) << id;
-  }
-  EXPECT_FALSE(IsSpiffeId(std::string("spiffe://a/b\0", 13)));
-  EXPECT_FALSE(IsSpiffeId("spiffe://" + std::string(256, 'a') + "/b"));
-  EXPECT_FALSE(IsSpiffeId("spiffe://a/" + std::string(2048, 'b')));
-}
 
 VerifiedPeer PeerOf(PeerIdentity::Kind kind, const std::string& id) {
   VerifiedPeer peer;

@@ -185,7 +185,7 @@ TEST_F(ServerTlsTest, ClientRefusesServerOfAnotherIdentity) {
   EXPECT_EQ(reply.status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_THAT(reply.status.error_message(),
               HasSubstr("expected spiffe://test.example/twi/verifier, the server is spiffe://test.example/twi/echo"));
-  EXPECT_THAT(client::FromGrpc(reply.status, "Say"), testing::StatusIs(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE));
+  EXPECT_THAT(client::FromGrpc(reply.status, "Say"), testing::StatusIs(v1::DENY_REASON_SERVER_IDENTITY_MISMATCH));
 }
 
 TEST_F(ServerTlsTest, ClientRefusesServerOfAnotherCa) {

@@ -10,6 +10,8 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "common/config/checks.h"
+#include "common/config/load_yaml.h"
 #include "common/config/read_file.h"
 #include "common/crypto/keys.h"
 #include "common/log/fields.h"
@@ -54,7 +56,71 @@ int MemoryFile(absl::string_view content) {
   return fd;
 }
 
+std::string Shown(absl::Time time) { return absl::FormatTime(time, absl::UTCTimeZone()); }
+
+struct Pair {
+  std::string chain_pem;
+  SecretBytes key_pem;
+  crypto::Certificate leaf;
+  std::string spiffe_id;
+};
+
+absl::StatusOr<Pair> ReadCertificate(const std::string& path, absl::Time now) {
+  TWI_ASSIGN_OR_RETURN(std::string pem, config::ReadFile(path, {kMaxPemBytes, S_IWGRP | S_IWOTH}));
+  const auto chain = crypto::ParseCertificates(pem);
+  if (!chain.ok()) return Invalid(path, chain.status().message());
+  if (chain->empty()) return Invalid(path, "expected a PEM certificate chain, leaf first");
+  const crypto::Certificate& leaf = chain->front();
+  const auto spiffe_id = SpiffeIdOf(leaf);
+  if (!spiffe_id.ok()) return Invalid(path, spiffe_id.status().message());
+  if (now > leaf.not_after) return Invalid(path, absl::StrCat("expired at ", Shown(leaf.not_after)));
+  if (now < leaf.not_before) return Invalid(path, absl::StrCat("is not valid yet, but from ", Shown(leaf.not_before)));
+  return Pair{std::move(pem), SecretBytes(), leaf, *spiffe_id};
+}
+
+absl::StatusOr<SecretBytes> ReadKeyOf(const crypto::Certificate& leaf, const config::v1::Tls& tls) {
+  const std::string& path = tls.key_file();
+  TWI_ASSIGN_OR_RETURN(std::string text, config::ReadFile(path, {kMaxPemBytes, config::kPrivateFile}));
+  SecretBytes pem = SecretBytes::CopyOf(text);
+  Wipe(text);
+  const auto key = crypto::PrivateKey::FromPem(pem);
+  if (!key.ok()) return Invalid(path, key.status().message());
+  if (key->public_key() != leaf.public_key)
+    return Invalid(path, absl::StrCat("is not the key of the certificate in ", tls.certificate_file()));
+  return pem;
+}
+
+// Each error at the place of its field, which is `field` and the name in Tls.
+absl::StatusOr<Pair> ReadPair(const config::v1::Tls& tls, const std::string& field, absl::Time now) {
+  absl::StatusOr<Pair> pair = ReadCertificate(tls.certificate_file(), now);
+  if (!pair.ok()) return config::AtField(field + ".certificate_file", pair.status());
+  absl::StatusOr<SecretBytes> key = ReadKeyOf(pair->leaf, tls);
+  if (!key.ok()) return config::AtField(field + ".key_file", key.status());
+  pair->key_pem = *std::move(key);
+  return pair;
+}
+
+absl::StatusOr<std::vector<crypto::Certificate>> ReadBundle(const config::v1::Tls& tls, const std::string& field) {
+  absl::StatusOr<std::vector<crypto::Certificate>> bundle = LoadTrustBundle(tls.trust_bundle_file());
+  if (!bundle.ok()) return config::AtField(field + ".trust_bundle_file", bundle.status());
+  return bundle;
+}
+
+absl::Status RequirePaths(const config::v1::Tls& tls, const std::string& field) {
+  TWI_RETURN_IF_ERROR(
+      config::Expect(!tls.certificate_file().empty(), field + ".certificate_file", "a path, got nothing"));
+  TWI_RETURN_IF_ERROR(config::Expect(!tls.key_file().empty(), field + ".key_file", "a path, got nothing"));
+  return config::Expect(!tls.trust_bundle_file().empty(), field + ".trust_bundle_file", "a path, got nothing");
+}
+
 }  // namespace
+
+absl::StatusOr<std::string> CheckTls(const config::v1::Tls& tls, const std::string& field, absl::Time now) {
+  TWI_RETURN_IF_ERROR(RequirePaths(tls, field));
+  TWI_ASSIGN_OR_RETURN(const Pair pair, ReadPair(tls, field, now));
+  TWI_RETURN_IF_ERROR(ReadBundle(tls, field).status());
+  return pair.spiffe_id;
+}
 
 absl::StatusOr<std::vector<crypto::Certificate>> LoadTrustBundle(const std::string& path) {
   TWI_ASSIGN_OR_RETURN(const std::string pem, config::ReadFile(path, {kMaxPemBytes, S_IWGRP | S_IWOTH}));
@@ -73,12 +139,7 @@ TlsFiles::TlsFiles(const config::v1::Tls& config, const Clock& clock, const Opti
 
 absl::StatusOr<std::unique_ptr<TlsFiles>> TlsFiles::Open(const config::v1::Tls& config, const Clock& clock,
                                                          const Options& options) {
-  const auto missing = [](const char* field) {
-    return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("tls.", field, ": expected a path, got nothing"));
-  };
-  if (config.certificate_file().empty()) return missing("certificate_file");
-  if (config.key_file().empty()) return missing("key_file");
-  if (config.trust_bundle_file().empty()) return missing("trust_bundle_file");
+  TWI_RETURN_IF_ERROR(RequirePaths(config, options.field));
   std::unique_ptr<TlsFiles> files(new TlsFiles(config, clock, options));
   files->pair_stamp_ = absl::StrCat(Stamp(config.key_file()), "/", Stamp(config.certificate_file()));
   files->bundle_stamp_ = Stamp(config.trust_bundle_file());
@@ -108,33 +169,11 @@ void TlsFiles::Stop() {
 }
 
 absl::Status TlsFiles::LoadPair() {
-  TWI_ASSIGN_OR_RETURN(const std::string chain_pem,
-                       config::ReadFile(config_.certificate_file(), {kMaxPemBytes, S_IWGRP | S_IWOTH}));
-  const auto chain = crypto::ParseCertificates(chain_pem);
-  if (!chain.ok()) return Invalid(config_.certificate_file(), chain.status().message());
-  if (chain->empty()) return Invalid(config_.certificate_file(), "expected a PEM certificate chain, leaf first");
-  const crypto::Certificate& leaf = chain->front();
-  const auto spiffe_id = SpiffeIdOf(leaf);
-  if (!spiffe_id.ok()) return Invalid(config_.certificate_file(), spiffe_id.status().message());
-  const absl::Time now = clock_.Now();
-  if (now > leaf.not_after)
-    return Invalid(config_.certificate_file(),
-                   absl::StrCat("expired at ", absl::FormatTime(leaf.not_after, absl::UTCTimeZone())));
-  if (now < leaf.not_before) return Invalid(config_.certificate_file(), "is not valid yet");
-
-  TWI_ASSIGN_OR_RETURN(std::string key_text,
-                       config::ReadFile(config_.key_file(), {kMaxPemBytes, config::kPrivateFile}));
-  const SecretBytes key_pem = SecretBytes::CopyOf(key_text);
-  Wipe(key_text);
-  const auto key = crypto::PrivateKey::FromPem(key_pem);
-  if (!key.ok()) return Invalid(config_.key_file(), key.status().message());
-  if (key->public_key() != leaf.public_key)
-    return Invalid(config_.key_file(),
-                   absl::StrCat("is not the key of the certificate in ", config_.certificate_file()));
-
+  TWI_ASSIGN_OR_RETURN(const Pair pair_read, ReadPair(config_, options_.field, clock_.Now()));
+  const crypto::Certificate& leaf = pair_read.leaf;
   // gRPC takes keys from files or from strings that it keeps: here is the one place where a service's TLS key is handed
   // over.
-  std::string pair = absl::StrCat(chain_pem, "\n", key_pem.reveal(), "\n");
+  std::string pair = absl::StrCat(pair_read.chain_pem, "\n", pair_read.key_pem.reveal(), "\n");
   const int fresh = MemoryFile(pair);
   Wipe(pair);
   if (fresh < 0) return Deny(v1::DENY_REASON_INTERNAL, absl::StrCat("memfd: ", std::strerror(errno)));
@@ -147,7 +186,7 @@ absl::Status TlsFiles::LoadPair() {
   }
   {
     std::lock_guard lock(mutex_);
-    spiffe_id_ = *spiffe_id;
+    spiffe_id_ = pair_read.spiffe_id;
     key_sha256_ = leaf.public_key.spki_sha256();
     not_after_ = leaf.not_after;
     ++pair_generation_;
@@ -157,7 +196,7 @@ absl::Status TlsFiles::LoadPair() {
 }
 
 absl::Status TlsFiles::LoadBundle() {
-  TWI_ASSIGN_OR_RETURN(std::vector<crypto::Certificate> anchors, LoadTrustBundle(config_.trust_bundle_file()));
+  TWI_ASSIGN_OR_RETURN(std::vector<crypto::Certificate> anchors, ReadBundle(config_, options_.field));
   std::lock_guard lock(mutex_);
   const std::uint64_t generation = bundle_ == nullptr ? 1 : bundle_->generation + 1;
   bundle_ = std::make_shared<const TrustBundle>(TrustBundle{std::move(anchors), generation});

@@ -29,6 +29,11 @@ struct TrustBundle {
 // The anchors of a PEM file: at least one, each a CA or self-signed. CONFIG_INVALID.
 absl::StatusOr<std::vector<crypto::Certificate>> LoadTrustBundle(const std::string& path);
 
+// What Open would refuse, without keeping anything: missing or unreadable files, a key that others may read or that is
+// not the certificate's, a leaf that is not valid at `now` or has no SPIFFE ID, a bundle without anchors.
+// CONFIG_INVALID at the place of the field below `field`. Gives the certificate's SPIFFE ID.
+absl::StatusOr<std::string> CheckTls(const config::v1::Tls& tls, const std::string& field, absl::Time now);
+
 // Watches the files of a config::v1::Tls, once a second. What is new is taken only when it is good as a whole: key and
 // certificate fit, the leaf has exactly one SPIFFE ID and is valid now, the bundle parses. Otherwise the last good one
 // stays in force and the log says so at error, once per change and then each minute. gRPC's own file watcher would take
@@ -36,6 +41,7 @@ absl::StatusOr<std::vector<crypto::Certificate>> LoadTrustBundle(const std::stri
 class TlsFiles {
  public:
   struct Options {
+    std::string field = "tls";  // what the config calls it: errors name the fields below it
     absl::Duration expiry_warning = absl::Hours(24);
     std::function<void(absl::Time not_after)> on_certificate;  // called at Open and after each reload; may be empty
   };

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/crypto/x509_builder.h"
-#include "common/server/spiffe_id.h"
+#include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 
@@ -75,9 +75,8 @@ absl::StatusOr<std::string> SpiffeIdOf(const crypto::Certificate& certificate) {
     return Deny(v1::DENY_REASON_CERTIFICATE_MALFORMED,
                 absl::StrCat("expected exactly one URI SAN, got ", certificate.uri_sans.size()));
   }
-  const std::string problem = SpiffeIdProblem(certificate.uri_sans[0]);
-  if (!problem.empty())
-    return Deny(v1::DENY_REASON_CERTIFICATE_MALFORMED, absl::StrCat("the URI SAN is no SPIFFE ID: ", problem));
+  const absl::Status id = ValidateWorkloadIdentifier(certificate.uri_sans[0]);
+  if (!id.ok()) return Deny(v1::DENY_REASON_CERTIFICATE_MALFORMED, absl::StrCat("the URI SAN is ", id.message()));
   return certificate.uri_sans[0];
 }
 

@@ -15,11 +15,12 @@ TEST(SpiffeIdTest, ReadsTrustDomainAndPath) {
 }
 
 TEST(SpiffeIdTest, RefusesWhatTheSpecificationExcludes) {
-  for (const char* text : {"", "spiffe://", "spiffe:///x", "SPIFFE://example.org/x", "https://example.org/x",
-                           "spiffe://Example.org/x", "spiffe://example.org/", "spiffe://example.org//x",
-                           "spiffe://example.org/x/", "spiffe://example.org/./x", "spiffe://example.org/../x",
-                           "spiffe://example.org:80/x", "spiffe://u@example.org/x", "spiffe://example.org/x?y",
-                           "spiffe://example.org/x#y", "spiffe://example.org/%41", "spiffe://example.org/\xc3\xa4"}) {
+  for (const char* text :
+       {"", "spiffe://", "spiffe:///x", "SPIFFE://example.org/x", "https://example.org/x", "spiffe://Example.org/x",
+        "spiffe://example.org/", "spiffe://example.org//x", "spiffe://example.org/x/", "spiffe://example.org/./x",
+        "spiffe://example.org/../x", "spiffe://example.org:80/x", "spiffe://u@example.org/x",
+        "spiffe://example.org/x?y", "spiffe://example.org/x#y", "spiffe://example.org/%41", "spiffe://example.org/x y",
+        "spiffe://example.org/x\n", "spiffe://example.org/\xc3\xa4"}) {
     EXPECT_EQ(DenyReasonOf(ParseSpiffeId(text).status()), v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED) << text;
   }
   EXPECT_FALSE(ParseSpiffeId("spiffe://example.org/" + std::string(2048, 'a')).ok());

@@ -52,6 +52,8 @@ absl::StatusCode CodeFor(DenyReason reason) {
     case v1::DENY_REASON_ATTESTED_TLS_FRAME_INVALID:
       return absl::StatusCode::kInvalidArgument;
     case v1::DENY_REASON_PEER_UNAUTHENTICATED:
+    case v1::DENY_REASON_SERVER_UNAUTHENTICATED:
+    case v1::DENY_REASON_SERVER_IDENTITY_MISMATCH:
     case v1::DENY_REASON_CHALLENGE_MISSING:
     case v1::DENY_REASON_CHALLENGE_UNKNOWN:
     case v1::DENY_REASON_CHALLENGE_EXPIRED:

@@ -1,10 +1,6 @@
 #include "common/storage/database.h"
 
-#include <fcntl.h>
-#include <limits.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <condition_variable>
@@ -18,7 +14,7 @@
 #include "common/log/log.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
-#include "common/storage/private_file.h"
+#include "common/storage/database_file.h"
 #include "common/storage/write_queue.h"
 
 namespace twi::storage {
@@ -28,52 +24,6 @@ constexpr int kReaders = 4;
 
 absl::Status Failed(const std::string& file, absl::string_view why) {
   return Deny(v1::DENY_REASON_STORAGE_FAILED, absl::StrCat(file, ": ", why));
-}
-
-// Makes an empty file, and its name durable.
-absl::Status Create(const std::string& file) {
-  const int fd = open(file.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return Failed(file, absl::StrCat("cannot be created: ", strerror(errno)));
-  close(fd);
-  const std::size_t slash = file.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : file.substr(0, slash);
-  const int folder_fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder_fd < 0) return Failed(folder, absl::StrCat("cannot be opened: ", strerror(errno)));
-  const bool synced = fsync(folder_fd) == 0;
-  const std::string why = synced ? "" : strerror(errno);
-  close(folder_fd);
-  return synced ? absl::OkStatus() : Failed(folder, absl::StrCat("cannot be synced: ", why));
-}
-
-// SQLite gives -wal and -shm the mode of the database; an existing one is looked at too. Never opens the database:
-// closing a descriptor of it would drop the locks (fcntl) that another session of this process holds.
-absl::Status RequirePrivate(const std::string& file) {
-  for (const char* suffix : {"", "-wal", "-shm"}) {
-    struct stat info;
-    const std::string name = file + suffix;
-    if (stat(name.c_str(), &info) != 0) {
-      if (errno == ENOENT && *suffix != '\0') continue;
-      return Failed(name, strerror(errno));
-    }
-    const std::string why = WhyNotPrivate(info);
-    if (!why.empty()) return Failed(name, why);
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::string> PrepareFile(const std::string& file) {
-  if (file.empty()) return Failed(file, "the database has no file name");
-  struct stat info;
-  if (stat(file.c_str(), &info) != 0) {
-    if (errno != ENOENT) return Failed(file, strerror(errno));
-    TWI_RETURN_IF_ERROR(Create(file));
-  }
-  char resolved[PATH_MAX];
-  if (realpath(file.c_str(), resolved) == nullptr) return Failed(file, strerror(errno));
-  const std::string path = resolved;
-  if (path.find('"') != std::string::npos) return Failed(path, "has a quote in its path");
-  TWI_RETURN_IF_ERROR(RequirePrivate(path));
-  return path;
 }
 
 // Settings that each connection has for itself. 5000 ms: another connection only ever holds a lock for the length of a
@@ -102,9 +52,10 @@ absl::StatusOr<std::unique_ptr<Session>> OpenWriter(const std::string& path, con
 
 class SqliteDatabase final : public Database {
  public:
-  SqliteDatabase(const std::string& path, const struct stat& file, std::unique_ptr<Session> writer,
+  SqliteDatabase(DatabaseLock lock, const std::string& path, const struct stat& file, std::unique_ptr<Session> writer,
                  std::vector<std::unique_ptr<Session>> readers)
-      : path_(path),
+      : lock_(std::move(lock)),
+        path_(path),
         device_(file.st_dev),
         inode_(file.st_ino),
         readers_(std::move(readers)),
@@ -163,6 +114,7 @@ class SqliteDatabase final : public Database {
     returned_.notify_one();
   }
 
+  const DatabaseLock lock_;  // given back last
   const std::string path_;
   const dev_t device_;
   const ino_t inode_;
@@ -173,8 +125,8 @@ class SqliteDatabase final : public Database {
   WriteQueue queue_;
 };
 
-absl::StatusOr<std::unique_ptr<Database>> OpenSessions(const std::string& path, const Migrations& migrations,
-                                                       bool durable) {
+absl::StatusOr<std::unique_ptr<Database>> OpenSessions(DatabaseLock lock, const std::string& path,
+                                                       const Migrations& migrations, bool durable) {
   TWI_ASSIGN_OR_RETURN(std::unique_ptr<Session> writer, OpenWriter(path, migrations, durable));
   std::vector<std::unique_ptr<Session>> readers;
   for (int i = 0; i < kReaders; ++i) {
@@ -184,17 +136,19 @@ absl::StatusOr<std::unique_ptr<Database>> OpenSessions(const std::string& path, 
   }
   struct stat file;
   if (stat(path.c_str(), &file) != 0) return Failed(path, strerror(errno));
-  return std::unique_ptr<Database>(std::make_unique<SqliteDatabase>(path, file, std::move(writer), std::move(readers)));
+  return std::unique_ptr<Database>(
+      std::make_unique<SqliteDatabase>(std::move(lock), path, file, std::move(writer), std::move(readers)));
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& file, const Migrations& migrations,
                                                          bool durable) {
-  TWI_ASSIGN_OR_RETURN(const std::string path, PrepareFile(file));
+  TWI_ASSIGN_OR_RETURN(const std::string path, PrepareDatabaseFile(file));
+  TWI_ASSIGN_OR_RETURN(DatabaseLock lock, DatabaseLock::Take(path));
   if (!durable) log::Warn("database_not_durable", {{log::fields::kFile, path}});
   try {  // SOCI's constructors throw.
-    return OpenSessions(path, migrations, durable);
+    return OpenSessions(std::move(lock), path, migrations, durable);
   } catch (const soci::soci_error& error) {
     return Failed(path, error.get_error_message());
   } catch (const std::exception& error) {

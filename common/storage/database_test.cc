@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -197,6 +199,42 @@ TEST_F(DatabaseTest, RefusesFileThatOthersMayUse) {
   }
   ASSERT_EQ(chmod(file_.c_str(), 0600), 0);
   EXPECT_NE(MustOpen(), nullptr);
+}
+
+TEST_F(DatabaseTest, RefusesASecondDaemonUntilTheFirstHasGone) {
+  auto first = Database::Open(file_, {kTable});
+  ASSERT_TRUE(first.ok()) << first.status();
+  std::filesystem::create_symlink(file_, dir_ / "other-name");
+  for (const std::string& name : {file_, dir_ / "other-name"}) {
+    const auto second = Database::Open(name, {kTable});
+    EXPECT_EQ(DenyReasonOf(second.status()), v1::DENY_REASON_STORAGE_FAILED);
+    EXPECT_NE(second.status().message().find("in use by another daemon (process " + std::to_string(getpid()) + ")"),
+              std::string::npos)
+        << second.status();
+  }
+  first->reset();
+  EXPECT_TRUE(Database::Open(file_, {kTable}).ok());
+}
+
+// The kernel gives the lock back, whatever the process could not do any more.
+TEST_F(DatabaseTest, IsFreeAfterAProcessWasKilled) {
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto database = Database::Open(file_, {kTable});
+    const char byte = database.ok() ? 'y' : 'n';
+    _exit(write(ready[1], &byte, 1) == 1 && pause() == 0 ? 0 : 1);
+  }
+  char byte = 0;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  EXPECT_EQ(byte, 'y');
+  EXPECT_FALSE(Database::Open(file_, {kTable}).ok());
+  kill(child, SIGKILL);
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  EXPECT_TRUE(Database::Open(file_, {kTable}).ok());
+  close(ready[0]);
+  close(ready[1]);
 }
 
 TEST_F(DatabaseTest, RefusesWalThatOthersMayUse) {

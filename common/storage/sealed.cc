@@ -27,7 +27,7 @@ constexpr std::size_t kSaltSize = 32;
 constexpr std::size_t kMaxKeyFile = 2 * kKeySize + 1;  // hex and a newline
 
 absl::Status BadKeyFile(absl::string_view file, absl::string_view why) {
-  return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("root_key_file ", file, ": ", why));
+  return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(file, ": ", why));
 }
 
 absl::StatusOr<std::string> Resolve(const std::string& path) {

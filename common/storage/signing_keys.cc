@@ -11,6 +11,7 @@
 #include "common/log/log.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
+#include "common/storage/rotation.h"
 
 namespace twi::storage {
 
@@ -28,11 +29,6 @@ using ActiveKey = std::shared_ptr<const SigningKeys::Active>;
 constexpr std::size_t kMaxRetired = 31;  // A JWKS of ours holds 32 keys (common/jose/jwk.h).
 constexpr absl::Duration kRetryAfter = absl::Minutes(1);
 
-struct Policy {
-  absl::Duration rotate_after;
-  absl::Duration overlap;
-};
-
 struct Row {
   std::string kid, sealed_pkcs8;
   long long created_ms = 0;
@@ -44,27 +40,6 @@ struct Retired {
   crypto::PublicKey key;
   absl::Time at;
 };
-
-absl::StatusOr<absl::Duration> Positive(bool set, const google::protobuf::Duration& value, absl::Duration otherwise,
-                                        absl::string_view name) {
-  if (!set) return otherwise;
-  const absl::Duration duration = absl::Seconds(value.seconds()) + absl::Nanoseconds(value.nanos());
-  if (duration <= absl::ZeroDuration())
-    return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("signing keys: ", name, " is not positive"));
-  return duration;
-}
-
-absl::StatusOr<Policy> PolicyFrom(const config::v1::SigningKeys& config) {
-  TWI_ASSIGN_OR_RETURN(const absl::Duration rotate_after,
-                       Positive(config.has_rotate_after(), config.rotate_after(), absl::Hours(720), "rotate_after"));
-  TWI_ASSIGN_OR_RETURN(const absl::Duration overlap,
-                       Positive(config.has_overlap(), config.overlap(), absl::Hours(24), "overlap"));
-  if (overlap > 16 * rotate_after) {
-    return Deny(v1::DENY_REASON_CONFIG_INVALID,
-                "signing keys: overlap is more than 16 times rotate_after: too many keys would be published");
-  }
-  return Policy{rotate_after, overlap};
-}
 
 std::string ContextOf(absl::string_view purpose, absl::string_view kid) {
   return absl::StrCat("signing-key/", purpose, "/", kid);
@@ -92,7 +67,11 @@ absl::StatusOr<std::vector<Row>> ReadRows(Database& database, const std::string&
 absl::StatusOr<crypto::PrivateKey> OpenKey(const Sealer& sealer, const std::string& purpose, const Row& row) {
   const std::string context = ContextOf(purpose, row.kid);
   absl::StatusOr<SecretBytes> pkcs8 = sealer.Open(context, row.sealed_pkcs8);
-  if (!pkcs8.ok()) return WithContext(pkcs8.status(), context);
+  if (!pkcs8.ok()) {
+    return WithContext(pkcs8.status(), absl::StrCat(context,
+                                                    ": the file of storage.root_key_file is not the root key "
+                                                    "that this database was sealed under, or it was changed"));
+  }
   absl::StatusOr<crypto::PrivateKey> key = crypto::PrivateKey::FromPkcs8(*pkcs8);
   if (!key.ok()) return WithContext(key.status(), context);
   if (jose::Thumbprint(key->public_key()) != row.kid) {
@@ -104,7 +83,7 @@ absl::StatusOr<crypto::PrivateKey> OpenKey(const Sealer& sealer, const std::stri
 class StoredSigningKeys final : public SigningKeys {
  public:
   StoredSigningKeys(Database& database, const Sealer& sealer, crypto::Random& random, absl::string_view purpose,
-                    Policy policy)
+                    RotationPolicy policy)
       : database_(database), sealer_(sealer), random_(random), purpose_(purpose), policy_(policy) {}
 
   absl::Status Start(absl::Time now) {
@@ -255,7 +234,7 @@ class StoredSigningKeys final : public SigningKeys {
   const Sealer& sealer_;
   crypto::Random& random_;
   const std::string purpose_;
-  const Policy policy_;
+  const RotationPolicy policy_;
 
   std::mutex work_mutex_;  // Held while a key is made or deleted; taken before mutex_.
   std::mutex mutex_;       // Guards what follows; never held over the database.
@@ -271,8 +250,8 @@ absl::StatusOr<std::unique_ptr<SigningKeys>> SigningKeys::Load(Database& databas
                                                                crypto::Random& random, absl::string_view purpose,
                                                                const config::v1::SigningKeys& config, absl::Time now) {
   if (purpose.empty()) return Deny(v1::DENY_REASON_INTERNAL, "signing keys without a purpose");
-  TWI_ASSIGN_OR_RETURN(const Policy policy, PolicyFrom(config));
-  auto keys = std::make_unique<StoredSigningKeys>(database, sealer, random, purpose, policy);
+  TWI_RETURN_IF_ERROR(CheckSigningKeys(config, "signing keys"));
+  auto keys = std::make_unique<StoredSigningKeys>(database, sealer, random, purpose, RotationOf(config));
   TWI_RETURN_IF_ERROR(keys->Start(now));
   return std::unique_ptr<SigningKeys>(std::move(keys));
 }

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "common/client/channel.h"
 #include "common/client/verifier_client.h"
+#include "common/config/checks.h"
 #include "common/config/load_yaml.h"
 #include "common/log/fields.h"
 #include "common/log/log.h"
@@ -16,6 +17,7 @@
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "common/storage/database.h"
+#include "common/storage/rotation.h"
 #include "common/storage/sealed.h"
 #include "common/storage/signing_keys.h"
 #include "services/claims_mapper/claims_mapper_service.h"
@@ -25,61 +27,52 @@ namespace {
 
 using config::v1::ClaimsMapperConfig;
 
-absl::Duration DurationOr(const google::protobuf::Duration& duration, bool set, absl::Duration otherwise) {
-  return set ? absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos()) : otherwise;
-}
+using config::Expect;
 
 absl::Duration GrantLifetime(const ClaimsMapperConfig& c) {
-  return DurationOr(c.grant_lifetime(), c.has_grant_lifetime(), absl::Minutes(2));
+  return config::DurationOr(c.has_grant_lifetime(), c.grant_lifetime(), absl::Minutes(2));
 }
 absl::Duration ResultsMaxAge(const ClaimsMapperConfig& c) {
-  return DurationOr(c.results_max_age(), c.has_results_max_age(), absl::Minutes(10));
+  return config::DurationOr(c.has_results_max_age(), c.results_max_age(), absl::Minutes(10));
 }
 absl::Duration KeyRefresh(const ClaimsMapperConfig& c) {
-  return DurationOr(c.verifier_keys().refresh(), c.verifier_keys().has_refresh(), absl::Minutes(5));
+  return config::DurationOr(c.verifier_keys().has_refresh(), c.verifier_keys().refresh(), absl::Minutes(5));
 }
 
-absl::Status Need(bool good, absl::string_view field, absl::string_view expected) {
-  return good ? absl::OkStatus() : config::ConfigError("", field, expected);
-}
-
-absl::Status NeedSpiffeIds(const google::protobuf::RepeatedPtrField<std::string>& ids, const std::string& field) {
+absl::Status ExpectSpiffeIds(const google::protobuf::RepeatedPtrField<std::string>& ids, const std::string& field) {
   std::set<std::string> seen;
-  for (const std::string& id : ids) {
-    TWI_RETURN_IF_ERROR(Need(ValidateWorkloadIdentifier(id).ok() && seen.insert(id).second, field,
-                             absl::StrCat("SPIFFE IDs, each once; got ", id)));
+  for (int i = 0; i < ids.size(); ++i) {
+    TWI_RETURN_IF_ERROR(Expect(ValidateWorkloadIdentifier(ids[i]).ok() && seen.insert(ids[i]).second,
+                               absl::StrCat(field, "[", i, "]"),
+                               absl::StrCat("SPIFFE IDs, each once, got \"", ids[i], "\"")));
   }
   return absl::OkStatus();
 }
 
+absl::Status ValidateAskers(const ClaimsMapperConfig& c) {
+  TWI_RETURN_IF_ERROR(ExpectSpiffeIds(c.verifiers(), "verifiers"));
+  TWI_RETURN_IF_ERROR(ExpectSpiffeIds(c.credential_authorities(), "credential_authorities"));
+  for (int i = 0; i < c.verifiers_size(); ++i) {
+    TWI_RETURN_IF_ERROR(
+        Expect(c.verifiers(i) == c.verifier_keys().peer().spiffe_id(), absl::StrCat("verifiers[", i, "]"),
+               absl::StrCat("the Verifier of verifier_keys, whose results are mapped, got ", c.verifiers(i))));
+  }
+  return Expect(!c.verifiers().empty() || !c.credential_authorities().empty(), "verifiers",
+                "at least one peer that may ask, here or in credential_authorities");
+}
+
 absl::Status ValidateFields(const ClaimsMapperConfig& c) {
-  TWI_RETURN_IF_ERROR(Need(c.has_server(), "server", "a section"));
-  TWI_RETURN_IF_ERROR(Need(!c.storage().database_file().empty(), "storage.database_file", "a file"));
-  TWI_RETURN_IF_ERROR(Need(!c.storage().root_key_file().empty(), "storage.root_key_file", "a file"));
   TWI_RETURN_IF_ERROR(
-      Need(ValidateWorkloadIdentifier(c.issuer()).ok(), "issuer", "the SPIFFE ID of this Claims Mapper"));
-  TWI_RETURN_IF_ERROR(Need(c.verifier_keys().has_peer(), "verifier_keys.peer", "the Verifier"));
-  TWI_RETURN_IF_ERROR(Need(ValidateWorkloadIdentifier(c.verifier_keys().peer().spiffe_id()).ok(),
-                           "verifier_keys.peer.spiffe_id", "the Verifier's SPIFFE ID"));
-  TWI_RETURN_IF_ERROR(
-      Need(KeyRefresh(c) >= absl::Seconds(5) && KeyRefresh(c) <= absl::Hours(24), "verifier_keys.refresh", "5s..24h"));
-  TWI_RETURN_IF_ERROR(Need(GrantLifetime(c) >= absl::Seconds(10) && GrantLifetime(c) <= absl::Minutes(15),
-                           "grant_lifetime", "10s..15m"));
-  TWI_RETURN_IF_ERROR(
-      Need(ResultsMaxAge(c) >= absl::Seconds(10) && ResultsMaxAge(c) <= absl::Hours(1), "results_max_age", "10s..1h"));
-  TWI_RETURN_IF_ERROR(Need(!c.relying_parties().empty(), "relying_parties", "at least one rp_id"));
-  for (const std::string& rp_id : c.relying_parties()) {
-    TWI_RETURN_IF_ERROR(Need(rp_id.find(':') != std::string::npos && rp_id.size() <= 2048, "relying_parties",
-                             absl::StrCat("URIs; got ", rp_id)));
-  }
-  TWI_RETURN_IF_ERROR(NeedSpiffeIds(c.verifiers(), "verifiers"));
-  TWI_RETURN_IF_ERROR(NeedSpiffeIds(c.credential_authorities(), "credential_authorities"));
-  for (const std::string& verifier : c.verifiers()) {
-    TWI_RETURN_IF_ERROR(Need(verifier == c.verifier_keys().peer().spiffe_id(), "verifiers",
-                             absl::StrCat("the Verifier of verifier_keys, whose results are mapped; got ", verifier)));
-  }
-  return Need(!c.verifiers().empty() || !c.credential_authorities().empty(), "verifiers, credential_authorities",
-              "at least one peer that may ask");
+      Expect(ValidateWorkloadIdentifier(c.issuer()).ok(), "issuer", "the SPIFFE ID of this Claims Mapper"));
+  TWI_RETURN_IF_ERROR(Expect(c.has_verifier_keys(), "verifier_keys", "a section with the Verifier, got nothing"));
+  TWI_RETURN_IF_ERROR(config::ExpectWithin(GrantLifetime(c), absl::Seconds(10), absl::Minutes(15), "grant_lifetime"));
+  TWI_RETURN_IF_ERROR(Expect(storage::RotationOf(c.grant_keys()).overlap >= GrantLifetime(c), "grant_keys.overlap",
+                             "at least grant_lifetime: what a key signed outlives it"));
+  TWI_RETURN_IF_ERROR(config::ExpectWithin(ResultsMaxAge(c), absl::Seconds(10), absl::Hours(1), "results_max_age"));
+  TWI_RETURN_IF_ERROR(Expect(!c.relying_parties().empty(), "relying_parties", "at least one rp_id"));
+  for (int i = 0; i < c.relying_parties_size(); ++i)
+    TWI_RETURN_IF_ERROR(config::ExpectUri(c.relying_parties(i), absl::StrCat("relying_parties[", i, "]")));
+  return ValidateAskers(c);
 }
 
 std::shared_ptr<const MapperSettings> SettingsOf(const ClaimsMapperConfig& c) {
@@ -102,8 +95,9 @@ class Daemon final : public server::Running {
     SetSettings(SettingsOf(c));
     TWI_ASSIGN_OR_RETURN(std::shared_ptr<const Owners> owners, Owners::FromConfig(c, ""));
     TWI_ASSIGN_OR_RETURN(sealer_, storage::Sealer::FromConfig(c.storage()));
-    TWI_ASSIGN_OR_RETURN(database_, storage::Database::Open(c.storage().database_file(),
-                                                            {storage::kSigningKeysSchema, kPoliciesSchema}));
+    TWI_ASSIGN_OR_RETURN(
+        database_, storage::Database::Open(c.storage().database_file(), {storage::kSigningKeysSchema, kPoliciesSchema},
+                                           /*durable=*/!c.storage().insecure_not_durable()));
     server::SetBuildInfo(metrics_, "claims-mapper");
     metrics::WatchStore(metrics_, *database_);
     TWI_ASSIGN_OR_RETURN(
@@ -111,6 +105,7 @@ class Daemon final : public server::Running {
     store_ = std::make_unique<PolicyStore>(*database_);
     TWI_ASSIGN_OR_RETURN(policies_, Policies::Open(*store_, std::move(owners)));
     TWI_RETURN_IF_ERROR(LoadFilesAtStart(c));
+    LogPolicies();
     if (!fetch) {
       TWI_ASSIGN_OR_RETURN(fetch, FetchFromVerifier(c));
     }
@@ -138,6 +133,17 @@ class Daemon final : public server::Running {
     TWI_ASSIGN_OR_RETURN(std::shared_ptr<const Owners> owners, Owners::FromConfig(c, ""));
     TWI_RETURN_IF_ERROR(policies_->SetOwners(std::move(owners)));
     SetSettings(SettingsOf(c));
+    const absl::Status files = LoadFiles(c);
+    LogPolicies();
+    return files;
+  }
+
+ private:
+  void LogPolicies() const {
+    log::Info("policies_in_force", {{log::fields::kCount, absl::StrCat(policies_->snapshot()->size())}});
+  }
+
+  absl::Status LoadFiles(const ClaimsMapperConfig& c) {
     std::vector<std::string> problems;
     absl::Status first;
     for (const std::string& file : c.policy_files()) {  // each on its own: a bad one keeps no other from taking effect
@@ -149,7 +155,6 @@ class Daemon final : public server::Running {
     return first.ok() ? first : Deny(DenyReasonOf(first), absl::StrJoin(problems, " | "));
   }
 
- private:
   // A file that is older than what the store has in force changes nothing, and is no reason not to start. Every other
   // fault is.
   absl::Status LoadFilesAtStart(const ClaimsMapperConfig& c) {
@@ -208,15 +213,20 @@ class Daemon final : public server::Running {
   std::unique_ptr<server::Server> server_;
 };
 
+absl::Status CheckPolicyFile(const std::string& file, const Owners& owners, absl::Time now) {
+  TWI_ASSIGN_OR_RETURN(const std::string jws, ReadSignedPolicyFile(file));
+  const absl::StatusOr<CheckedPolicy> checked = CheckPolicy(jws, file, owners, now);
+  return checked.ok() ? absl::OkStatus() : WithContext(checked.status(), file);
+}
+
 }  // namespace
 
 absl::Status ValidateConfig(const ClaimsMapperConfig& config, absl::Time now) {
   TWI_RETURN_IF_ERROR(ValidateFields(config));
   TWI_ASSIGN_OR_RETURN(const std::shared_ptr<const Owners> owners, Owners::FromConfig(config, ""));
-  for (const std::string& file : config.policy_files()) {
-    TWI_ASSIGN_OR_RETURN(const std::string jws, ReadSignedPolicyFile(file));
-    const absl::StatusOr<CheckedPolicy> checked = CheckPolicy(jws, file, *owners, now);
-    if (!checked.ok()) return WithContext(checked.status(), file);
+  for (int i = 0; i < config.policy_files_size(); ++i) {
+    TWI_RETURN_IF_ERROR(
+        config::AtField(absl::StrCat("policy_files[", i, "]"), CheckPolicyFile(config.policy_files(i), *owners, now)));
   }
   return absl::OkStatus();
 }
@@ -238,6 +248,9 @@ server::DaemonSpec ClaimsMapperSpec() {
   spec.summary =
       "Maps attested compositions to stable identities and claims, under the Workload Owners' signed policies.";
   spec.config = std::make_unique<ClaimsMapperConfig>();
+  spec.common = {{v1::ClaimsMapper::service_full_name()}, "issuer"};
+  spec.reloadable = {"owners",         "policy_files",   "relying_parties", "verifiers", "credential_authorities",
+                     "grant_lifetime", "results_max_age"};
   spec.validate = [](const google::protobuf::Message& message) {
     return ValidateConfig(static_cast<const ClaimsMapperConfig&>(message), clock.Now());
   };

@@ -55,8 +55,9 @@ absl::Status ReadOwner(const config::v1::WorkloadOwner& config, absl::string_vie
                                  absl::StrCat("\".example.org\" or \"host.example.org\"; got ", suffix));
   }
   if (config.public_key_file().empty()) return config::ConfigError(name, path + ".public_key_file", "a file");
-  TWI_ASSIGN_OR_RETURN(const std::string pem, config::ReadFile(config.public_key_file(), {8 * 1024}));
-  const absl::StatusOr<crypto::PublicKey> key = PublicKeyFromPem(pem);
+  const absl::StatusOr<std::string> pem = config::ReadFile(config.public_key_file(), {8 * 1024});
+  if (!pem.ok()) return config::AtField(path + ".public_key_file", pem.status());
+  const absl::StatusOr<crypto::PublicKey> key = PublicKeyFromPem(*pem);
   if (!key.ok() || key->type() != crypto::KeyType::kP256) {
     return config::ConfigError(name, path + ".public_key_file",
                                absl::StrCat("a P-256 public key, PEM; ", config.public_key_file(), " holds none"));

@@ -63,7 +63,7 @@ absl::StatusOr<PolicySnapshot::Ptr> Policies::LoadAll(const Owners& owners) {
     }
     policies.push_back(checked->policy);
   }
-  log::Info("policies loaded", {{log::fields::kCount, absl::StrCat(policies.size())}});
+  log::Info("policies_in_store", {{log::fields::kCount, absl::StrCat(policies.size())}});
   return PolicySnapshot::FromPolicies(std::move(policies));
 }
 

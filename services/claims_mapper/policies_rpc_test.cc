@@ -172,10 +172,15 @@ TEST_F(PoliciesRpcTest, RefusesConfigsThatDoNotFit) {
   const auto refused = [this](const std::function<void(config::v1::ClaimsMapperConfig&)>& change) {
     config::v1::ClaimsMapperConfig config = config_;
     change(config);
-    return DenyReasonOf(ValidateConfig(config, clock_.Now())) == v1::DENY_REASON_CONFIG_INVALID;
+    return DenyReasonOf(server::CheckConfig(ClaimsMapperSpec(), config, clock_.Now())) ==
+           v1::DENY_REASON_CONFIG_INVALID;
   };
-  ASSERT_OK(ValidateConfig(config_, clock_.Now()));
+  ASSERT_OK(server::CheckConfig(ClaimsMapperSpec(), config_, clock_.Now()));
   EXPECT_TRUE(refused([](auto& c) { c.clear_server(); }));
+  EXPECT_TRUE(refused([](auto& c) { c.mutable_server()->mutable_allow(0)->set_rpc("Map"); }));
+  EXPECT_TRUE(refused([](auto& c) { c.set_issuer("spiffe://example.org/twi/another"); }));
+  EXPECT_TRUE(refused([](auto& c) { c.mutable_verifier_keys()->mutable_refresh()->set_seconds(1); }));
+  EXPECT_TRUE(refused([](auto& c) { c.mutable_grant_keys()->mutable_overlap()->set_seconds(60); }));
   EXPECT_TRUE(refused([](auto& c) { c.clear_storage(); }));
   EXPECT_TRUE(refused([](auto& c) { c.set_issuer("mapper"); }));
   EXPECT_TRUE(refused([](auto& c) { c.set_trust_domain("Example.org"); }));

@@ -43,58 +43,6 @@ TEST(AuthorityConfigTest, Defaults) {
   EXPECT_TRUE(Serves(Sample(), "D"));
 }
 
-TEST(AuthorityConfigTest, RefusesEachFieldThatIsMissingOrOutOfRange) {
-  using Config = CredentialAuthorityConfig;
-  const std::pair<const char*, std::function<void(Config&)>> faults[] = {
-      {"server", [](Config& c) { c.clear_server(); }},
-      {"storage.database_file", [](Config& c) { c.clear_storage(); }},
-      {"rp_id", [](Config& c) { c.clear_rp_id(); }},
-      {"rp_id", [](Config& c) { c.set_rp_id("ca"); }},
-      {"trust_domain", [](Config& c) { c.clear_trust_domain(); }},
-      {"trust_domain", [](Config& c) { c.set_trust_domain("spiffe://example.org"); }},
-      {"trust_domain", [](Config& c) { c.set_trust_domain("Example.org"); }},
-      {"trust_domain", [](Config& c) { c.set_trust_domain("example.org/payroll"); }},
-      {"issuer", [](Config& c) { c.set_issuer("http://ca.example.org"); }},
-      {"issuer", [](Config& c) { c.clear_issuer(); }},
-      {"targets", [](Config& c) { c.clear_targets(); }},
-      {"targets", [](Config& c) { c.add_targets("db"); }},
-      {"mechanisms", [](Config& c) { c.clear_mechanisms(); }},
-      {"mechanisms", [](Config& c) { c.add_mechanisms("E"); }},
-      {"mechanisms", [](Config& c) { c.add_mechanisms("a"); }},
-      {"mechanisms", [](Config& c) { c.add_mechanisms("A"); }},
-      {"mechanisms", [](Config& c) { c.add_mechanisms(""); }},
-      {"grant_keys", [](Config& c) { c.clear_grant_keys(); }},
-      {"grant_keys.peer", [](Config& c) { c.mutable_grant_keys()->clear_peer(); }},
-      {"grant_keys.refresh", [](Config& c) { c.mutable_grant_keys()->mutable_refresh()->set_seconds(0); }},
-      {"claims_mapper", [](Config& c) { c.clear_claims_mapper(); }},
-      {"verifier_keys", [](Config& c) { c.clear_verifier_keys(); }},
-      {"verifier_keys.refresh", [](Config& c) { c.mutable_verifier_keys()->mutable_refresh()->set_seconds(-1); }},
-      {"verifier_issuer", [](Config& c) { c.clear_verifier_issuer(); }},
-      {"verifier_issuer", [](Config& c) { c.set_verifier_issuer("https://verifier.example.org"); }},
-      {"verifier", [](Config& c) { c.clear_verifier(); }},
-      {"key_store_keys", [](Config& c) { c.clear_key_store_keys(); }},
-      {"key_store_keys.refresh", [](Config& c) { c.mutable_key_store_keys()->mutable_refresh()->set_seconds(90000); }},
-      {"key_store_issuer", [](Config& c) { c.clear_key_store_issuer(); }},
-      {"challenge_lifetime", [](Config& c) { c.mutable_challenge_lifetime()->set_seconds(0); }},
-      {"challenge_lifetime", [](Config& c) { c.mutable_challenge_lifetime()->set_seconds(601); }},
-      {"max_results_age", [](Config& c) { c.mutable_max_results_age()->set_seconds(9); }},
-      {"max_results_age", [](Config& c) { c.mutable_max_results_age()->set_seconds(3601); }},
-      {"issuing.max_lifetime", [](Config& c) { c.mutable_issuing()->mutable_max_lifetime()->set_seconds(59); }},
-      {"issuing.max_lifetime", [](Config& c) { c.mutable_issuing()->mutable_max_lifetime()->set_seconds(86401); }},
-      {"issuing.backdate", [](Config& c) { c.mutable_issuing()->mutable_backdate()->set_seconds(-1); }},
-      {"issuing.backdate", [](Config& c) { c.mutable_issuing()->mutable_backdate()->set_seconds(601); }},
-      {"issuing.authority_lifetime",
-       [](Config& c) { c.mutable_issuing()->mutable_authority_lifetime()->set_seconds(0); }},
-      {"issuing.supplied_key_file", [](Config& c) { c.mutable_issuing()->set_supplied_certificate_file("/x.pem"); }},
-      {"issuing.supplied_certificate_file", [](Config& c) { c.mutable_issuing()->set_supplied_key_file("/x.key"); }},
-  };
-  for (const auto& [field, fault] : faults) {
-    CredentialAuthorityConfig config = Sample();
-    fault(config);
-    EXPECT_THAT(ValidateConfig(config), StatusIs(kInvalid, HasSubstr(field)));
-  }
-}
-
 TEST(AuthorityConfigTest, AMechanismThatIsNotServedNeedsNothing) {
   CredentialAuthorityConfig config = Sample();
   config.clear_mechanisms();
@@ -121,6 +69,74 @@ class AuthorityDaemonTest : public ::testing::Test {
   CredentialAuthorityConfig config_;
 };
 
+TEST_F(AuthorityDaemonTest, TheSampleIsGoodWithItsFiles) {
+  EXPECT_OK(server::CheckConfig(CredentialAuthoritySpec(), config_, absl::Now()));
+}
+
+TEST_F(AuthorityDaemonTest, RefusesEachFieldThatIsMissingOrOutOfRange) {
+  using Config = CredentialAuthorityConfig;
+  const std::pair<const char*, std::function<void(Config&)>> faults[] = {
+      {"server", [](Config& c) { c.clear_server(); }},
+      {"storage", [](Config& c) { c.clear_storage(); }},
+      {"storage.database_file", [](Config& c) { c.mutable_storage()->clear_database_file(); }},
+      {"rp_id", [](Config& c) { c.clear_rp_id(); }},
+      {"rp_id", [](Config& c) { c.set_rp_id("ca"); }},
+      {"trust_domain", [](Config& c) { c.clear_trust_domain(); }},
+      {"trust_domain", [](Config& c) { c.set_trust_domain("spiffe://example.org"); }},
+      {"trust_domain", [](Config& c) { c.set_trust_domain("Example.org"); }},
+      {"trust_domain", [](Config& c) { c.set_trust_domain("example.org/payroll"); }},
+      {"issuer", [](Config& c) { c.set_issuer("http://ca.example.org"); }},
+      {"issuer", [](Config& c) { c.clear_issuer(); }},
+      {"targets", [](Config& c) { c.clear_targets(); }},
+      {"targets[1]", [](Config& c) { c.add_targets("db"); }},
+      {"mechanisms", [](Config& c) { c.clear_mechanisms(); }},
+      {"mechanisms", [](Config& c) { c.add_mechanisms("E"); }},
+      {"mechanisms", [](Config& c) { c.add_mechanisms("a"); }},
+      {"mechanisms", [](Config& c) { c.add_mechanisms("A"); }},
+      {"mechanisms", [](Config& c) { c.add_mechanisms(""); }},
+      {"grant_keys", [](Config& c) { c.clear_grant_keys(); }},
+      {"grant_keys.peer", [](Config& c) { c.mutable_grant_keys()->clear_peer(); }},
+      {"grant_keys.refresh", [](Config& c) { c.mutable_grant_keys()->mutable_refresh()->set_seconds(0); }},
+      {"claims_mapper", [](Config& c) { c.clear_claims_mapper(); }},
+      {"verifier_keys", [](Config& c) { c.clear_verifier_keys(); }},
+      {"verifier_keys.refresh", [](Config& c) { c.mutable_verifier_keys()->mutable_refresh()->set_seconds(-1); }},
+      {"verifier_issuer", [](Config& c) { c.clear_verifier_issuer(); }},
+      {"verifier_issuer", [](Config& c) { c.set_verifier_issuer("https://verifier.example.org"); }},
+      {"verifier", [](Config& c) { c.clear_verifier(); }},
+      {"key_store_keys", [](Config& c) { c.clear_key_store_keys(); }},
+      {"key_store_keys.refresh", [](Config& c) { c.mutable_key_store_keys()->mutable_refresh()->set_seconds(90000); }},
+      {"key_store_issuer", [](Config& c) { c.clear_key_store_issuer(); }},
+      {"challenge_lifetime", [](Config& c) { c.mutable_challenge_lifetime()->set_seconds(0); }},
+      {"challenge_lifetime", [](Config& c) { c.mutable_challenge_lifetime()->set_seconds(601); }},
+      {"max_results_age", [](Config& c) { c.mutable_max_results_age()->set_seconds(9); }},
+      {"max_results_age", [](Config& c) { c.mutable_max_results_age()->set_seconds(3601); }},
+      {"issuing.max_lifetime", [](Config& c) { c.mutable_issuing()->mutable_max_lifetime()->set_seconds(59); }},
+      {"issuing.max_lifetime", [](Config& c) { c.mutable_issuing()->mutable_max_lifetime()->set_seconds(86401); }},
+      {"issuing.max_lifetime",  // a credential outlives nobody who signed it
+       [](Config& c) {
+         c.mutable_issuing()->mutable_authority_lifetime()->set_seconds(3600);
+         c.mutable_issuing()->mutable_max_lifetime()->set_seconds(3601);
+       }},
+      {"issuing.supplied_key_file: /x.key",
+       [](Config& c) {
+         c.mutable_issuing()->set_supplied_key_file("/x.key");
+         c.mutable_issuing()->set_supplied_certificate_file("/x.pem");
+       }},
+      {"issuing.backdate", [](Config& c) { c.mutable_issuing()->mutable_backdate()->set_seconds(-1); }},
+      {"issuing.backdate", [](Config& c) { c.mutable_issuing()->mutable_backdate()->set_seconds(601); }},
+      {"issuing.authority_lifetime",
+       [](Config& c) { c.mutable_issuing()->mutable_authority_lifetime()->set_seconds(0); }},
+      {"issuing.supplied_key_file", [](Config& c) { c.mutable_issuing()->set_supplied_certificate_file("/x.pem"); }},
+      {"issuing.supplied_certificate_file", [](Config& c) { c.mutable_issuing()->set_supplied_key_file("/x.key"); }},
+  };
+  for (const auto& [field, fault] : faults) {
+    CredentialAuthorityConfig config = config_;
+    fault(config);
+    EXPECT_THAT(server::CheckConfig(CredentialAuthoritySpec(), config, absl::Now()),
+                StatusIs(kInvalid, HasSubstr(field)));
+  }
+}
+
 TEST_F(AuthorityDaemonTest, StartsDrainsAndStartsAgainWithoutItsPeers) {
   for (int run = 0; run < 2; ++run) {
     const auto running = CredentialAuthoritySpec().start(config_);
@@ -130,7 +146,8 @@ TEST_F(AuthorityDaemonTest, StartsDrainsAndStartsAgainWithoutItsPeers) {
     changed.mutable_log()->set_level("debug");
     EXPECT_OK((*running)->Reload(changed)) << "the log level alone may change";
     changed.add_targets("https://other.example.org");
-    EXPECT_THAT((*running)->Reload(changed), StatusIs(v1::DENY_REASON_NOT_IMPLEMENTED));
+    EXPECT_THAT(server::PlanReload(CredentialAuthoritySpec(), config_, changed).need_restart,
+                ::testing::ElementsAre("targets"));
     (*running)->Drain();
   }
 }

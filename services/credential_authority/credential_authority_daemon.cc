@@ -11,7 +11,6 @@
 #include "common/metrics/watch_store.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
-#include "google/protobuf/util/message_differencer.h"
 #include "services/credential_authority/authority_config.h"
 #include "services/credential_authority/credential_authority_service.h"
 #include "services/credential_authority/issuance_record.h"
@@ -30,21 +29,12 @@ class Daemon final : public server::Running {
   }
   void Drain() override { server_->Drain(); }
   int port() const override { return server_->port(); }
-  // Nothing but `log` changes while it runs: certificates are re-read by themselves, everything else decides what is
-  // issued and takes a restart.
-  absl::Status Reload(const google::protobuf::Message& message) override {
-    auto wanted = static_cast<const CredentialAuthorityConfig&>(message);
-    wanted.clear_log();
-    if (google::protobuf::util::MessageDifferencer::Equals(wanted, config_)) return absl::OkStatus();
-    return Deny(v1::DENY_REASON_NOT_IMPLEMENTED,
-                "the Credential Authority's config takes effect at a restart; certificates are re-read when their "
-                "files change");
-  }
+  // Nothing but `log` changes while it runs: everything else decides what is issued. Certificates are re-read by
+  // themselves.
+  absl::Status Reload(const google::protobuf::Message&) override { return absl::OkStatus(); }
 
  private:
   absl::Status Assemble(const CredentialAuthorityConfig& c) {
-    config_ = c;
-    config_.clear_log();
     TWI_ASSIGN_OR_RETURN(sealer_, storage::Sealer::FromConfig(c.storage()));
     TWI_ASSIGN_OR_RETURN(database_,
                          storage::Database::Open(c.storage().database_file(),
@@ -141,7 +131,6 @@ class Daemon final : public server::Running {
   }
 
   // In order of construction; destroyed in reverse, the server first.
-  CredentialAuthorityConfig config_;  // as it was at start, without `log`
   SystemClock clock_;
   crypto::SystemRandom random_;
   metrics::Metrics metrics_;
@@ -169,8 +158,11 @@ server::DaemonSpec CredentialAuthoritySpec() {
   spec.name = "credential-authority";
   spec.summary = "Issues Workload Credentials (X.509 and WIT) to attested workloads.";
   spec.config = std::make_unique<CredentialAuthorityConfig>();
+  spec.common.services = {v1::CredentialAuthority::service_full_name()};
   spec.validate = [](const google::protobuf::Message& message) {
-    return ValidateConfig(static_cast<const CredentialAuthorityConfig&>(message));
+    const auto& config = static_cast<const CredentialAuthorityConfig&>(message);
+    TWI_RETURN_IF_ERROR(ValidateConfig(config));
+    return CheckSupplied(config.issuing(), SystemClock().Now());
   };
   spec.start = Daemon::Start;
   return spec;

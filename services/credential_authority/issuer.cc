@@ -1,6 +1,7 @@
 #include "services/credential_authority/issuer.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/config/load_yaml.h"
 #include "common/config/read_file.h"
 #include "common/crypto/x509_builder.h"
 #include "common/encoding/encoding.h"
@@ -119,6 +120,11 @@ absl::StatusOr<X509Authority> StoredOrMade(const config::v1::CredentialAuthority
 const char kAuthoritySchema[] =
     "CREATE TABLE x509_authority (id INTEGER PRIMARY KEY CHECK (id = 1), sealed_hex TEXT NOT NULL, certificate_hex "
     "TEXT NOT NULL)";
+
+absl::Status CheckSupplied(const config::v1::Issuing& issuing, absl::Time now) {
+  if (issuing.supplied_key_file().empty()) return absl::OkStatus();
+  return config::AtField("issuing.supplied_key_file", Supplied(issuing, now).status());
+}
 
 absl::StatusOr<X509Authority> LoadX509Authority(const config::v1::CredentialAuthorityConfig& config,
                                                 storage::Database& database, const storage::Sealer& sealer,

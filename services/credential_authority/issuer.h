@@ -16,6 +16,9 @@ namespace twi::credential_authority {
 // SQL of the table; part of the migrations.
 extern const char kAuthoritySchema[];
 
+// Whether the supplied key and certificates (if any) can be loaded. CONFIG_INVALID at the place of the key's field.
+absl::Status CheckSupplied(const config::v1::Issuing& issuing, absl::Time now);
+
 // Supplied (issuing.supplied_key_file) or from the store, or made: a self-signed P-256 certificate with URI SAN
 // spiffe://<trust_domain> (SPIFFE X509-SVID section 4: no path). Checks: P-256; key and certificate match; CA with
 // keyCertSign; valid at `now`; chain links; a stored one is of this trust domain. CONFIG_INVALID names the file.

@@ -31,33 +31,6 @@ KeyStoreConfig Sample() {
   return config;
 }
 
-TEST(KeyStoreConfigTest, TheSampleIsGood) { EXPECT_OK(KeyStoreSpec().validate(Sample())); }
-
-TEST(KeyStoreConfigTest, RefusesWhatIsMissingOrContradictory) {
-  const std::pair<const char*, std::function<void(KeyStoreConfig&)>> faults[] = {
-      {"server", [](KeyStoreConfig& c) { c.clear_server(); }},
-      {"storage.database_file", [](KeyStoreConfig& c) { c.mutable_storage()->clear_database_file(); }},
-      {"storage.root_key_file", [](KeyStoreConfig& c) { c.mutable_storage()->clear_root_key_file(); }},
-      {"rp_id", [](KeyStoreConfig& c) { c.set_rp_id("key store"); }},
-      {"rp_id", [](KeyStoreConfig& c) { c.clear_rp_id(); }},
-      {"issuer", [](KeyStoreConfig& c) { c.set_issuer("spiffe://example.org"); }},
-      {"verifier_keys.peer", [](KeyStoreConfig& c) { c.clear_verifier_keys(); }},
-      {"verifier_keys.refresh",
-       [](KeyStoreConfig& c) { c.mutable_verifier_keys()->mutable_refresh()->set_seconds(1); }},
-      {"verifier_issuer", [](KeyStoreConfig& c) { c.clear_verifier_issuer(); }},
-      {"max_results_age", [](KeyStoreConfig& c) { c.mutable_max_results_age()->set_seconds(7200); }},
-      {"max_refusal_records", [](KeyStoreConfig& c) { c.set_max_refusal_records(1); }},
-      {"owners", [](KeyStoreConfig& c) { c.clear_owners(); }},
-      {"owners", [](KeyStoreConfig& c) { c.add_owners(c.owners(0)); }},
-      {"owners", [](KeyStoreConfig& c) { c.add_owners("payroll"); }},
-  };
-  for (const auto& [field, fault] : faults) {
-    KeyStoreConfig config = Sample();
-    fault(config);
-    EXPECT_THAT(KeyStoreSpec().validate(config), StatusIs(kInvalid, HasSubstr(field)));
-  }
-}
-
 class KeyStoreDaemonTest : public ::testing::Test {
  protected:
   KeyStoreDaemonTest() : pki_(absl::Now()), config_(Sample()) {
@@ -66,6 +39,10 @@ class KeyStoreDaemonTest : public ::testing::Test {
     config_.mutable_storage()->set_database_file(pki_.dir().File("key-store.db"));
     config_.mutable_storage()->set_root_key_file(root_.Write("root", std::string(32, 'r')));
     config_.mutable_verifier_keys()->mutable_peer()->set_address("127.0.0.1:1");  // nobody: fetched when first needed
+  }
+
+  static absl::Status Check(const KeyStoreConfig& config) {
+    return server::CheckConfig(KeyStoreSpec(), config, absl::Now());
   }
 
   testing::TestPki pki_;
@@ -82,13 +59,45 @@ TEST_F(KeyStoreDaemonTest, StartsDrainsAndStartsAgain) {
   }
 }
 
-TEST_F(KeyStoreDaemonTest, RefusesAnotherConfigWhileItRuns) {
-  auto running = KeyStoreSpec().start(config_);
-  ASSERT_OK(running);
-  config_.mutable_log()->set_level("debug");
-  EXPECT_OK((*running)->Reload(config_));
-  config_.add_owners("spiffe://example.org/owner/other");
-  EXPECT_THAT((*running)->Reload(config_), StatusIs(kInvalid, HasSubstr("restart")));
+TEST_F(KeyStoreDaemonTest, TheSampleIsGood) { EXPECT_OK(Check(config_)); }
+
+TEST_F(KeyStoreDaemonTest, RefusesWhatIsMissingOrContradictory) {
+  const std::pair<const char*, std::function<void(KeyStoreConfig&)>> faults[] = {
+      {"server", [](KeyStoreConfig& c) { c.clear_server(); }},
+      {"storage.database_file", [](KeyStoreConfig& c) { c.mutable_storage()->clear_database_file(); }},
+      {"storage.root_key_file", [](KeyStoreConfig& c) { c.mutable_storage()->clear_root_key_file(); }},
+      {"rp_id", [](KeyStoreConfig& c) { c.set_rp_id("key store"); }},
+      {"rp_id", [](KeyStoreConfig& c) { c.clear_rp_id(); }},
+      {"issuer", [](KeyStoreConfig& c) { c.set_issuer("spiffe://example.org"); }},
+      {"issuer", [](KeyStoreConfig& c) { c.set_issuer("spiffe://example.org/twi/another"); }},
+      {"verifier_keys", [](KeyStoreConfig& c) { c.clear_verifier_keys(); }},
+      {"verifier_keys.peer", [](KeyStoreConfig& c) { c.mutable_verifier_keys()->clear_peer(); }},
+      {"verifier_keys.refresh",
+       [](KeyStoreConfig& c) { c.mutable_verifier_keys()->mutable_refresh()->set_seconds(1); }},
+      {"verifier_issuer", [](KeyStoreConfig& c) { c.clear_verifier_issuer(); }},
+      {"max_results_age", [](KeyStoreConfig& c) { c.mutable_max_results_age()->set_seconds(7200); }},
+      {"max_refusal_records", [](KeyStoreConfig& c) { c.set_max_refusal_records(1); }},
+      {"owners", [](KeyStoreConfig& c) { c.clear_owners(); }},
+      {"owners[1]", [](KeyStoreConfig& c) { c.add_owners(c.owners(0)); }},
+      {"owners[1]", [](KeyStoreConfig& c) { c.add_owners("payroll"); }},
+  };
+  for (const auto& [field, fault] : faults) {
+    KeyStoreConfig config = config_;
+    fault(config);
+    EXPECT_THAT(Check(config), StatusIs(kInvalid, HasSubstr(field)));
+  }
+}
+
+TEST_F(KeyStoreDaemonTest, NothingButTheLogChangesWhileItRuns) {
+  KeyStoreConfig changed = config_;
+  changed.mutable_log()->set_level("debug");
+  changed.add_owners("spiffe://example.org/owner/other");
+  const server::ReloadPlan plan = server::PlanReload(KeyStoreSpec(), config_, changed);
+  EXPECT_THAT(plan.changed, ::testing::ElementsAre("log"));
+  EXPECT_THAT(plan.need_restart, ::testing::ElementsAre("owners"));
+  const auto& in_force = static_cast<const KeyStoreConfig&>(*plan.config);
+  EXPECT_EQ(in_force.log().level(), "debug");
+  EXPECT_EQ(in_force.owners_size(), config_.owners_size());
 }
 
 TEST_F(KeyStoreDaemonTest, RefusesARootKeyBesideTheDatabase) {

@@ -141,6 +141,8 @@ TEST_F(ProvisionKeyTest, ALongListComesInPages) {
   ASSERT_OK_AND_ASSIGN(const v1::ListKeysResponse second, ListKeys(*store_.deps, next, kOwner));
   EXPECT_EQ(second.keys_size(), 2);
   EXPECT_EQ(second.next(), "");
+  ASSERT_OK_AND_ASSIGN(const v1::ListKeysResponse all, owner->ListKeys(store_.deadline()));
+  EXPECT_EQ(all.keys_size(), 6) << "the client reads every page";
 }
 
 }  // namespace

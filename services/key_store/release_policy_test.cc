@@ -3,6 +3,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/anticipated_results/anticipated_results.h"
+#include "common/config/read_file.h"
 #include "common/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -111,6 +113,21 @@ TEST(ReleasePolicyCacheTest, CompilesOncePerKey) {
   ASSERT_OK_AND_ASSIGN(const auto second, cache.Get("k", One(R"(results.software.name == "payroll")")));
   EXPECT_EQ(first, second);
   EXPECT_THAT(cache.Get("other", "not yaml: ["), StatusIs(kInvalid));
+}
+
+// The samples that a newcomer copies belong together: the policy compiles, and is met by the results that are expected.
+TEST(ReleasePolicyTest, TheSampleIsMetByTheAnticipatedResults) {
+  const auto policy_text = config::ReadFile("config/release_policies/payroll.yaml", {1 << 20, 0});
+  const auto results_text = config::ReadFile("config/anticipated_results.json", {1 << 20, 0});
+  ASSERT_OK(policy_text);
+  ASSERT_OK(results_text);
+  nlohmann::json results = nlohmann::json::parse(*results_text, nullptr, false);
+  EXPECT_OK(ValidateAnticipatedResults(results));
+  const auto policy = ReleasePolicy::Compile(*policy_text);
+  ASSERT_OK(policy);
+  EXPECT_OK(policy->MatchObject(results));
+  results["software"]["name"] = "other";
+  EXPECT_THAT(policy->MatchObject(results), StatusIs(kRefused, HasSubstr("software")));
 }
 
 }  // namespace

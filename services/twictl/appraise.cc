@@ -32,10 +32,14 @@ const std::vector<FlagSpec>& Specs() {
       {"--format", "snp|tpm|auto", "what the file must be; default auto: found out from its bytes"},
       {"--endorsement", "FILE", "what belongs to the Evidence: certificates, CRLs, certificate tables, TPM structures",
        true},
-      {"--collateral", "FILE|DIR", "the same, also all files of a directory", true},
+      {"--collateral", "FILE|DIR",
+       "the same; of a directory's files those that belong to the Evidence, the rest is named", true},
       {"--trust-anchor", "FILE|sha256:HEX", "pins this root instead of the vendors' real ones", true},
       {"--insecure-trust-anchor", "FILE", "pins the root of a development chain; the result says insecure", true},
-      {"--attestation-key", "FILE", "TPM: a key that you vouch for (PEM, TPMT_PUBLIC, TPM2B_PUBLIC)", true},
+      {"--attestation-key", "FILE",
+       "TPM: a key that you vouch for (PEM; TPMT_PUBLIC, TPM2B_PUBLIC: in every byte); of Evidence without a key, its "
+       "key",
+       true},
       {"--time", "RFC3339", "appraise as of this time; default now"},
       {"--expect-binding", "HEX", "the whole freshness field (REPORT_DATA, extraData) must be this"},
       {"--policy", "FILE", "YAML EvidencePolicy; default: strict, without reference values"},
@@ -46,13 +50,12 @@ const std::vector<FlagSpec>& Specs() {
   return *specs;
 }
 
-absl::Status AddAttestationKey(const std::string& path, verifier::TrustStore& trust) {
-  TWI_ASSIGN_OR_RETURN(const EvidenceFile file, ReadInputFile(path));
-  const auto key = verifier::AttestationKeyFromFile(file.bytes);
+absl::Status AddAttestationKey(const std::string& path, const EvidenceFile& file, verifier::TrustStore& trust) {
+  const auto key = verifier::EnrolledKeyFromFile(file.bytes);
   if (!key.ok())
     return absl::InvalidArgumentError(
         absl::StrCat("--attestation-key ", path, ": ", std::string(key.status().message())));
-  trust.endorsed_attestation_keys[key->spki_sha256()] = file.name;
+  trust.endorsed_attestation_keys[key->key.spki_sha256()] = {file.name, key->public_area};
   return absl::OkStatus();
 }
 
@@ -85,7 +88,6 @@ absl::Status LoadTrust(const Flags& flags, verifier::TrustStore& trust) {
     trust.intermediates.insert(trust.intermediates.end(), development.intermediates.begin(),
                                development.intermediates.end());
   }
-  for (const std::string& path : flags.All("--attestation-key")) TWI_RETURN_IF_ERROR(AddAttestationKey(path, trust));
   return absl::OkStatus();
 }
 
@@ -109,7 +111,7 @@ absl::Status LoadPolicy(const Flags& flags, OfflineRules& rules) {
 
 struct Input {
   EvidenceFile evidence;
-  std::vector<EvidenceFile> companions;
+  std::vector<EvidenceFile> companions, attestation_keys;
   verifier::EvidenceFormat format = verifier::EvidenceFormat::kAuto;
   bool json = false;
   OfflineRules rules;
@@ -141,13 +143,18 @@ absl::StatusOr<Input> ReadInput(const Flags& flags) {
     }
   }
   TWI_RETURN_IF_ERROR(LoadTrust(flags, input.rules.trust));
+  for (const std::string& path : flags.All("--attestation-key")) {
+    TWI_ASSIGN_OR_RETURN(EvidenceFile file, ReadInputFile(path));
+    TWI_RETURN_IF_ERROR(AddAttestationKey(path, file, input.rules.trust));
+    input.attestation_keys.push_back(std::move(file));
+  }
   TWI_RETURN_IF_ERROR(LoadPolicy(flags, input.rules));
   return input;
 }
 
 OfflineReport Appraise(Input& input) {
   absl::StatusOr<verifier::LoadedEvidence> loaded =
-      verifier::LoadEvidence(input.evidence, input.companions, input.format);
+      verifier::LoadEvidence(input.evidence, input.companions, input.format, input.attestation_keys);
   if (!loaded.ok()) {
     OfflineReport report;
     report.evidence = input.evidence.name;

@@ -183,6 +183,7 @@ OfflineReport AppraiseOffline(const verifier::LoadedEvidence& loaded, const Offl
   } else {
     AppraiseEndorsement(loaded, rules, report);
   }
+  for (const std::string& file : loaded.left_out) report.not_checked.push_back(absl::StrCat("file ", file));
   if (loaded.envelope.is_object()) report.fields.update(loaded.envelope);
   (rules.trust.crls.empty() ? report.not_checked : report.checked)
       .push_back(rules.trust.crls.empty() ? "revocation: no CRL was given" : "revocation by the CRLs given");

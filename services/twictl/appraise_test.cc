@@ -9,6 +9,7 @@
 #include "nlohmann/json.hpp"
 #include "services/twictl/commands.h"
 #include "services/twictl/flags.h"
+#include "services/verifier/formats/tpm_builder.h"
 #include "services/verifier/testing/snp_builder.h"
 
 namespace twi::twictl {
@@ -175,6 +176,54 @@ TEST(Appraise, RefusesUnknownBytes) {
   const Ran ran = Appraise("this is no Evidence");
   EXPECT_EQ(ran.exit_code, 1);
   EXPECT_EQ(Names(ran), std::vector<std::string>{"EVIDENCE_FORMAT_UNSUPPORTED"});
+}
+
+// A quote as tpm2-tools writes it; the key only as the operator has it.
+TEST(Appraise, TheAttestationKeyIsTheKeyOfEvidenceWithoutOne) {
+  const crypto::PrivateKey ak = *crypto::PrivateKey::Generate(crypto::KeyType::kP256);
+  const auto evidence = *verifier::BuildTpmEvidence(ak, "nonce", {{7, std::string(32, 'p')}});
+  const std::vector<std::string> words = {"appraise",
+                                          "--evidence",
+                                          Write("q/quote", evidence.quote()),
+                                          "--endorsement",
+                                          Write("q/sig", evidence.signature()),
+                                          "--output",
+                                          "json"};
+  EXPECT_EQ(Names(RunWords(words)), std::vector<std::string>{"ENDORSEMENT_MISSING"});
+  for (const std::string& key : {ak.public_key().ToPem(), evidence.ak_public()}) {
+    std::vector<std::string> with = words;
+    with.insert(with.end(), {"--attestation-key", Write("key", key)});
+    const Ran ran = RunWords(with);
+    EXPECT_EQ(ran.exit_code, 0) << ran.out << ran.err;
+  }
+  std::vector<std::string> other = words;
+  other.insert(other.end(), {"--attestation-key",
+                             Write("key", crypto::PrivateKey::Generate(crypto::KeyType::kP256)->public_key().ToPem())});
+  EXPECT_EQ(Names(RunWords(other)), std::vector<std::string>{"EVIDENCE_SIGNATURE_INVALID"});
+}
+
+TEST(Appraise, IgnoresAndNamesUnrelatedFilesOfAFolder) {
+  const crypto::PrivateKey ak = *crypto::PrivateKey::Generate(crypto::KeyType::kP256);
+  const auto evidence = *verifier::BuildTpmEvidence(ak, "nonce", {{7, std::string(32, 'p')}});
+  const std::string quote = Write("folder/quote", evidence.quote());
+  Write("folder/sig", evidence.signature());
+  Write("folder/ak.pub", evidence.ak_public());
+  Write("folder/README", "nothing of the kind");
+  Write("folder/cut.der", Chain().leaf().der.substr(0, 400));
+  const std::string folder = std::filesystem::path(quote).parent_path().string();
+  const std::vector<std::string> words = {"appraise",          "--evidence",       quote,      "--collateral", folder,
+                                          "--attestation-key", folder + "/ak.pub", "--output", "json"};
+  const Ran ran = RunWords(words);
+  EXPECT_EQ(ran.exit_code, 0) << ran.out << ran.err;
+  const std::string notes = ran.report()["not_checked"].dump();
+  EXPECT_NE(notes.find("file README: not used"), std::string::npos) << notes;
+  EXPECT_NE(notes.find("file cut.der: not used"), std::string::npos) << notes;
+  EXPECT_EQ(notes.find("file sig"), std::string::npos) << notes;
+  Write("folder/sig2", verifier::BuildTpmEvidence(ak, "other", {{7, std::string(32, 'p')}})->signature());
+  const Ran two = RunWords(words);
+  EXPECT_EQ(two.exit_code, 1);
+  EXPECT_EQ(Names(two), std::vector<std::string>{"EVIDENCE_MALFORMED"});
+  EXPECT_NE(two.out.find("sig and sig2"), std::string::npos) << two.out;
 }
 
 TEST(Appraise, UsageErrors) {

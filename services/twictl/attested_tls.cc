@@ -52,7 +52,7 @@ struct Tool {
 absl::StatusOr<std::unique_ptr<Tool>> MakeTool(const Flags& flags, atls::Role role) {
   auto tool = std::make_unique<Tool>();
   AttestedTlsToolConfig& c = tool->config;
-  TWI_RETURN_IF_ERROR(config::LoadYamlFile(flags.Get("--config"), c));
+  TWI_RETURN_IF_ERROR(config::LoadConfigFile(flags.Get("--config"), c));
   const auto expect = [](bool holds, const char* field, const char* expected) {
     return holds ? absl::OkStatus() : config::ConfigError("", field, expected);
   };

@@ -2,7 +2,9 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/config/checks.h"
 #include "common/config/load_yaml.h"
+#include "common/server/check_config.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "nlohmann/json.hpp"
@@ -38,17 +40,16 @@ absl::StatusOr<std::unique_ptr<Connection>> Connect(const Flags& flags) {
     return absl::InvalidArgumentError(
         absl::StrCat("--timeout ", flags.Get("--timeout"), ": expected 1..", kMaxTimeout, " seconds"));
   }
-  TWI_RETURN_IF_ERROR(config::LoadYamlFile(flags.Get("--config"), connection->config));
-  if (!connection->config.has_tls()) return config::ConfigError(flags.Get("--config"), "tls", "a section");
+  TWI_RETURN_IF_ERROR(config::LoadConfigFile(flags.Get("--config"), connection->config));
+  TWI_RETURN_IF_ERROR(config::Expect(connection->config.has_tls(), "tls", "a section, got nothing"));
+  TWI_RETURN_IF_ERROR(server::CheckCommonSections(connection->config, {}, connection->clock.Now()));
   TWI_ASSIGN_OR_RETURN(connection->identity, client::Identity::FromFiles(connection->config.tls()));
   connection->deadline = connection->clock.Now() + absl::Seconds(seconds);
   return connection;
 }
 
 absl::StatusOr<config::v1::Peer> NeedPeer(bool has, const config::v1::Peer& peer, const char* section) {
-  if (!has)
-    return Deny(v1::DENY_REASON_CONFIG_INVALID,
-                absl::StrCat(section, ": expected a section with address and spiffe_id"));
+  TWI_RETURN_IF_ERROR(config::Expect(has, section, "a section with address and spiffe_id"));
   return peer;
 }
 

@@ -58,6 +58,7 @@ absl::StatusOr<std::vector<verifier::EvidenceFile>> ReadInputFiles(const std::st
   std::vector<verifier::EvidenceFile> files;
   for (const std::string& one : paths) {
     TWI_ASSIGN_OR_RETURN(verifier::EvidenceFile file, ReadInputFile(one));
+    file.found = one != path;
     files.push_back(std::move(file));
   }
   return files;

@@ -15,6 +15,7 @@
 #include "services/twictl/input_files.h"
 #include "services/twictl/inspect_jws.h"
 #include "services/verifier/endorsement_files.h"
+#include "services/verifier/formats/tpm_files.h"
 
 namespace twi::twictl {
 namespace {
@@ -69,13 +70,36 @@ Shown InspectCertificates(const std::vector<crypto::Certificate>& certificates) 
   return shown;
 }
 
+// Bytes that have a format's size and not its form are not Evidence of that format: 1184 random bytes are no report.
+bool IsOfForm(DenyReason reason) {
+  return reason == v1::DENY_REASON_EVIDENCE_MALFORMED || reason == v1::DENY_REASON_EVIDENCE_VERSION_UNSUPPORTED ||
+         reason == v1::DENY_REASON_EVIDENCE_FORMAT_UNSUPPORTED || reason == v1::DENY_REASON_EVIDENCE_WRONG_TYPE;
+}
+
+// Without a reason of the closed list: whoever names such a file has made a mistake (exit code 2).
+absl::Status Unrecognised(const verifier::EvidenceFile& file, absl::string_view why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("not recognised (", file.bytes.size(), " bytes): ", why,
+                   "; neither a JWS, a certificate, a private key, nor Evidence that can be read"));
+}
+
 // The fields that `appraise` would judge, by the code that would judge them, without a single trust anchor.
 absl::StatusOr<Shown> InspectEvidence(const verifier::EvidenceFile& file) {
-  TWI_ASSIGN_OR_RETURN(const verifier::LoadedEvidence loaded,
-                       verifier::LoadEvidence(file, {}, verifier::EvidenceFormat::kAuto));
+  const absl::StatusOr<verifier::LoadedEvidence> loaded =
+      verifier::LoadEvidence(file, {}, verifier::EvidenceFormat::kAuto);
+  if (!loaded.ok()) {
+    const bool one_of_a_set = verifier::LooksLikeTpm(file.bytes, "");
+    return IsOfForm(DenyReasonOf(loaded.status())) && !one_of_a_set ? Unrecognised(file, loaded.status().message())
+                                                                    : loaded.status();
+  }
   OfflineRules rules;
   rules.now = absl::Now();
-  const OfflineReport report = AppraiseOffline(loaded, rules);
+  const OfflineReport report = AppraiseOffline(*loaded, rules);
+  for (const verifier::Finding& finding : report.findings) {
+    if (IsOfForm(finding.reason))
+      return Unrecognised(file, absl::StrCat("of ", report.format, " in its size or first bytes, but not in its form: ",
+                                             verifier::FindingText(finding)));
+  }
   Shown shown;
   shown.json = {{"kind", "evidence"},
                 {"format", report.format},

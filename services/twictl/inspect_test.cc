@@ -13,6 +13,7 @@
 #include "nlohmann/json.hpp"
 #include "services/twictl/explain.h"
 #include "services/twictl/issuance.h"
+#include "services/verifier/formats/tpm_builder.h"
 
 namespace twi::twictl {
 namespace {
@@ -100,12 +101,31 @@ TEST_F(InspectTest, NeverShowsAPrivateKey) {
 }
 
 TEST_F(InspectTest, RefusesWhatIsNothing) {
-  EXPECT_EQ(Run(RunInspect, {dir_.Write("x", "nothing of the kind")}), kExitRefused);
+  EXPECT_EQ(Run(RunInspect, {dir_.Write("x", "nothing of the kind")}), kExitUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("x: not recognised (19 bytes): "));
   EXPECT_EQ(Run(RunInspect, {dir_.Write("x", "aaaa.bbbb.cccc")}), kExitRefused);
   EXPECT_THAT(err_.str(), HasSubstr("JWS_MALFORMED"));
   EXPECT_EQ(Run(RunInspect, {dir_.File("absent")}), kExitUsage);
   EXPECT_EQ(Run(RunInspect, {}), kExitUsage);
   EXPECT_EQ(Run(RunInspect, {"--jwks", dir_.Write("j", "{}"), dir_.Write("ar", Results())}), kExitRefused);
+}
+
+// The size of an SEV-SNP report is not the form of one.
+TEST_F(InspectTest, RandomBytesAreNoEvidence) {
+  std::string bytes;
+  for (std::uint32_t i = 0; i < 1184; ++i) bytes += static_cast<char>((i + 1) * 2654435761u >> 24);
+  EXPECT_EQ(Run(RunInspect, {dir_.Write("x", bytes)}), kExitUsage);
+  EXPECT_EQ(out_.str(), "");
+  EXPECT_THAT(err_.str(), HasSubstr("x: not recognised (1184 bytes): of sev-snp in its size or first bytes"));
+  EXPECT_THAT(err_.str(), HasSubstr("version"));
+}
+
+// One file of a set is recognised; what is missing is said.
+TEST_F(InspectTest, AQuoteWithoutItsSignatureIsIncomplete) {
+  ASSERT_OK_AND_ASSIGN(const v1::TpmEvidence evidence,
+                       verifier::BuildTpmEvidence(key_, "binding", {{7, std::string(32, 'p')}}));
+  EXPECT_EQ(Run(RunInspect, {dir_.Write("quote", evidence.quote())}), kExitRefused);
+  EXPECT_THAT(err_.str(), HasSubstr("no file holds a TPMT_SIGNATURE"));
 }
 
 TEST_F(InspectTest, ExplainsOneReasonOrAll) {

@@ -1,7 +1,10 @@
 #include "services/verifier/appraisal_files.h"
 
-#include "absl/strings/match.h"
+#include <functional>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
+#include "common/config/checks.h"
 #include "common/config/load_yaml.h"
 #include "common/config/read_file.h"
 #include "common/encoding/encoding.h"
@@ -9,7 +12,7 @@
 #include "common/status/status_macros.h"
 #include "services/verifier/formats/snp.h"
 #include "services/verifier/formats/tpm.h"
-#include "services/verifier/formats/tpm_structures.h"
+#include "services/verifier/formats/tpm_files.h"
 
 namespace twi::verifier {
 namespace {
@@ -27,19 +30,55 @@ absl::Status AppendCertificates(const std::string& file, std::vector<crypto::Cer
   return absl::OkStatus();
 }
 
-// A PEM SubjectPublicKeyInfo, or the TPM's own TPMT_PUBLIC or TPM2B_PUBLIC.
-absl::StatusOr<crypto::PublicKey> ReadAttestationKey(const std::string& file) {
+absl::StatusOr<EnrolledKey> ReadAttestationKey(const std::string& file) {
   TWI_ASSIGN_OR_RETURN(const std::string bytes, config::ReadFile(file, {}));
-  if (absl::StrContains(bytes, "-----BEGIN")) {
-    absl::StatusOr<crypto::PublicKey> key = crypto::PublicKey::FromPem(bytes);
-    if (!key.ok()) return Invalid(file, key.status().message());
-    return key;
+  absl::StatusOr<EnrolledKey> key = EnrolledKeyFromFile(bytes);
+  if (!key.ok())
+    return Invalid(file, absl::StrCat("expected a public key (PEM or DER), TPMT_PUBLIC, TPM2B_PUBLIC or certificate: ",
+                                      key.status().message()));
+  return key;
+}
+
+// `read` of each file of a list, an error at the place of the file's field.
+absl::Status EachFile(const google::protobuf::RepeatedPtrField<std::string>& files, absl::string_view field,
+                      const std::function<absl::Status(const std::string&)>& read) {
+  for (int i = 0; i < files.size(); ++i)
+    TWI_RETURN_IF_ERROR(config::AtField(absl::StrCat("appraisal.", field, "[", i, "]"), read(files[i])));
+  return absl::OkStatus();
+}
+
+absl::Status AppendCrl(const std::string& file, std::vector<crypto::Crl>& out) {
+  TWI_ASSIGN_OR_RETURN(const std::string bytes, config::ReadFile(file, {}));
+  absl::StatusOr<crypto::Crl> crl = crypto::ParseCrl(bytes);
+  if (!crl.ok()) return Invalid(file, crl.status().message());
+  out.push_back(*std::move(crl));
+  return absl::OkStatus();
+}
+
+absl::Status AppendPins(const config::v1::Appraisal& config, TrustStore& trust) {
+  for (int i = 0; i < config.trust_anchor_sha256_size(); ++i) {
+    const absl::StatusOr<std::string> digest = FromHex(config.trust_anchor_sha256(i));
+    TWI_RETURN_IF_ERROR(config::Expect(digest.ok() && digest->size() == 32,
+                                       absl::StrCat("appraisal.trust_anchor_sha256[", i, "]"), "64 hex digits"));
+    trust.anchor_sha256.insert(*digest);
   }
-  const absl::StatusOr<TpmPublic> tpm_public = ParseTpmPublic(bytes);
-  if (!tpm_public.ok())
-    return Invalid(file, absl::StrCat("expected a PEM public key, TPMT_PUBLIC or TPM2B_PUBLIC: ",
-                                      std::string(tpm_public.status().message())));
-  return TpmPublicKey(*tpm_public);
+  return absl::OkStatus();
+}
+
+absl::Status AppendEndorsedKeys(const config::v1::Appraisal& config, TrustStore& trust) {
+  for (int i = 0; i < config.endorsed_attestation_keys_size(); ++i) {
+    const config::v1::EndorsedAttestationKey& endorsed = config.endorsed_attestation_keys(i);
+    const std::string field = absl::StrCat("appraisal.endorsed_attestation_keys[", i, "]");
+    TWI_RETURN_IF_ERROR(config::Expect(!endorsed.name().empty(), field + ".name", "a text"));
+    const absl::StatusOr<EnrolledKey> key = ReadAttestationKey(endorsed.public_key_file());
+    if (!key.ok()) return config::AtField(field + ".public_key_file", key.status());
+    // Twice: the one with more to say would decide, or the last one; neither is what the operator can have meant.
+    const bool first =
+        trust.endorsed_attestation_keys.emplace(key->key.spki_sha256(), EndorsedKey{endorsed.name(), key->public_area})
+            .second;
+    TWI_RETURN_IF_ERROR(config::Expect(first, field + ".public_key_file", "each key once"));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<TrustStore> LoadTrust(const config::v1::Appraisal& config) {
@@ -48,49 +87,44 @@ absl::StatusOr<TrustStore> LoadTrust(const config::v1::Appraisal& config) {
     trust.anchor_sha256 = BuiltinSnpAnchors();
     trust.anchor_sha256.insert(BuiltinTpmAnchors().begin(), BuiltinTpmAnchors().end());
   }
-  for (const std::string& hex : config.trust_anchor_sha256()) {
-    const absl::StatusOr<std::string> digest = FromHex(hex);
-    if (!digest.ok() || digest->size() != 32) return Invalid("appraisal.trust_anchor_sha256", "expected 64 hex digits");
-    trust.anchor_sha256.insert(*digest);
-  }
-  for (const std::string& file : config.trust_anchor_files())
-    TWI_RETURN_IF_ERROR(AppendCertificates(file, trust.anchors));
-  for (const std::string& file : config.insecure_dev_snp_anchor_files())
-    TWI_RETURN_IF_ERROR(AppendCertificates(file, trust.insecure_anchors));
-  for (const std::string& file : config.intermediate_files())
-    TWI_RETURN_IF_ERROR(AppendCertificates(file, trust.intermediates));
-  for (const std::string& file : config.crl_files()) {
-    TWI_ASSIGN_OR_RETURN(const std::string bytes, config::ReadFile(file, {}));
-    absl::StatusOr<crypto::Crl> crl = crypto::ParseCrl(bytes);
-    if (!crl.ok()) return Invalid(file, crl.status().message());
-    trust.crls.push_back(*std::move(crl));
-  }
-  for (const config::v1::EndorsedAttestationKey& endorsed : config.endorsed_attestation_keys()) {
-    if (endorsed.name().empty()) return Invalid("appraisal.endorsed_attestation_keys", "name: expected a text");
-    TWI_ASSIGN_OR_RETURN(const crypto::PublicKey key, ReadAttestationKey(endorsed.public_key_file()));
-    trust.endorsed_attestation_keys[key.spki_sha256()] = endorsed.name();
-  }
+  const auto certificates_into = [](std::vector<crypto::Certificate>& out) {
+    return [&out](const std::string& file) { return AppendCertificates(file, out); };
+  };
+  TWI_RETURN_IF_ERROR(AppendPins(config, trust));
+  TWI_RETURN_IF_ERROR(EachFile(config.trust_anchor_files(), "trust_anchor_files", certificates_into(trust.anchors)));
+  TWI_RETURN_IF_ERROR(EachFile(config.insecure_dev_snp_anchor_files(), "insecure_dev_snp_anchor_files",
+                               certificates_into(trust.insecure_anchors)));
+  TWI_RETURN_IF_ERROR(
+      EachFile(config.intermediate_files(), "intermediate_files", certificates_into(trust.intermediates)));
+  TWI_RETURN_IF_ERROR(EachFile(config.crl_files(), "crl_files",
+                               [&trust](const std::string& file) { return AppendCrl(file, trust.crls); }));
+  TWI_RETURN_IF_ERROR(AppendEndorsedKeys(config, trust));
   return trust;
+}
+
+absl::Status LoadPolicy(const std::string& file, CompiledEvidencePolicy& out) {
+  TWI_ASSIGN_OR_RETURN(const std::string document, config::ReadFile(file, {}));
+  config::v1::EvidencePolicy policy;
+  TWI_RETURN_IF_ERROR(config::ParseYaml(document, file, policy));
+  absl::StatusOr<CompiledEvidencePolicy> compiled = CompileEvidencePolicy(policy, document);
+  if (!compiled.ok()) return Invalid(file, compiled.status().message());
+  out = *std::move(compiled);
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const AppraisalRules>> LoadAppraisalRules(const config::v1::Appraisal& config) {
   auto rules = std::make_shared<AppraisalRules>();
-  if (config.policy_file().empty()) return Invalid("appraisal.policy_file", "expected a file");
-  TWI_ASSIGN_OR_RETURN(const std::string document, config::ReadFile(config.policy_file(), {}));
-  config::v1::EvidencePolicy policy;
-  TWI_RETURN_IF_ERROR(config::ParseYaml(document, config.policy_file(), policy));
-  absl::StatusOr<CompiledEvidencePolicy> compiled = CompileEvidencePolicy(policy, document);
-  if (!compiled.ok()) return Invalid(config.policy_file(), compiled.status().message());
-  rules->policy = *std::move(compiled);
+  TWI_RETURN_IF_ERROR(config::Expect(!config.policy_file().empty(), "appraisal.policy_file", "a file"));
+  TWI_RETURN_IF_ERROR(config::AtField("appraisal.policy_file", LoadPolicy(config.policy_file(), rules->policy)));
   std::vector<config::v1::ReferenceValues> files;
-  for (const std::string& file : config.reference_value_files()) {
-    config::v1::ReferenceValues values;
-    TWI_RETURN_IF_ERROR(config::LoadYamlFile(file, values));
-    files.push_back(std::move(values));
-  }
-  TWI_ASSIGN_OR_RETURN(rules->references, ReferenceValueIndex::Build(files));
+  TWI_RETURN_IF_ERROR(
+      EachFile(config.reference_value_files(), "reference_value_files",
+               [&files](const std::string& file) { return config::LoadYamlFile(file, files.emplace_back()); }));
+  absl::StatusOr<ReferenceValueIndex> references = ReferenceValueIndex::Build(files);
+  if (!references.ok()) return config::AtField("appraisal.reference_value_files", references.status());
+  rules->references = *std::move(references);
   TWI_ASSIGN_OR_RETURN(rules->trust, LoadTrust(config));
   return std::shared_ptr<const AppraisalRules>(std::move(rules));
 }

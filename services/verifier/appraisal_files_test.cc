@@ -85,9 +85,12 @@ TEST_F(AppraisalFilesTest, EachKindOfTrustGoesWhereItBelongs) {
   ASSERT_EQ(trust.insecure_anchors.size(), 1u);
   EXPECT_EQ(trust.insecure_anchors[0].der, chain.ask().der);
   EXPECT_EQ(trust.intermediates.size(), 2u);
-  EXPECT_EQ(trust.endorsed_attestation_keys,
-            (std::map<std::string, std::string>{{ak.public_key().spki_sha256(), "rack-7"},
-                                                {other.public_key().spki_sha256(), "rack-8"}}));
+  ASSERT_EQ(trust.endorsed_attestation_keys.size(), 2u);
+  EXPECT_EQ(trust.endorsed_attestation_keys.at(ak.public_key().spki_sha256()).name, "rack-7");
+  EXPECT_EQ(trust.endorsed_attestation_keys.at(ak.public_key().spki_sha256()).public_area, "") << "a key alone";
+  EXPECT_EQ(trust.endorsed_attestation_keys.at(other.public_key().spki_sha256()).name, "rack-8");
+  EXPECT_EQ(trust.endorsed_attestation_keys.at(other.public_key().spki_sha256()).public_area,
+            WriteTpmPublic(AttestationKeyArea(other.public_key())));
 }
 
 TEST_F(AppraisalFilesTest, RefusesAPolicyThatIsMissingMalformedOrWrong) {
@@ -133,6 +136,13 @@ TEST_F(AppraisalFilesTest, RefusesEveryTrustFileThatIsNotWhatItShouldBe) {
       {"trust_anchor_sha256", [](Appraisal& c) { c.add_trust_anchor_sha256(std::string(64, 'x')); }},
       {key, [&](Appraisal& c) { endorsed(c, "rack-7", key); }},
       {bytes, [&](Appraisal& c) { endorsed(c, "rack-7", bytes); }},
+      {"endorsed_attestation_keys[1]",
+       [&](Appraisal& c) {
+         const std::string good =
+             dir_.Write("good.pem", crypto::PrivateKey::Generate(crypto::KeyType::kP256)->public_key().ToPem());
+         endorsed(c, "rack-7", good);
+         endorsed(c, "rack-8", good);
+       }},
       {"name", [&](Appraisal& c) { endorsed(c, "", key); }},
   };
   const Appraisal good = config_;

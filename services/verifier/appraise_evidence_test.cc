@@ -278,7 +278,7 @@ class AppraiseTpmTest : public ::testing::Test {
  protected:
   void SetUp() override {
     evidence_ = *BuildTpmEvidence(ak_, std::string(32, 'f'), pcrs_);
-    trust_.endorsed_attestation_keys[ak_.public_key().spki_sha256()] = "rack-7";
+    trust_.endorsed_attestation_keys[ak_.public_key().spki_sha256()] = {"rack-7", ""};
     const std::string value = ToHex(std::string(32, 'a'));
     references_ = ReferencesFromYaml(
         absl::StrCat("reference_values:\n- name: payroll\n  version: \"1\"\n  vendor: us\n  valid_until: "

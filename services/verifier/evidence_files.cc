@@ -12,6 +12,7 @@
 #include "services/verifier/endorsement_files.h"
 #include "services/verifier/formats/snp_report.h"
 #include "services/verifier/formats/snp_tsm_report.h"
+#include "services/verifier/formats/tpm_companions.h"
 #include "services/verifier/formats/tpm_files.h"
 
 namespace twi::verifier {
@@ -93,21 +94,33 @@ absl::Status LoadEndorsement(const EvidenceFile& file, LoadedEvidence& loaded) {
   return absl::OkStatus();
 }
 
+// A file that was found lying about: what does not parse may be anything. A CRL that does not parse stays, and is
+// refused: it may be the one that revokes.
+bool BrokenCertificate(const EvidenceFile& file) {
+  return EndorsementKindOf(file.bytes) == EndorsementKind::kCertificates && !CertificatesFromFile(file).ok();
+}
+
 }  // namespace
 
 absl::StatusOr<LoadedEvidence> LoadEvidence(const EvidenceFile& main, const std::vector<EvidenceFile>& companions,
-                                            EvidenceFormat format) {
+                                            EvidenceFormat format, const std::vector<EvidenceFile>& attestation_keys) {
   LoadedEvidence loaded;
-  loaded.companions = companions;
+  for (const EvidenceFile& file : companions) {
+    if (file.found && BrokenCertificate(file)) {
+      loaded.left_out.push_back(absl::StrCat(file.name, ": not used: neither a certificate nor a key"));
+    } else {
+      loaded.companions.push_back(file);
+    }
+  }
   EvidenceFile evidence = main;
   Kind kind = KindOf(main);
   if (kind == Kind::kEndorsement) {
-    const auto found = std::find_if(companions.begin(), companions.end(),
+    const auto found = std::find_if(loaded.companions.begin(), loaded.companions.end(),
                                     [](const EvidenceFile& file) { return IsEvidence(KindOf(file)); });
-    if (found != companions.end()) {
+    if (found != loaded.companions.end()) {
       evidence = *found;
       kind = KindOf(*found);
-      loaded.companions[static_cast<std::size_t>(found - companions.begin())] = main;
+      *found = main;
     }
   }
   if (format == EvidenceFormat::kSnp && kind == Kind::kUnknown)
@@ -123,7 +136,10 @@ absl::StatusOr<LoadedEvidence> LoadEvidence(const EvidenceFile& main, const std:
       return loaded;
     case Kind::kTpm: {
       if (format == EvidenceFormat::kSnp) return Unsupported(evidence, "a TPM structure, not an SEV-SNP report");
-      TWI_ASSIGN_OR_RETURN(loaded.tpm, TpmEvidenceFromFiles(evidence, loaded.companions));
+      TWI_ASSIGN_OR_RETURN(const TpmCompanions chosen,
+                           ChooseTpmCompanions(evidence, loaded.companions, attestation_keys));
+      loaded.left_out.insert(loaded.left_out.end(), chosen.left_out.begin(), chosen.left_out.end());
+      TWI_ASSIGN_OR_RETURN(loaded.tpm, TpmEvidenceFromFiles(evidence, chosen.chosen));
       return loaded;
     }
     case Kind::kEndorsement:

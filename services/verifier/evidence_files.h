@@ -24,6 +24,7 @@ struct LoadedEvidence {
       endorsement;                       // no Evidence at all: a certificate to be appraised for itself, leaf first
   std::string evidence_name;             // the file that was taken as Evidence
   std::vector<EvidenceFile> companions;  // the other files
+  std::vector<std::string> left_out;     // "NAME: not used: why", of files that were found in a folder
   nlohmann::json envelope;  // what an unsigned envelope says: entries of a certificate table, provider of a tsm report
 };
 
@@ -33,8 +34,13 @@ struct LoadedEvidence {
 // appraised and `main` is its companion. `format` other than kAuto: anything else is refused.
 // EVIDENCE_FORMAT_UNSUPPORTED for what is nothing of this; EVIDENCE_MALFORMED and ENDORSEMENT_MALFORMED for what is,
 // and does not parse.
+//
+// Companions that were `found` in a folder, and are nothing of this, or do not belong to `main`, are left out and
+// named; two that could each be the same part of it are refused by name (formats/tpm_companions.h). `attestation_keys`:
+// files that the operator vouches for; the one is the key of TPM Evidence that carries none.
 absl::StatusOr<LoadedEvidence> LoadEvidence(const EvidenceFile& main, const std::vector<EvidenceFile>& companions,
-                                            EvidenceFormat format);
+                                            EvidenceFormat format,
+                                            const std::vector<EvidenceFile>& attestation_keys = {});
 
 }  // namespace twi::verifier
 

@@ -5,10 +5,9 @@
 #include <set>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/client/channel.h"
-#include "common/config/load_yaml.h"
+#include "common/config/checks.h"
 #include "common/http/server.h"
 #include "common/log/log.h"
 #include "common/metrics/watch_challenges.h"
@@ -17,6 +16,7 @@
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "common/storage/database.h"
+#include "common/storage/rotation.h"
 #include "proto/twi/config/v1/verifier.pb.h"
 #include "services/verifier/count_evidence.h"
 #include "services/verifier/rest_service.h"
@@ -27,43 +27,44 @@ namespace {
 
 using config::v1::VerifierConfig;
 
-absl::Duration DurationOr(const google::protobuf::Duration& duration, bool set, absl::Duration otherwise) {
-  return set ? absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos()) : otherwise;
-}
-
-absl::Status Expect(bool holds, absl::string_view field, absl::string_view expected) {
-  return holds ? absl::OkStatus() : config::ConfigError("", field, expected);
-}
+using config::Expect;
 
 absl::Duration ResultsLifetime(const VerifierConfig& c) {
-  return DurationOr(c.results_lifetime(), c.has_results_lifetime(), absl::Minutes(5));
+  return config::DurationOr(c.has_results_lifetime(), c.results_lifetime(), absl::Minutes(5));
 }
 absl::Duration ChallengeLifetime(const VerifierConfig& c) {
-  return DurationOr(c.challenge_lifetime(), c.has_challenge_lifetime(), absl::Minutes(2));
+  return config::DurationOr(c.has_challenge_lifetime(), c.challenge_lifetime(), absl::Minutes(2));
+}
+
+absl::Status ValidateRelyingParties(const VerifierConfig& c) {
+  TWI_RETURN_IF_ERROR(Expect(!c.relying_parties().empty(), "relying_parties", "at least one"));
+  std::set<std::string> rp_ids;
+  for (int i = 0; i < c.relying_parties_size(); ++i) {
+    const config::v1::RelyingParty& party = c.relying_parties(i);
+    const std::string field = absl::StrCat("relying_parties[", i, "]");
+    TWI_RETURN_IF_ERROR(config::ExpectUri(party.rp_id(), field + ".rp_id"));
+    TWI_RETURN_IF_ERROR(Expect(rp_ids.insert(party.rp_id()).second, field + ".rp_id", "each once"));
+    TWI_RETURN_IF_ERROR(Expect(party.spiffe_id().empty() || ValidateWorkloadIdentifier(party.spiffe_id()).ok(),
+                               field + ".spiffe_id", "a SPIFFE ID, or nothing"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Validate(const google::protobuf::Message& message) {
   const auto& c = static_cast<const VerifierConfig&>(message);
-  TWI_RETURN_IF_ERROR(Expect(c.has_server(), "server", "a section"));
-  TWI_RETURN_IF_ERROR(Expect(!c.storage().database_file().empty(), "storage.database_file", "a file"));
   TWI_RETURN_IF_ERROR(Expect(ValidateWorkloadIdentifier(c.issuer()).ok(), "issuer", "the Verifier's SPIFFE ID"));
-  TWI_RETURN_IF_ERROR(Expect(c.has_appraisal(), "appraisal", "a section"));
-  TWI_RETURN_IF_ERROR(Expect(!c.relying_parties().empty(), "relying_parties", "at least one"));
-  std::set<std::string> rp_ids;
-  for (const config::v1::RelyingParty& party : c.relying_parties()) {
-    TWI_RETURN_IF_ERROR(Expect(absl::StrContains(party.rp_id(), ":"), "relying_parties.rp_id", "a URI"));
-    TWI_RETURN_IF_ERROR(Expect(rp_ids.insert(party.rp_id()).second, "relying_parties.rp_id", "each once"));
-    TWI_RETURN_IF_ERROR(Expect(party.spiffe_id().empty() || ValidateWorkloadIdentifier(party.spiffe_id()).ok(),
-                               "relying_parties.spiffe_id", "a SPIFFE ID, or nothing"));
-  }
-  const absl::Duration results = ResultsLifetime(c);
-  TWI_RETURN_IF_ERROR(Expect(results >= absl::Seconds(10) && results <= absl::Hours(1), "results_lifetime", "10s..1h"));
-  const absl::Duration challenge = ChallengeLifetime(c);
+  TWI_RETURN_IF_ERROR(ValidateRelyingParties(c));
+  TWI_RETURN_IF_ERROR(config::ExpectWithin(ResultsLifetime(c), absl::Seconds(10), absl::Hours(1), "results_lifetime"));
+  TWI_RETURN_IF_ERROR(Expect(storage::RotationOf(c.results_keys()).overlap >= ResultsLifetime(c),
+                             "results_keys.overlap", "at least results_lifetime: what a key signed outlives it"));
   TWI_RETURN_IF_ERROR(
-      Expect(challenge >= absl::Seconds(1) && challenge <= absl::Minutes(10), "challenge_lifetime", "1s..10m"));
-  TWI_RETURN_IF_ERROR(Expect(c.has_claims_mapper() == c.has_credential_authority(),
-                             "claims_mapper, credential_authority", "both (mechanism A) or neither"));
+      config::ExpectWithin(ChallengeLifetime(c), absl::Seconds(1), absl::Minutes(10), "challenge_lifetime"));
+  TWI_RETURN_IF_ERROR(Expect(c.has_claims_mapper() || !c.has_credential_authority(), "credential_authority",
+                             "claims_mapper beside it (mechanism A), or neither"));
+  TWI_RETURN_IF_ERROR(Expect(c.has_credential_authority() || !c.has_claims_mapper(), "claims_mapper",
+                             "credential_authority beside it (mechanism A), or neither"));
   if (c.has_rest()) TWI_RETURN_IF_ERROR(CheckRestConfig(c.rest()).status());
+  TWI_RETURN_IF_ERROR(Expect(c.has_appraisal(), "appraisal", "a section, got nothing"));
   return LoadAppraisalRules(c.appraisal()).status();
 }
 
@@ -97,7 +98,8 @@ class Daemon final : public server::Running {
     TWI_RETURN_IF_ERROR(Reload(c));
     TWI_ASSIGN_OR_RETURN(sealer_, storage::Sealer::FromConfig(c.storage()));
     TWI_ASSIGN_OR_RETURN(database_, storage::Database::Open(c.storage().database_file(),
-                                                            {storage::kSigningKeysSchema, kEncryptionKeySchema}));
+                                                            {storage::kSigningKeysSchema, kEncryptionKeySchema},
+                                                            /*durable=*/!c.storage().insecure_not_durable()));
     server::SetBuildInfo(metrics_, "verifier");
     metrics::WatchStore(metrics_, *database_);
     TWI_ASSIGN_OR_RETURN(results_keys_, storage::SigningKeys::Load(*database_, *sealer_, random_, "results",
@@ -178,6 +180,8 @@ server::DaemonSpec VerifierSpec() {
   spec.name = "verifier";
   spec.summary = "Appraises Evidence and emits Attestation Results (RFC 9334).";
   spec.config = std::make_unique<VerifierConfig>();
+  spec.common = {{v1::Verifier::service_full_name()}, "issuer"};
+  spec.reloadable = {"appraisal"};
   spec.validate = Validate;
   spec.start = Daemon::Start;
   return spec;

@@ -60,24 +60,28 @@ class VerifierDaemonTest : public ::testing::Test {
 };
 
 TEST_F(VerifierDaemonTest, TheSampleIsGoodAndAllowsEveryRpc) {
-  EXPECT_OK(VerifierSpec().validate(config_));
+  EXPECT_OK(server::CheckConfig(VerifierSpec(), config_, absl::Now()));
   EXPECT_EQ(config_.server().allow_size(), 5);
 }
 
 TEST_F(VerifierDaemonTest, RefusesWhatIsMissingOrContradictory) {
   const std::pair<const char*, std::function<void(VerifierConfig&)>> faults[] = {
       {"server", [](VerifierConfig& c) { c.clear_server(); }},
-      {"storage.database_file", [](VerifierConfig& c) { c.clear_storage(); }},
+      {"storage", [](VerifierConfig& c) { c.clear_storage(); }},
+      {"server.allow[1].rpc", [](VerifierConfig& c) { c.mutable_server()->mutable_allow(0)->set_rpc("Appraise"); }},
       {"issuer", [](VerifierConfig& c) { c.clear_issuer(); }},
       {"issuer", [](VerifierConfig& c) { c.set_issuer("https://verifier.example.org"); }},
       {"issuer", [](VerifierConfig& c) { c.set_issuer("spiffe://example.org"); }},
+      {"issuer",
+       [](VerifierConfig& c) { c.set_issuer("spiffe://example.org/twi/another"); }},  // the certificate's is not
+      {"results_keys.overlap", [](VerifierConfig& c) { c.mutable_results_keys()->mutable_overlap()->set_seconds(9); }},
       {"appraisal", [](VerifierConfig& c) { c.clear_appraisal(); }},
       {"appraisal.policy_file", [](VerifierConfig& c) { c.mutable_appraisal()->clear_policy_file(); }},
       {"/nowhere", [](VerifierConfig& c) { c.mutable_appraisal()->add_crl_files("/nowhere"); }},
       {"relying_parties", [](VerifierConfig& c) { c.clear_relying_parties(); }},
-      {"relying_parties.rp_id", [](VerifierConfig& c) { c.mutable_relying_parties(0)->set_rp_id("ca"); }},
-      {"relying_parties.rp_id", [](VerifierConfig& c) { *c.add_relying_parties() = c.relying_parties(0); }},
-      {"relying_parties.spiffe_id", [](VerifierConfig& c) { c.mutable_relying_parties(0)->set_spiffe_id("ca"); }},
+      {"relying_parties[0].rp_id", [](VerifierConfig& c) { c.mutable_relying_parties(0)->set_rp_id("ca"); }},
+      {"relying_parties[2].rp_id", [](VerifierConfig& c) { *c.add_relying_parties() = c.relying_parties(0); }},
+      {"relying_parties[0].spiffe_id", [](VerifierConfig& c) { c.mutable_relying_parties(0)->set_spiffe_id("ca"); }},
       {"results_lifetime", [](VerifierConfig& c) { c.mutable_results_lifetime()->set_seconds(9); }},
       {"results_lifetime", [](VerifierConfig& c) { c.mutable_results_lifetime()->set_seconds(3601); }},
       {"challenge_lifetime", [](VerifierConfig& c) { c.mutable_challenge_lifetime()->set_seconds(0); }},
@@ -90,7 +94,7 @@ TEST_F(VerifierDaemonTest, RefusesWhatIsMissingOrContradictory) {
   for (const auto& [field, fault] : faults) {
     VerifierConfig config = config_;
     fault(config);
-    EXPECT_THAT(VerifierSpec().validate(config), StatusIs(kInvalid, HasSubstr(field)));
+    EXPECT_THAT(server::CheckConfig(VerifierSpec(), config, absl::Now()), StatusIs(kInvalid, HasSubstr(field)));
   }
 }
 

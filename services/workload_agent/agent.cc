@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/config/load_yaml.h"
 #include "common/log/fields.h"
 #include "common/log/log.h"
 #include "common/status/deny.h"
@@ -28,6 +29,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Make(const config::v1::WorkloadAge
 Agent::Agent(config::v1::WorkloadAgentConfig config, const Clock& clock, crypto::Random& random,
              std::unique_ptr<Acquirer> acquirer, std::unique_ptr<CredentialDirectory> directory)
     : config_(std::move(config)),
+      reloaded_(config_),
       clock_(clock),
       random_(random),
       acquirer_(std::move(acquirer)),
@@ -58,7 +60,7 @@ absl::Status Agent::Start() {
   if (status_server_ == nullptr)  // else it shows this
     ready_ = metrics_.Sample("twi_ready", {}, [this] { return loop_->Ready().ok() ? 1 : 0; });
   if (config_.has_metrics()) {
-    TWI_ASSIGN_OR_RETURN(metrics_listener_, server::MetricsListener::Start(config_.metrics(), metrics_));
+    TWI_ASSIGN_OR_RETURN(metrics_listener_, server::MetricsListener::Start(config_.metrics(), "metrics", metrics_));
   }
   if (config_.has_attested_tls()) {
     TWI_ASSIGN_OR_RETURN(
@@ -85,18 +87,17 @@ void Agent::Drain() {
 absl::Status Agent::Reload(const google::protobuf::Message& config) {
   using google::protobuf::util::MessageDifferencer;
   const auto& wanted = static_cast<const config::v1::WorkloadAgentConfig&>(config);
-  config::v1::WorkloadAgentConfig allowed = config_;
-  *allowed.mutable_log() = wanted.log();
-  if (!wanted.has_log()) allowed.clear_log();
-  if (tunnels_ != nullptr && wanted.has_attested_tls()) *allowed.mutable_attested_tls() = wanted.attested_tls();
-  if (!MessageDifferencer::Equals(wanted, allowed))
-    return Deny(v1::DENY_REASON_CONFIG_INVALID, "the config has changed: restart the agent to apply it");
-  if (tunnels_ != nullptr && !MessageDifferencer::Equals(wanted.attested_tls(), config_.attested_tls())) {
+  if (wanted.has_attested_tls() != (tunnels_ != nullptr)) {
+    return config::AtField("attested_tls", wanted.has_attested_tls()
+                                               ? "cannot begin while the agent runs: restart it to apply this"
+                                               : "cannot end while the agent runs: restart it to apply this");
+  }
+  if (tunnels_ != nullptr && !MessageDifferencer::Equals(wanted.attested_tls(), reloaded_.attested_tls())) {
     TWI_RETURN_IF_ERROR(tunnels_->Reload(wanted.attested_tls()));
-  } else if (MessageDifferencer::Equals(wanted, config_)) {
+  } else if (MessageDifferencer::Equals(wanted, reloaded_)) {
     loop_->RenewNow();  // what changed is no reason to attest anew
   }
-  config_ = wanted;
+  reloaded_ = wanted;
   return absl::OkStatus();
 }
 

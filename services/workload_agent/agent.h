@@ -36,9 +36,9 @@ class Agent final : public server::Running {
   v1::GetAgentStatusResponse GetStatus() const { return loop_->GetStatus(); }
 
   void Drain() override;
-  // SIGHUP: attest anew now. Of the config that the agent runs with only `log` and attested_tls may change (that is
-  // then all that SIGHUP does; tunnels that are open stay): anything else is refused with CONFIG_INVALID (restart to
-  // apply it).
+  // SIGHUP: attest anew now, unless `log` or attested_tls has changed, which then is all that it does (tunnels that are
+  // open stay). Where attested_tls begins or ends: CONFIG_INVALID, a restart applies it. Nothing else of the config
+  // changes without one.
   absl::Status Reload(const google::protobuf::Message& config) override;
   int port() const override { return 0; }
 
@@ -49,7 +49,8 @@ class Agent final : public server::Running {
   void WatchWhatIsThere();
   void RunConfiguredHook();
 
-  config::v1::WorkloadAgentConfig config_;
+  const config::v1::WorkloadAgentConfig config_;  // as started: threads read it
+  config::v1::WorkloadAgentConfig reloaded_;      // as of the last SIGHUP; only Reload uses it
   const Clock& clock_;
   crypto::Random& random_;
   const std::unique_ptr<Acquirer> acquirer_;

@@ -6,9 +6,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/attested_tls/attested_key.h"
+#include "common/config/checks.h"
 #include "common/config/load_yaml.h"
 #include "common/config/read_file.h"
-#include "common/server/metrics_listener.h"
+#include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "services/workload_agent/hook.h"
@@ -19,41 +20,30 @@ namespace {
 
 using config::v1::WorkloadAgentConfig;
 
-constexpr char kName[] = "workload_agent";
 constexpr std::size_t kMaxKeyIdFile = 1024;
 constexpr absl::Duration kMaxHookTimeout = absl::Minutes(5);
 
 absl::Status Expected(absl::string_view field, absl::string_view expected) {
-  return config::ConfigError(kName, field, expected);
+  return config::ConfigError("", field, expected);
 }
 
-absl::Duration ToDuration(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
+using config::ToDuration;
 
-absl::Status ValidatePeer(bool needed, bool present, const config::v1::Peer& peer, absl::string_view field,
-                          absl::string_view mechanism) {
-  if (!needed) return absl::OkStatus();
-  if (!present) return Expected(field, absl::StrCat("a peer: mechanism ", mechanism, " needs it"));
-  if (peer.address().empty()) return Expected(absl::StrCat(field, ".address"), "HOST:PORT");
-  if (!absl::StartsWith(peer.spiffe_id(), "spiffe://"))
-    return Expected(absl::StrCat(field, ".spiffe_id"), "the SPIFFE ID that the peer's certificate carries");
-  return absl::OkStatus();
+// What a peer that is there must be, server::CheckCommonSections checks.
+absl::Status RequirePeer(bool needed, bool present, absl::string_view field, absl::string_view mechanism) {
+  return needed && !present ? Expected(field, absl::StrCat("a peer: mechanism ", mechanism, " needs it"))
+                            : absl::OkStatus();
 }
 
 absl::Status ValidateChannel(const WorkloadAgentConfig& config) {
   if (config.has_platform_certificate()) {
-    const config::v1::Tls& tls = config.platform_certificate();
-    if (tls.certificate_file().empty()) return Expected("platform_certificate.certificate_file", "a file");
-    if (tls.key_file().empty()) return Expected("platform_certificate.key_file", "a file");
-    if (tls.trust_bundle_file().empty()) return Expected("platform_certificate.trust_bundle_file", "a file");
     if (!config.trust_bundle_file().empty())
       return Expected("trust_bundle_file", "nothing: platform_certificate has its own");
     return absl::OkStatus();
   }
   if (config.trust_bundle_file().empty())
     return Expected("trust_bundle_file", "a PEM file with the anchors of the services' certificates");
-  return config::ReadFile(config.trust_bundle_file(), {}).status();
+  return config::AtField("trust_bundle_file", ReadAnchors(config.trust_bundle_file()).status());
 }
 
 absl::Status ValidateAttester(const config::v1::Attester& attester) {
@@ -124,18 +114,15 @@ absl::Status ValidateAgentConfig(const WorkloadAgentConfig& config) {
   const bool b_or_c = name == "B" || name == "C";
   TWI_RETURN_IF_ERROR(ValidateAttester(config.attester()));
   TWI_RETURN_IF_ERROR(ValidateChannel(config));
-  TWI_RETURN_IF_ERROR(ValidatePeer(true, config.has_verifier(), config.verifier(), "verifier", name));
-  TWI_RETURN_IF_ERROR(ValidatePeer(b_or_c, config.has_credential_authority(), config.credential_authority(),
-                                   "credential_authority", name));
-  TWI_RETURN_IF_ERROR(ValidatePeer(name == "D", config.has_key_store(), config.key_store(), "key_store", name));
-  if (config.rp_id().find(':') == std::string::npos)
-    return Expected("rp_id", "the URI of the Credential Authority (A, B, C) or of the Key Store (D)");
-  if (config.target().find(':') == std::string::npos) return Expected("target", "a URI: what the credential is for");
-  if (!config.workload_identifier().empty() && !absl::StartsWith(config.workload_identifier(), "spiffe://"))
-    return Expected("workload_identifier", "a SPIFFE ID");
+  TWI_RETURN_IF_ERROR(RequirePeer(true, config.has_verifier(), "verifier", name));
+  TWI_RETURN_IF_ERROR(RequirePeer(b_or_c, config.has_credential_authority(), "credential_authority", name));
+  TWI_RETURN_IF_ERROR(RequirePeer(name == "D", config.has_key_store(), "key_store", name));
+  TWI_RETURN_IF_ERROR(config::ExpectUri(config.rp_id(), "rp_id"));  // Credential Authority (A, B, C), Key Store (D)
+  TWI_RETURN_IF_ERROR(config::ExpectUri(config.target(), "target"));
+  if (!config.workload_identifier().empty() && !ValidateWorkloadIdentifier(config.workload_identifier()).ok())
+    return Expected("workload_identifier", "a SPIFFE ID with a path");
   if (!config.listen().empty() && !absl::StartsWith(config.listen(), "unix:/"))
     return Expected("listen", "unix:/path: the status service is local only");
-  if (config.has_metrics()) TWI_RETURN_IF_ERROR(server::CheckMetricsConfig(config.metrics()));
   TWI_RETURN_IF_ERROR(ValidateProvisioned(config, name == "D"));
   if (atls::IsBindingTarget(config.target()))
     return Expected("target", "what a credential is for, not a target of attested TLS");
@@ -144,7 +131,7 @@ absl::Status ValidateAgentConfig(const WorkloadAgentConfig& config) {
   if (config.has_attested_tls()) TWI_RETURN_IF_ERROR(ValidateAttestedTls(config.attested_tls()));
   if (config.credential_trust_bundle_file().empty())
     return Expected("credential_trust_bundle_file", "a PEM file with the anchors of Workload Credentials");
-  return ReadAnchors(config.credential_trust_bundle_file()).status();
+  return config::AtField("credential_trust_bundle_file", ReadAnchors(config.credential_trust_bundle_file()).status());
 }
 
 std::string MechanismName(const WorkloadAgentConfig& config) {

@@ -5,6 +5,8 @@
 #include "common/config/load_yaml.h"
 #include "common/config/read_file.h"
 #include "common/crypto/x509.h"
+#include "common/server/check_config.h"
+#include "common/status/status_macros.h"
 #include "common/testing/matchers.h"
 #include "common/testing/temp_dir.h"
 #include "services/workload_agent/testing/fake_issuer.h"
@@ -13,6 +15,7 @@ namespace twi::agent {
 namespace {
 
 using config::v1::WorkloadAgentConfig;
+using ::testing::HasSubstr;
 using twi::testing::StatusIs;
 
 class AgentConfigTest : public ::testing::Test {
@@ -34,10 +37,14 @@ class AgentConfigTest : public ::testing::Test {
     EXPECT_OK(config::ParseYaml(yaml, "agent.yaml", config));
     return config;
   }
+  static absl::Status Check(const WorkloadAgentConfig& config) {
+    TWI_RETURN_IF_ERROR(server::CheckCommonSections(config, {}, absl::FromUnixSeconds(1795262400)));
+    return ValidateAgentConfig(config);
+  }
   void Refuses(const std::string& mechanism, const std::function<void(WorkloadAgentConfig&)>& change) {
     WorkloadAgentConfig config = Valid(mechanism);
     change(config);
-    EXPECT_THAT(ValidateAgentConfig(config), StatusIs(v1::DENY_REASON_CONFIG_INVALID)) << config.ShortDebugString();
+    EXPECT_THAT(Check(config), StatusIs(v1::DENY_REASON_CONFIG_INVALID)) << config.ShortDebugString();
   }
   twi::testing::TempDir dir_;
 };
@@ -45,12 +52,13 @@ class AgentConfigTest : public ::testing::Test {
 TEST_F(AgentConfigTest, AcceptsEachMechanism) {
   for (const char* mechanism : {"A", "B", "C", "D"}) {
     const WorkloadAgentConfig config = Valid(mechanism);
-    EXPECT_OK(ValidateAgentConfig(config));
+    EXPECT_OK(Check(config));
     EXPECT_EQ(MechanismName(config), mechanism);
   }
 }
 
-// The sample that a newcomer copies: only the files that it names are missing here.
+// The sample that a newcomer copies: only the files that it names are missing here (they are there in
+// //integration_tests:config_samples_test).
 TEST_F(AgentConfigTest, TheSampleLoads) {
   const auto text = config::ReadFile("config/workload_agent.yaml", {1 << 20, 0});
   ASSERT_OK(text);
@@ -60,6 +68,10 @@ TEST_F(AgentConfigTest, TheSampleLoads) {
   config.set_trust_bundle_file(anchors);
   config.set_credential_trust_bundle_file(anchors);
   EXPECT_OK(ValidateAgentConfig(config));
+  EXPECT_THAT(Check(config), StatusIs(v1::DENY_REASON_CONFIG_INVALID,
+                                      HasSubstr("attested_tls.relying_party.tls.certificate_file: /etc/twi/tls/")));
+  config.mutable_attested_tls()->mutable_relying_party()->clear_tls();
+  EXPECT_OK(server::CheckCommonSections(config, {}, absl::FromUnixSeconds(1795262400)));
 }
 
 TEST_F(AgentConfigTest, HasTheDocumentedDefaults) {
@@ -109,6 +121,13 @@ TEST_F(AgentConfigTest, RefusesWhatContradicts) {
   Refuses("D", [](auto& c) { c.mutable_provisioned()->set_wit_file("/wit"); });
   Refuses("A", [](auto& c) { c.mutable_platform_certificate()->set_certificate_file("/c"); });
   Refuses("A", [](auto& c) { c.set_listen("127.0.0.1:80"); });
+  Refuses("A", [](auto& c) { c.mutable_metrics()->set_listen("unix:/run/m.sock"); });  // for nobody
+  Refuses("A", [](auto& c) {
+    c.mutable_metrics()->set_listen("127.0.0.1:80");
+    c.mutable_metrics()->add_peers("uid:1");
+  });
+  Refuses("A",
+          [](auto& c) { c.mutable_attested_tls()->mutable_relying_party()->mutable_verifier()->set_address("v"); });
   Refuses("A", [](auto& c) { c.mutable_output()->set_hook("reload nginx"); });
   Refuses("A", [](auto& c) { c.mutable_output()->mutable_hook_timeout()->set_seconds(301); });
   Refuses("A", [](auto& c) { c.set_workload_identifier("payroll"); });

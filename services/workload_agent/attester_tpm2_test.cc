@@ -40,7 +40,7 @@ class Tpm2AttesterTest : public ::testing::Test {
     binding_.set_target("https://db.example");
     binding_.set_rp_id("https://ca.example");
     binding_.set_subject("subject");
-    trust_.endorsed_attestation_keys[crypto::Sha256(ak_->spki_der)] = "test AK";
+    trust_.endorsed_attestation_keys[crypto::Sha256(ak_->spki_der)] = {"test AK", ""};
   }
   absl::StatusOr<v1::Evidence> Attest() {
     auto attester = MakeTpm2Attester(config_);

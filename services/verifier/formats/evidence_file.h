@@ -9,6 +9,7 @@ namespace twi::verifier {
 struct EvidenceFile {
   std::string name;  // Base name; never trusted, a format is recognised by its bytes first.
   std::string bytes;
+  bool found = false;  // in a folder: nobody said that it belongs to the Evidence
 };
 
 }  // namespace twi::verifier

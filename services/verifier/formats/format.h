@@ -28,6 +28,14 @@ struct Finding {
   std::string source;  // "AMD 56860 table 23", "reference value payroll-1.2.0", "policy default"
 };
 
+// An attestation key that the operator vouches for.
+struct EndorsedKey {
+  std::string name;  // for the log
+  // The TPMT_PUBLIC that was enrolled: the AK's must equal it, byte for byte. Empty: only the key was given, and what
+  // its public area says beside the key is not held to anything (tpm.h, step 5).
+  std::string public_area;
+};
+
 // Pinned trust and collateral that the operator configured. Immutable while in use.
 struct TrustStore {
   // SHA-256 (32 bytes) of the DER of pinned anchors, and pinned anchor certificates. Built-in pins are added by the
@@ -40,8 +48,8 @@ struct TrustStore {
   // Further certificates for path building (ASK/ASVK, AK intermediates, VCEK by operator), not trusted by themselves.
   std::vector<crypto::Certificate> intermediates;
   std::vector<crypto::Crl> crls;
-  // SPKI SHA-256 (32 bytes) of attestation keys that the operator enrolled by hand (TPM AK), with a name for the log.
-  std::map<std::string, std::string> endorsed_attestation_keys;
+  // Attestation keys that the operator enrolled by hand (TPM AK), by SPKI SHA-256 (32 bytes).
+  std::map<std::string, EndorsedKey> endorsed_attestation_keys;
 };
 
 // What genuine Evidence says. Filled as far as parsing came, also when findings say it is not genuine (for display

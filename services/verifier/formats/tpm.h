@@ -31,8 +31,12 @@ struct TpmOptions {
 //    order, with the scheme's hash, whatever the bank) equals pcrDigest.
 // 4. Event log, when given: parses, bounded, and for every quoted bank each quoted PCR that it extends replays to the
 //    value (EVENT_LOG_MISMATCH).
-// 5. AK endorsed: enrolled by SPKI hash, or an AK certificate for this very key (not a CA's, digitalSignature) with a
-//    path as VerifyTpmCertificate checks it.
+// 5. AK endorsed: enrolled by its public area, which then must be equal in every byte (ENDORSEMENT_MISMATCH); or
+//    enrolled by its key alone; or an AK certificate for this very key (not a CA's, digitalSignature) with a path as
+//    VerifyTpmCertificate checks it. The latter two vouch for the key, not for what the public area says beside it:
+//    then unchecked are nameAlg, authPolicy, the symmetric definition, the ECC kdf, and of objectAttributes all bits
+//    but the four of step 1 (fixedParent, stClear, sensitiveDataOrigin, userWithAuth, adminWithPolicy, noDA,
+//    encryptedDuplication). Nobody has signed them. Enrol by public area where they matter.
 //
 // ATTESTATION_KEY_NOT_ENDORSED: there is no certificate for the key at all. It is collected last; when it is the only
 // finding, the quote is what it says, under a key that nobody vouches for. A certificate that fails is a finding with a

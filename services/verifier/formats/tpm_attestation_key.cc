@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/crypto/hash.h"
 #include "common/crypto/x509.h"
 #include "common/encoding/encoding.h"
 #include "common/status/deny.h"
@@ -77,6 +78,21 @@ const crypto::Certificate* FindByKey(const std::vector<crypto::Certificate>& cer
   return found != certificates.end() ? &*found : nullptr;
 }
 
+// The operator vouches for the key, and for the whole public area when that was enrolled.
+void CheckEnrolled(const AttestationKey& ak, const EndorsedKey& enrolled, EvidenceResult* result) {
+  if (!enrolled.public_area.empty() && ak.area.has_value() && ak.area->bytes != enrolled.public_area) {
+    return AddFinding(result, v1::DENY_REASON_ENDORSEMENT_MISMATCH, "ak.public_area",
+                      ToHex(crypto::Sha256(ak.area->bytes)), ToHex(crypto::Sha256(enrolled.public_area)),
+                      absl::StrCat("enrolled public area of ", enrolled.name, " (SHA-256)"));
+  }
+  if (!enrolled.public_area.empty() && !ak.area.has_value()) {  // a bare key: the enrolled area says what it is
+    const auto area = ParseTpmPublic(enrolled.public_area);
+    if (!area.ok()) return AddRefusal(result, "ak", area.status(), "a TPMT_PUBLIC, enrolled");
+    CheckPublicArea(*area, result);
+  }
+  result->claims.claims["ak_endorsed_by"] = absl::StrCat("operator: ", enrolled.name);
+}
+
 }  // namespace
 
 AttestationKey ReadAttestationKey(const std::string& bytes, EvidenceResult* result) {
@@ -108,10 +124,7 @@ void CheckEndorsement(const v1::TpmEvidence& evidence, const AttestationKey& ak,
   if (!ak.key.has_value()) return;
   nlohmann::json& claims = result->claims.claims;
   const auto enrolled = trust.endorsed_attestation_keys.find(ak.key->spki_sha256());
-  if (enrolled != trust.endorsed_attestation_keys.end()) {
-    claims["ak_endorsed_by"] = absl::StrCat("operator: ", enrolled->second);
-    return;
-  }
+  if (enrolled != trust.endorsed_attestation_keys.end()) return CheckEnrolled(ak, enrolled->second, result);
   std::vector<crypto::Certificate> offered;
   if (!ReadCertificates(evidence, &offered, result)) return;
   const crypto::Certificate* leaf = FindByKey(offered, *ak.key);

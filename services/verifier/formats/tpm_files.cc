@@ -1,50 +1,23 @@
 #include "services/verifier/formats/tpm_files.h"
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
-#include "absl/strings/strip.h"
 #include "common/crypto/x509.h"
-#include "common/encoding/encoding.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
-#include "services/verifier/formats/eventlog.h"
 #include "services/verifier/formats/tpm_containers.h"
+#include "services/verifier/formats/tpm_parts.h"
 #include "services/verifier/formats/tpm_structures.h"
 
 namespace twi::verifier {
 namespace {
 
-constexpr absl::string_view kMagic("\xff\x54\x43\x47", 4);
-constexpr char kPemBegin[] = "-----BEGIN PUBLIC KEY-----";
-constexpr char kPemEnd[] = "-----END PUBLIC KEY-----";
-constexpr std::size_t kMaxPem = 8192;
 constexpr int kMaxCertificates = 8;
 
-enum class Part { kUnknown, kQuote, kSignature, kPublic, kBareKey, kPcrs, kEventLog, kCertificates };
-
-// DER of a PEM "PUBLIC KEY" block, or the bytes themselves when they are a SubjectPublicKeyInfo.
-absl::StatusOr<std::string> SpkiFromFile(absl::string_view bytes) {
-  if (!absl::StrContains(bytes.substr(0, kMaxPem), kPemBegin)) return std::string(bytes);
-  const std::size_t begin = bytes.find(kPemBegin) + sizeof(kPemBegin) - 1;
-  const std::size_t end = bytes.substr(0, kMaxPem).find(kPemEnd, begin);
-  if (end == absl::string_view::npos) return Deny(v1::DENY_REASON_KEY_MALFORMED, "PEM: no END line");
-  return FromBase64(absl::StrReplaceAll(bytes.substr(begin, end - begin), {{"\n", ""}, {"\r", ""}}));
-}
-
-Part PartOf(absl::string_view bytes) {
-  if (absl::StartsWith(bytes, kMagic)) return Part::kQuote;
-  if (ParseTpmSignature(bytes).ok()) return Part::kSignature;
-  if (ParseTpmPublic(bytes).ok()) return Part::kPublic;
-  if (ParseTpm2ToolsPcrs(bytes).ok()) return Part::kPcrs;
-  if (crypto::ParseCertificates(bytes).ok()) return Part::kCertificates;
-  if (const auto spki = SpkiFromFile(bytes); spki.ok() && crypto::PublicKey::FromSpki(*spki).ok())
-    return Part::kBareKey;
-  if (ParseEventLog(bytes).ok()) return Part::kEventLog;
-  return Part::kUnknown;
-}
+using Part = TpmPart;
 
 absl::Status SetOnce(std::string* field, absl::string_view bytes, absl::string_view name) {
   if (!field->empty())
@@ -69,7 +42,7 @@ absl::Status AddPart(Part part, const EvidenceFile& file, Parts* parts) {
     case Part::kPublic:
       return SetOnce(evidence.mutable_ak_public(), file.bytes, file.name);
     case Part::kBareKey: {
-      TWI_ASSIGN_OR_RETURN(const std::string spki, SpkiFromFile(file.bytes));
+      TWI_ASSIGN_OR_RETURN(const std::string spki, TpmSpkiFromFile(file.bytes));
       return SetOnce(&parts->bare_key, spki, file.name);
     }
     case Part::kPcrs: {
@@ -112,17 +85,6 @@ bool TakeForMissing(const EvidenceFile& main, Parts* parts) {
   return true;
 }
 
-bool LooksLikeJson(absl::string_view bytes) { return absl::StartsWith(absl::StripLeadingAsciiWhitespace(bytes), "{"); }
-
-bool LooksLikeToken(absl::string_view bytes) { return bytes.size() > 22 && bytes.substr(18, 4) == kMagic; }
-
-absl::StatusOr<std::vector<v1::TpmEvidence>> FromContainer(absl::string_view bytes) {
-  if (!LooksLikeJson(bytes) && !LooksLikeToken(bytes)) return ParseGoTpmToolsAttestation(bytes);
-  auto single = LooksLikeJson(bytes) ? ParseTrusteeTpmJson(bytes) : ParseEnactTrustToken(bytes);
-  if (!single.ok()) return single.status();
-  return std::vector<v1::TpmEvidence>{*std::move(single)};
-}
-
 // What a container leaves out comes from the companions.
 absl::Status Complete(const Parts& parts, v1::TpmEvidence* quote) {
   const v1::TpmEvidence& given = parts.evidence;
@@ -137,7 +99,7 @@ absl::Status Complete(const Parts& parts, v1::TpmEvidence* quote) {
 }  // namespace
 
 bool LooksLikeTpm(absl::string_view bytes, absl::string_view name) {
-  switch (PartOf(bytes)) {
+  switch (TpmPartOf(bytes)) {
     case Part::kQuote:
     case Part::kSignature:
     case Part::kPublic:
@@ -150,8 +112,7 @@ bool LooksLikeTpm(absl::string_view bytes, absl::string_view name) {
     case Part::kCertificates:
       return false;
   }
-  if (LooksLikeToken(bytes) || (LooksLikeJson(bytes) && absl::StrContains(bytes, "\"tpm_quote\""))) return true;
-  if (ParseGoTpmToolsAttestation(bytes).ok()) return true;
+  if (LooksLikeTpmContainer(bytes)) return true;
   return absl::EndsWith(name, ".tpms_attest") || absl::EndsWith(name, ".tpmt_signature") ||
          absl::EndsWith(name, ".tpmt_public");
 }
@@ -159,10 +120,10 @@ bool LooksLikeTpm(absl::string_view bytes, absl::string_view name) {
 absl::StatusOr<std::vector<v1::TpmEvidence>> TpmEvidenceFromFiles(const EvidenceFile& main,
                                                                   const std::vector<EvidenceFile>& companions) {
   Parts parts;
-  for (const EvidenceFile& file : companions) TWI_RETURN_IF_ERROR(AddPart(PartOf(file.bytes), file, &parts));
-  const Part part = PartOf(main.bytes);
+  for (const EvidenceFile& file : companions) TWI_RETURN_IF_ERROR(AddPart(TpmPartOf(file.bytes), file, &parts));
+  const Part part = TpmPartOf(main.bytes);
   if (part == Part::kUnknown) {
-    auto quotes = FromContainer(main.bytes);
+    auto quotes = TpmEvidenceFromContainer(main.bytes);
     if (quotes.ok()) {
       for (v1::TpmEvidence& quote : *quotes) TWI_RETURN_IF_ERROR(Complete(parts, &quote));
       return quotes;
@@ -180,12 +141,16 @@ absl::StatusOr<std::vector<v1::TpmEvidence>> TpmEvidenceFromFiles(const Evidence
   return std::vector<v1::TpmEvidence>{std::move(evidence)};
 }
 
-absl::StatusOr<crypto::PublicKey> AttestationKeyFromFile(absl::string_view bytes) {
-  if (const auto area = ParseTpmPublic(bytes); area.ok()) return TpmPublicKey(*area);
+absl::StatusOr<EnrolledKey> EnrolledKeyFromFile(absl::string_view bytes) {
+  if (const auto area = ParseTpmPublic(bytes); area.ok()) {
+    TWI_ASSIGN_OR_RETURN(crypto::PublicKey key, TpmPublicKey(*area));
+    return EnrolledKey{std::move(key), area->bytes};
+  }
   if (const auto certificates = crypto::ParseCertificates(bytes); certificates.ok() && !certificates->empty())
-    return certificates->front().public_key;
-  TWI_ASSIGN_OR_RETURN(const std::string spki, SpkiFromFile(bytes));
-  return crypto::PublicKey::FromSpki(spki);
+    return EnrolledKey{certificates->front().public_key, ""};
+  TWI_ASSIGN_OR_RETURN(const std::string spki, TpmSpkiFromFile(bytes));
+  TWI_ASSIGN_OR_RETURN(crypto::PublicKey key, crypto::PublicKey::FromSpki(spki));
+  return EnrolledKey{std::move(key), ""};
 }
 
 }  // namespace twi::verifier

@@ -3,6 +3,7 @@
 #ifndef TWI_SERVICES_VERIFIER_FORMATS_TPM_FILES_H_
 #define TWI_SERVICES_VERIFIER_FORMATS_TPM_FILES_H_
 
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -33,9 +34,14 @@ bool LooksLikeTpm(absl::string_view bytes, absl::string_view name);
 absl::StatusOr<std::vector<v1::TpmEvidence>> TpmEvidenceFromFiles(const EvidenceFile& main,
                                                                   const std::vector<EvidenceFile>& companions);
 
-// The key of a file that an operator enrolls (--attestation-key): TPMT_PUBLIC, TPM2B_PUBLIC, PEM "PUBLIC KEY", DER
-// SubjectPublicKeyInfo, or a certificate.
-absl::StatusOr<crypto::PublicKey> AttestationKeyFromFile(absl::string_view bytes);
+// The key of a file that an operator enrolls (--attestation-key, endorsed_attestation_keys): TPMT_PUBLIC, TPM2B_PUBLIC,
+// PEM "PUBLIC KEY", DER SubjectPublicKeyInfo, or a certificate. `public_area`: the TPMT_PUBLIC, when it is one of the
+// first two.
+struct EnrolledKey {
+  crypto::PublicKey key;
+  std::string public_area;
+};
+absl::StatusOr<EnrolledKey> EnrolledKeyFromFile(absl::string_view bytes);
 
 }  // namespace twi::verifier
 

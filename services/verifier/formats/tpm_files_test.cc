@@ -120,7 +120,7 @@ TEST_F(TpmFilesTest, ReadsGoTpmToolsAttestation) {
   ASSERT_OK_AND_ASSIGN(const auto quotes, TpmEvidenceFromFiles({"attestation.pb", Attestation()}, {}));
   ASSERT_EQ(quotes.size(), 2u);
   TrustStore trust;
-  trust.endorsed_attestation_keys[ak_.public_key().spki_sha256()] = "host";
+  trust.endorsed_attestation_keys[ak_.public_key().spki_sha256()] = {"host", ""};
   for (const v1::TpmEvidence& quote : quotes) EXPECT_TRUE(VerifyTpm(quote, trust, absl::UnixEpoch()).authentic());
   EXPECT_TRUE(LooksLikeTpm(Attestation(), ""));
 }
@@ -173,11 +173,12 @@ TEST(ParseTpm2ToolsPcrsTest, RefusesCountsThatDoNotFit) {
 
 TEST_F(TpmFilesTest, ReadsKeysToEnroll) {
   for (const std::string& bytes : {evidence_.ak_public(), Pem(ak_.public_key().spki()), ak_.public_key().spki()}) {
-    ASSERT_OK_AND_ASSIGN(const crypto::PublicKey key, AttestationKeyFromFile(bytes));
-    EXPECT_EQ(key, ak_.public_key());
+    ASSERT_OK_AND_ASSIGN(const EnrolledKey key, EnrolledKeyFromFile(bytes));
+    EXPECT_EQ(key.key, ak_.public_key());
+    EXPECT_EQ(key.public_area, bytes == evidence_.ak_public() ? bytes : "");
   }
-  EXPECT_THAT(AttestationKeyFromFile("rubbish"), StatusIs(v1::DENY_REASON_KEY_MALFORMED));
-  EXPECT_THAT(AttestationKeyFromFile("-----BEGIN PUBLIC KEY-----\nAAAA\n"), StatusIs(v1::DENY_REASON_KEY_MALFORMED));
+  EXPECT_THAT(EnrolledKeyFromFile("rubbish"), StatusIs(v1::DENY_REASON_KEY_MALFORMED));
+  EXPECT_THAT(EnrolledKeyFromFile("-----BEGIN PUBLIC KEY-----\nAAAA\n"), StatusIs(v1::DENY_REASON_KEY_MALFORMED));
 }
 
 // --- the collection of real files: every row of tpm/manifest.json that has a verdict ---
@@ -205,8 +206,8 @@ TEST(TpmVectorsTest, EveryRow) {
     trust.anchor_sha256 = BuiltinTpmAnchors();
     // Keys that the row's reason calls endorsed: the operator's enrolment, not part of the file.
     for (const char* enrolled : {"tpm/keylime/ak.pub", "tpm/veraison/enacttrust-basic.pub.pem"}) {
-      ASSERT_OK_AND_ASSIGN(const crypto::PublicKey key, AttestationKeyFromFile(testing::ReadVector(enrolled)));
-      trust.endorsed_attestation_keys[key.spki_sha256()] = enrolled;
+      ASSERT_OK_AND_ASSIGN(const EnrolledKey key, EnrolledKeyFromFile(testing::ReadVector(enrolled)));
+      trust.endorsed_attestation_keys[key.key.spki_sha256()] = {enrolled, key.public_area};
     }
     absl::Time now = absl::FromUnixSeconds(1795219200);
     if (!row["verify_time"].is_null()) {

@@ -30,7 +30,7 @@ class VerifyTpmTest : public ::testing::Test {
  protected:
   void SetUp() override {
     Use(crypto::KeyType::kP256);
-    trust_.endorsed_attestation_keys[ak_->public_key().spki_sha256()] = "host-1";
+    trust_.endorsed_attestation_keys[ak_->public_key().spki_sha256()] = {"host-1", ""};
   }
 
   void Use(crypto::KeyType type) {
@@ -78,7 +78,7 @@ TEST_F(VerifyTpmTest, AcceptsAndReportsWhatItSays) {
 TEST_F(VerifyTpmTest, AcceptsEveryKeyTypeBankAndLengthOfExtraData) {
   for (const crypto::KeyType type : {crypto::KeyType::kP256, crypto::KeyType::kP384, crypto::KeyType::kRsa3072}) {
     const crypto::PrivateKey key = *crypto::PrivateKey::Generate(type);
-    trust_.endorsed_attestation_keys[key.public_key().spki_sha256()] = "host";
+    trust_.endorsed_attestation_keys[key.public_key().spki_sha256()] = {"host", ""};
     for (const auto& [bank, size] :
          {std::pair(kTpmAlgSha1, 20), std::pair(kTpmAlgSha256, 32), std::pair(kTpmAlgSha384, 48)}) {
       for (const std::size_t extra : {0u, 20u, 32u, 64u}) {
@@ -153,6 +153,40 @@ TEST_F(VerifyTpmTest, ABareKeyPassesOnlyWhenEnrolled) {
   EXPECT_THAT(Reasons(Verify()), Contains(v1::DENY_REASON_KEY_MALFORMED));
 }
 
+// Nothing signs the public area: what the operator enrolled is what it is held to.
+TEST_F(VerifyTpmTest, EveryFlippedBitOfAnEnrolledPublicAreaIsRefused) {
+  for (const crypto::KeyType type : {crypto::KeyType::kP256, crypto::KeyType::kRsa3072}) {
+    Use(type);
+    const std::string area = WriteTpmPublic(area_);
+    trust_.endorsed_attestation_keys[ak_->public_key().spki_sha256()] = {"host-1", area};
+    ASSERT_THAT(Reasons(Verify()), IsEmpty());
+    for (std::size_t bit = 0; bit < area.size() * 8; ++bit) {
+      std::string flipped = area;
+      flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ 1 << (bit % 8));
+      evidence_.set_ak_public(flipped);
+      ASSERT_THAT(Reasons(Verify()), Not(IsEmpty())) << "bit " << bit;
+    }
+  }
+}
+
+TEST_F(VerifyTpmTest, TheEnrolledPublicAreaSpeaksForABareKey) {
+  trust_.endorsed_attestation_keys[ak_->public_key().spki_sha256()] = {"host-1", WriteTpmPublic(area_)};
+  evidence_.set_ak_public(ak_->public_key().spki());
+  EXPECT_THAT(Reasons(Verify()), IsEmpty());
+  area_.attributes &= ~kTpmaRestricted;  // an operator who enrolled a key that signs anything
+  trust_.endorsed_attestation_keys[ak_->public_key().spki_sha256()] = {"host-1", WriteTpmPublic(area_)};
+  ExpectOnly(v1::DENY_REASON_EVIDENCE_WRONG_TYPE);
+}
+
+TEST_F(VerifyTpmTest, AnotherPublicAreaOfAnEnrolledKeyIsAMismatch) {
+  trust_.endorsed_attestation_keys[ak_->public_key().spki_sha256()] = {"host-1", WriteTpmPublic(area_)};
+  area_.auth_policy = std::string(32, 'p');  // no rule of step 1 is about it
+  SetArea();
+  ExpectOnly(v1::DENY_REASON_ENDORSEMENT_MISMATCH);
+  trust_.endorsed_attestation_keys[ak_->public_key().spki_sha256()] = {"host-1", ""};
+  EXPECT_THAT(Reasons(Verify()), IsEmpty()) << "enrolled by its key: the header says what is then unchecked";
+}
+
 // --- 2 the quote and its signature ---
 
 TEST_F(VerifyTpmTest, EveryFlippedBitOfTheQuoteIsRefused) {
@@ -195,7 +229,7 @@ TEST_F(VerifyTpmTest, RefusesASignatureOfAnotherHashThanTheAks) {
 
 TEST_F(VerifyTpmTest, RefusesASignatureOfAnotherSchemeThanTheAks) {
   Use(crypto::KeyType::kRsa3072);
-  trust_.endorsed_attestation_keys[ak_->public_key().spki_sha256()] = "host-2";
+  trust_.endorsed_attestation_keys[ak_->public_key().spki_sha256()] = {"host-2", ""};
   area_.scheme = kTpmAlgRsapss;
   Sign();  // RSAPSS, while the AK says RSASSA
   ExpectOnly(v1::DENY_REASON_EVIDENCE_SIGNATURE_INVALID);
