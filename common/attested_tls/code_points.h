@@ -21,9 +21,8 @@ enum class FrameType : std::uint8_t { kChallenge = 1, kEvidence = 2, kAccepted =
 constexpr char kExporterLabel[] = "EXPORTER-twi-attested-tls-v1";
 constexpr std::size_t kExporterSize = 32;
 
-// RFC 9711/CMW draft section 3: the X.509 extension that carries the KAT, and the record's indicator for Evidence.
+// draft-ietf-rats-msg-wrap section 6.1: the X.509 extension that carries the KAT.
 constexpr char kCmwOid[] = "1.3.6.1.5.5.7.1.35";  // id-pe-cmw
-constexpr std::uint64_t kCmwEvidence = 4;
 
 // The media type of Evidence as our attester makes it: a serialized twi.v1.Evidence.
 constexpr char kEvidenceMediaType[] = "application/vnd.twi.evidence+protobuf";

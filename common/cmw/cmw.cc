@@ -54,6 +54,13 @@ bool TakeString(absl::string_view& in, int major, std::string& out) {
   return true;
 }
 
+void AppendHead(std::string& out, int major, std::uint64_t value) {
+  const int size = value < 24 ? 0 : value <= 0xFF ? 1 : value <= 0xFFFF ? 2 : 4;
+  const int info = size == 0 ? static_cast<int>(value) : size == 1 ? 24 : size == 2 ? 25 : 26;
+  out.push_back(static_cast<char>(major << 5 | info));
+  for (int shift = 8 * (size - 1); shift >= 0; shift -= 8) out.push_back(static_cast<char>((value >> shift) & 0xFF));
+}
+
 }  // namespace
 
 absl::StatusOr<CmwRecord> ReadCmwCbor(absl::string_view in) {
@@ -66,6 +73,17 @@ absl::StatusOr<CmwRecord> ReadCmwCbor(absl::string_view in) {
     return Malformed("the indicator is not Evidence alone");
   if (!in.empty()) return Malformed("something behind it");
   return Checked(std::move(record));
+}
+
+std::string WriteCmwCbor(const CmwRecord& record) {
+  std::string out;
+  AppendHead(out, kCborArray, 3);
+  AppendHead(out, kCborText, record.media_type.size());
+  out += record.media_type;
+  AppendHead(out, kCborBytes, record.value.size());
+  out += record.value;
+  AppendHead(out, kCborUint, kCmwEvidenceIndicator);
+  return out;
 }
 
 absl::StatusOr<CmwRecord> ReadCmwJson(absl::string_view text, std::size_t max_size) {

@@ -1,4 +1,4 @@
-// Conceptual Message Wrapper records (draft-ietf-rats-msg-wrap section 3.1), as a peer sends them: one typed message,
+// Conceptual Message Wrapper records (draft-ietf-rats-msg-wrap section 3.1), as peers send them: one typed message,
 // no collections, no tags.
 #ifndef TWI_COMMON_CMW_CMW_H_
 #define TWI_COMMON_CMW_CMW_H_
@@ -21,6 +21,8 @@ struct CmwRecord {
 // content-format number is refused. EVIDENCE_MALFORMED.
 // CBOR (RFC 8949): definite lengths in their shortest form, nothing behind the array.
 absl::StatusOr<CmwRecord> ReadCmwCbor(absl::string_view bytes);
+// [type, value, indicator for Evidence].
+std::string WriteCmwCbor(const CmwRecord& record);
 // JSON: the value in base64url without padding. At most `max_size` bytes.
 absl::StatusOr<CmwRecord> ReadCmwJson(absl::string_view text, std::size_t max_size);
 

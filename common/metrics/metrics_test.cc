@@ -50,12 +50,14 @@ TEST(MetricsTest, AsksForSamplesAtEachScrapeUntilTheTokenIsGone) {
 }
 
 TEST(MetricsTest, ATokenMayOutliveItsMetrics) {
+  int asked = 0;
   Metrics::Token token;
   {
     Metrics metrics;
-    token = metrics.Sample("twi_ready", {}, [] { return 1; });
+    token = metrics.Sample("twi_ready", {}, [&] { return ++asked; });
   }
   token.reset();
+  EXPECT_EQ(asked, 0);
 }
 
 TEST(MetricsTest, CountsFromManyThreads) {
