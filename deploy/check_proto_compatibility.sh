@@ -7,13 +7,16 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd -P)
 checked=$(cd "${1:-$root}" && pwd -P)
 missing() { echo "proto compatibility: skipped: $1"; exit 77; }
-command -v go > /dev/null || missing "Go is not installed"
+source "$root/tools/go.sh"
+have_go || missing "Go is not installed"
 export HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)} GOFLAGS="-p=2 -mod=readonly -buildvcs=false"
 work=$(mktemp -d "${TMPDIR:-/tmp}/twi-proto.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cp -rL "$root/tools/proto/buf" "$work/buf"
 cd "$work/buf"
-go mod download github.com/bufbuild/buf > "$work/log" 2>&1 || missing "the modules cannot be fetched: $(tail -n 1 "$work/log")"
+code=0
+why=$(fetch_modules github.com/bufbuild/buf) || code=$?
+case "$code" in 0) ;; 77) missing "$why" ;; *) exit "$code" ;; esac
 buf=${TWI_BUF:-$work/bin/buf}
 [ -x "$buf" ] || go build -o "$buf" github.com/bufbuild/buf/cmd/buf
 cd "$checked"

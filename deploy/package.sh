@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes Debian packages from programs built with `-c opt`: twi-verifier, twi-claims-mapper, twi-credential-authority, twi-key-store, twi-workload-agent (program, hardened unit, sample
-# configuration, man page) and twictl. They install on a bare Debian 12; nothing is started or enabled, because a sample configuration is no configuration.
+# configuration that fits the unit, man page) and twictl. They install on a bare Debian 12; nothing is started or enabled, because a sample configuration is no configuration.
 #   deploy/package.sh [--out DIR]       default out/packages
-# TWI_OPT_BIN: the folder of programs built with `bazel build -c opt` (default: they are built).
+# TWI_OPT_BIN: the folder of programs that are built already, with `bazel build -c opt` (default: they are built). Others do for a look, and it is said that they are others.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=out/packages
@@ -12,15 +12,12 @@ case "${1:-}" in
   *) sed -n '2,6p' "$0" >&2; exit 2 ;;
 esac
 command -v dpkg-shlibdeps > /dev/null || { echo "package: dpkg-dev is not installed (deploy/setup.sh)" >&2; exit 1; }
-version=$(sed -n 's/.*kTwiVersion\[\] = "\(.*\)".*/\1/p' common/server/daemon_flags.h)
+source deploy/programs.sh
+version=$TWI_VERSION
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 umask 022
-if [ -z "${TWI_OPT_BIN:-}" ]; then
-  bazel build -c opt --show_result=0 //services/verifier //services/claims_mapper //services/credential_authority //services/key_store //services/workload_agent //services/twictl
-  TWI_OPT_BIN=$(bazel info -c opt bazel-bin 2> /dev/null)
-fi
-boringssl=${TWI_OPT_BIN%%/execroot/*}/external/boringssl
+programs //services/verifier //services/claims_mapper //services/credential_authority //services/key_store //services/workload_agent //services/twictl
 work=$(mktemp -d "${TMPDIR:-/tmp}/twi-package.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$out"
@@ -38,6 +35,44 @@ man_page() {
   if [ "$1" = twictl ]; then printf '.BR twi\\-verifier (8),\n.BR twi\\-credential\\-authority (8)\n'; else printf '.BR twictl (1)\n'; fi
 }
 
+# sample PACKAGE BINARY: the documented sample, with the paths that the package's unit gives: keys where LoadCredential= puts them, the credential of the agent of user payroll.
+sample() {
+  local credentials=/run/credentials/$1.service service=${1#twi-}
+  sed -e "s#/etc/twi/tls/$service\.pem#$credentials/tls.pem#; s#/etc/twi/tls/$service\.key\.pem#$credentials/tls.key.pem#; s#/etc/twi/keys/$service\.root#$credentials/storage.root#" \
+    -e "s#: $2 --config#: $1 --config#" "config/$2.yaml" |
+    if [ "$1" = twi-workload-agent ]; then sed "s#/run/twi/#/run/twi-payroll/#"; else sed "s#/etc/twi/tls/ca\.pem#$credentials/ca.pem#"; fi
+}
+
+# licence PACKAGE NAME: the text of one licence out of a Debian package's copyright file.
+licence() {
+  awk -v start="License: $2" 'inside && /^ / { print; found = 1; next } inside { exit } before && /^ / { inside = found = 1; print; next } { before = ($0 == start) } END { exit !found }' \
+    "/usr/share/doc/$1/copyright"
+}
+
+# copyright: of our own programs, and of what is compiled into them.
+copyright() {
+  cat <<'TEXT'
+Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: twi
+
+Files: *
+Copyright: the TWI authors
+License: none-published
+ This project has no licence file yet. Without one nobody but its owners may
+ copy, change or pass on these programs: do not distribute this package.
+
+Files: BoringSSL (compiled in)
+Copyright: the BoringSSL authors
+License: BoringSSL
+TEXT
+  sed 's/^[[:space:]]*$/./; s/^/ /' "$boringssl/NOTICE"
+  printf '\nFiles: Boost (headers, compiled in)\nCopyright: Boost project contributors\nLicense: BSL-1.0\n'
+  licence "$boost" BSL-1.0
+  printf '\nFiles: nlohmann-json (headers, compiled in)\nCopyright: 2013-2022 Niels Lohmann\n 2009 Florian Loitsch\n 2008-2009 Bjoern Hoehrmann <bjoern@hoehrmann.de>\nLicense: Expat\n'
+  licence nlohmann-json3-dev Expat
+}
+boost=$(dpkg-query --search /usr/include/boost/version.hpp | cut -d: -f1)  # libboost1.74-dev
+
 # package NAME SECTION-OF-MAN PROGRAM-PATH BINARY SUMMARY LONG-TEXT
 package() {
   local name=$1 section=$2 installed=$3 binary=$TWI_OPT_BIN/services/$4/$4 summary=$5 text=$6 root=$work/$1 doc depends
@@ -49,13 +84,12 @@ package() {
   if [ "$section" = 8 ]; then
     mkdir -p "$root/lib/systemd/system"
     cp deploy/systemd/"$name"*.service "$root/lib/systemd/system/"
-    cp "config/$4.yaml" "$doc/examples/"
+    sample "$name" "$4" > "$doc/examples/$4.yaml"
   else
-    cp config/policies/*.yaml "$doc/examples/"
+    cp config/twictl.yaml config/policies/*.yaml "$doc/examples/"
   fi
-  { printf 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: twi\n\nFiles: *\nCopyright: the TWI authors\nLicense: all-rights-reserved\n'
-    printf ' No licence has been published with this version: all rights are reserved by its authors.\n\nFiles: BoringSSL (compiled in)\nCopyright: the BoringSSL authors\nLicense: BoringSSL\n'
-    sed 's/^[[:space:]]*$/./; s/^/ /' "$boringssl/NOTICE"; } > "$doc/copyright"
+  if [ "$name" = twi-verifier ]; then cp -r config/evidence_policy.yaml config/reference_values "$doc/examples/"; fi  # the sample names both
+  copyright > "$doc/copyright"
   printf '%s (%s) unstable; urgency=medium\n\n  * Built from commit %s.\n\n -- %s  %s\n' "$name" "$version" "$(git rev-parse HEAD)" "$maintainer" "$date" | gzip -9n > "$doc/changelog.gz"
   # dpkg-shlibdeps wants a source package's control file.
   mkdir -p "$work/source/debian"

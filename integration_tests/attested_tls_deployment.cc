@@ -25,13 +25,23 @@ std::string Peer(const Deployment& deployment, const std::string& daemon, const 
 
 constexpr char kOwners[] = "spiffe://example.org/owner/payroll, spiffe://example.org/owner/ledger";
 
+// The Verifier's REST front, which relying parties call.
+constexpr int kRestPort = 8451;
+std::string RestSection(const Deployment& deployment, const std::string& address) {
+  std::string section = absl::StrCat("rest:\n  http:\n    listen: ", address,
+                                     "\n    tls:\n      certificate_file: ", deployment.File("tls/verifier.pem"),
+                                     "\n      key_file: ", deployment.File("tls/verifier.key.pem"),
+                                     "\n      trust_bundle_file: ", deployment.File("tls/ca.pem"), "\n    allow:\n");
+  for (const char* route : {"NewSession", "SubmitEvidence", "DeleteSession", "Discovery"})
+    absl::StrAppend(&section, "      - {rpc: ", route, ", peers: [", kOwners, "]}\n");
+  return section;
+}
+
 }  // namespace
 
-AttestedTlsDeployment::AttestedTlsDeployment(Deployment::Tpm tpm) : deployment_(tpm) {
-  deployment_.Edit("config/verifier.yaml", "AppraiseForRelyingParty, peers: [",
-                   absl::StrCat("AppraiseForRelyingParty, peers: [", kOwners, ", "));
-  deployment_.Edit("config/verifier.yaml", "peers: [attested_key, spiffe://example.org/twi/claims-mapper",
-                   absl::StrCat("peers: [attested_key, ", kOwners, ", spiffe://example.org/twi/claims-mapper"));
+AttestedTlsDeployment::AttestedTlsDeployment(Deployment::Tpm tpm)
+    : deployment_(tpm), rest_address_(absl::StrCat(deployment_.host(), ":", kRestPort)) {
+  deployment_.Append("config/verifier.yaml", RestSection(deployment_, rest_address_));
   deployment_.Edit("config/verifier.yaml", "relying_parties:\n",
                    absl::StrCat("relying_parties:\n  - {rp_id: \"", kClientRpId,
                                 "\", spiffe_id: spiffe://example.org/owner/payroll}\n  - {rp_id: \"", kServerRpId,
@@ -61,8 +71,8 @@ std::string AttestedTlsDeployment::RelyingParty(const std::string& owner, const 
   std::string section = absl::StrCat(
       "relying_party:\n  tls:\n    certificate_file: ", deployment_.File("owners/" + owner + ".pem"),
       "\n    key_file: ", deployment_.File("owners/" + owner + ".key.pem"),
-      "\n    trust_bundle_file: ", deployment_.File("tls/ca.pem"), "\n  verifier:\n",
-      Peer(deployment_, kVerifier, "    "), "  rp_id: ", owner == "payroll" ? kClientRpId : kServerRpId, "\n");
+      "\n    trust_bundle_file: ", deployment_.File("tls/ca.pem"), "\n  verifier:\n    address: ", rest_address_,
+      "\n    spiffe_id: ", kVerifierId, "\n  rp_id: ", owner == "payroll" ? kClientRpId : kServerRpId, "\n");
   if (mapper) absl::StrAppend(&section, "  claims_mapper:\n", Peer(deployment_, kClaimsMapper, "    "));
   section.pop_back();
   return absl::StrCat(indent, absl::StrReplaceAll(section, {{"\n", "\n" + indent}}), "\n");
@@ -77,7 +87,8 @@ std::string AttestedTlsDeployment::WriteTool(const std::string& name, const Tool
   return deployment_.File(absl::StrCat("config/", name, ".yaml"));
 }
 
-Serving::Serving(const Deployment& deployment, const std::string& config, std::vector<std::string> more) {
+Serving::Serving(const Deployment& deployment, const std::string& config, std::vector<std::string> more,
+                 const std::string& input_file) {
   static int count = 0;
   out_ = deployment.File(absl::StrCat("log/serve-", ++count, ".out"));
   err_ = deployment.File(absl::StrCat("log/serve-", count, ".err"));
@@ -91,6 +102,7 @@ Serving::Serving(const Deployment& deployment, const std::string& config, std::v
                                    "--output",
                                    "json"};
   argv.insert(argv.end(), more.begin(), more.end());
+  if (!input_file.empty()) argv.insert(argv.begin(), {"/bin/sh", "-c", "exec \"$@\" < \"$0\"", input_file});
   process_ = Process::Start(argv, out_, err_);
   const bool listening = WaitUntil([this] {
     const std::string said = ReadFile(err_);
@@ -105,11 +117,13 @@ Serving::Serving(const Deployment& deployment, const std::string& config, std::v
 
 std::string Serving::address() const { return absl::StrCat("127.0.0.1:", port_); }
 
-nlohmann::json Serving::Output() {
+std::string Serving::Text() {
   int exit_code = 0;
-  if (!process_.Ended(absl::Seconds(30), &exit_code)) process_.Kill();
-  return nlohmann::json::parse(ReadFile(out_), nullptr, false);
+  if (process_.running() && !process_.Ended(absl::Seconds(30), &exit_code)) process_.Kill();
+  return ReadFile(out_);
 }
+
+nlohmann::json Serving::Output() { return nlohmann::json::parse(Text(), nullptr, false); }
 
 Finished ConnectWith(const std::string& config, const std::string& address, std::vector<std::string> more) {
   std::vector<std::string> argv = {Runfile("services/twictl/twictl"),

@@ -39,14 +39,18 @@ class AttestedTlsDeployment {
 
  private:
   Deployment deployment_;
+  const std::string rest_address_;  // of the Verifier
 };
 
 // `twictl attested-tls serve` as a process.
 class Serving {
  public:
-  Serving(const Deployment& deployment, const std::string& config, std::vector<std::string> more = {});
+  // `input_file`: its standard input, instead of nothing.
+  Serving(const Deployment& deployment, const std::string& config, std::vector<std::string> more = {},
+          const std::string& input_file = "");
   std::string address() const;
-  // When it has served what it was to: its output.
+  // When it has served what it was to: its output, as text (with --pipe what clients sent comes first) or as JSON.
+  std::string Text();
   nlohmann::json Output();
 
  private:

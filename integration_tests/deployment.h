@@ -70,6 +70,7 @@ class Deployment {
   std::vector<nlohmann::json> LogLines(const std::string& daemon, const std::string& event) const;
   // How a client reaches the daemon.
   config::v1::Peer Reach(const std::string& daemon) const;
+  const std::string& host() const { return host_; }  // the loopback address that all listen on
   std::string address(const std::string& daemon) const { return Reach(daemon).address(); }
   const DevSnpChain& snp_chain() const { return *chain_; }
   // SHA-384 of images/NAME, 48 bytes: its measurement.

@@ -1,12 +1,18 @@
-// kill -9 of any daemon at any time, in a loop of acquisitions: no issuance record of a credential that a workload
-// received is lost, nothing stays stuck, and the system comes back by itself. The test restarts what it killed, as an
-// init system would, and does nothing else.
+// kill -9 of any daemon at any time, in a loop of acquisitions by all four mechanisms: no record of a credential that a
+// workload received, or of a key that was released to it, is lost, nothing stays stuck, and the system comes back by
+// itself. The test restarts what it killed, as an init system would, and does nothing else.
 #include <atomic>
 #include <map>
 #include <random>
 #include <set>
 #include <thread>
 
+#include "common/crypto/hash.h"
+#include "common/crypto/hpke.h"
+#include "common/jose/jwk.h"
+#include "common/sealed_key/sealed_key.h"
+#include "common/status/deny.h"
+#include "common/status/status_macros.h"
 #include "common/testing/matchers.h"
 #include "integration_tests/acquisition.h"
 #include "integration_tests/deployment_fixture.h"
@@ -20,38 +26,73 @@ constexpr unsigned kSeed = 20261121;
 
 class RestartTest : public DeploymentTest {};
 
-struct Received {
-  std::string serial, mechanism, key_spki;
-};
+absl::StatusOr<v1::ProvisionKeyResponse> Provision(const Deployment& deployment, Caller& owner) {
+  v1::ProvisionKeyRequest request;
+  request.set_key_type(v1::CREDENTIAL_KEY_TYPE_P256);
+  request.set_release_policy(deployment.Read("config/release_policy.yaml"));
+  request.set_target(kTarget);
+  return owner.ProvisionKey(request);
+}
+
+// Mechanism D of a workload: OK when it holds the key that was provisioned.
+absl::Status AcquireByD(const Deployment& deployment, Caller& workload, const v1::ProvisionKeyResponse& provisioned) {
+  TWI_ASSIGN_OR_RETURN(const crypto::HpkePrivateKey encryption_key, crypto::HpkePrivateKey::Generate());
+  TWI_ASSIGN_OR_RETURN(const Attested attested,
+                       AttestAndAppraise(deployment, workload, Tee::kSevSnp, encryption_key.spki(), kKeyStoreRpId));
+  v1::ReleaseKeyRequest request;
+  request.set_key_id(provisioned.key_id());
+  request.set_attestation_results(attested.results);
+  *request.mutable_binding() = attested.binding;
+  TWI_ASSIGN_OR_RETURN(const v1::ReleaseKeyResponse released, workload.ReleaseKey(request));
+  TWI_ASSIGN_OR_RETURN(const v1::GetKeyStoreKeysResponse published, workload.GetKeyStoreKeys());
+  TWI_ASSIGN_OR_RETURN(const jose::JwkSet keys, jose::JwkSetFromText(published.jwks()));
+  SealedKeyContext context;
+  context.rp_id = kKeyStoreRpId;
+  context.target = kTarget;
+  context.nonce = attested.binding.nonce();
+  context.key_id = provisioned.key_id();
+  context.results_sha256 = crypto::Sha256(attested.results);
+  TWI_ASSIGN_OR_RETURN(const SecretBytes pkcs8,
+                       OpenSealedKey(released.sealed_key(), keys, kKeyStoreId, context, encryption_key));
+  TWI_ASSIGN_OR_RETURN(const crypto::PrivateKey key, crypto::PrivateKey::FromPkcs8(pkcs8));
+  if (key.public_key().spki() != provisioned.public_key())
+    return Deny(v1::DENY_REASON_CREDENTIAL_KEY_MISMATCH, "another key was released");
+  return absl::OkStatus();
+}
 
 // One acquisition as a workload makes it that tries again, from the beginning, until it has its credential.
 struct Loop {
   const Deployment& deployment;
+  const v1::ProvisionKeyResponse provisioned;
   std::atomic<int> done{0};
-  std::vector<Received> received;
-  std::map<std::string, int> refusals;  // by reason
+  std::map<std::string, std::string> received;  // serial to mechanism: A, B, C
+  std::uint64_t released = 0;                   // D
+  std::map<std::string, int> refusals;          // by reason
   bool stuck = false;
 
-  absl::StatusOr<v1::WorkloadCredential> Once(char mechanism, const Requester& requester) {
+  absl::Status Once(char mechanism) {
     Caller workload = Caller::Workload(deployment);
-    if (mechanism == 'A') return AcquireByA(deployment, workload, requester);
-    if (mechanism == 'B') return AcquireByB(deployment, workload, requester);
-    return AcquireByC(deployment, workload, requester);
+    if (mechanism == 'D') {
+      TWI_RETURN_IF_ERROR(AcquireByD(deployment, workload, provisioned));
+      ++released;
+      return absl::OkStatus();
+    }
+    const Requester requester;
+    const auto acquire = mechanism == 'A' ? AcquireByA : mechanism == 'B' ? AcquireByB : AcquireByC;
+    TWI_ASSIGN_OR_RETURN(const v1::WorkloadCredential credential,
+                         acquire(deployment, workload, requester, Tee::kSevSnp));
+    received.emplace(credential.serial(), std::string(1, mechanism));
+    return absl::OkStatus();
   }
 
   void Run() {
     for (int i = 0; i < kAcquisitions && !stuck; ++i, ++done) {
-      const char mechanism = "ABC"[i % 3];
+      const char mechanism = "ABCD"[i % 4];
       stuck = !WaitUntil(
           [&] {
-            const Requester requester;
-            const auto credential = Once(mechanism, requester);
-            if (!credential.ok()) {
-              ++refusals[DenyReasonName(DenyReasonOf(credential.status()))];
-              return false;
-            }
-            received.push_back({credential->serial(), std::string(1, mechanism), requester.key.public_key().spki()});
-            return true;
+            const absl::Status acquired = Once(mechanism);
+            if (!acquired.ok()) ++refusals[DenyReasonName(DenyReasonOf(acquired))];
+            return acquired.ok();
           },
           absl::Seconds(30));
     }
@@ -59,7 +100,9 @@ struct Loop {
 };
 
 TEST_F(RestartTest, NoRecordIsLostAndTheSystemComesBack) {
-  Loop loop{*deployment_};
+  Caller provisioner = Caller::Holder(*deployment_, "owners/payroll");
+  ASSERT_OK_AND_ASSIGN(const v1::ProvisionKeyResponse provisioned, Provision(*deployment_, provisioner));
+  Loop loop{*deployment_, provisioned};
   std::thread worker([&] { loop.Run(); });
   // On this thread: the kernel kills what a thread started when that thread ends.
   std::mt19937 random(kSeed);
@@ -76,7 +119,9 @@ TEST_F(RestartTest, NoRecordIsLostAndTheSystemComesBack) {
   worker.join();
 
   ASSERT_FALSE(loop.stuck) << "an acquisition did not succeed within 30 s";
-  ASSERT_EQ(loop.received.size(), static_cast<std::size_t>(kAcquisitions));
+  // One serial for each: none came twice.
+  ASSERT_EQ(loop.received.size() + loop.released, static_cast<std::size_t>(kAcquisitions));
+  EXPECT_EQ(loop.released, static_cast<std::uint64_t>(kAcquisitions / 4));
   for (const std::string& daemon : kDaemons) EXPECT_GT(kills[daemon], 0) << daemon << " was never killed";
 
   // What a caller sees of a death: no answer, or a challenge of the daemon's earlier life; never a broken invariant.
@@ -85,14 +130,17 @@ TEST_F(RestartTest, NoRecordIsLostAndTheSystemComesBack) {
     EXPECT_EQ(expected.count(reason), 1u) << reason << " (" << count << " times)";
 
   Caller owner = Caller::Holder(*deployment_, "owners/payroll");
-  std::set<std::string> serials;
-  for (const Received& credential : loop.received) {
-    EXPECT_TRUE(serials.insert(credential.serial).second) << "serial " << credential.serial << " twice";
-    const auto record = owner.GetIssuance(credential.serial);
-    ASSERT_OK(record) << "the record of " << credential.serial << " is lost";
-    EXPECT_EQ(record->mechanism(), credential.mechanism);
+  for (const auto& [serial, mechanism] : loop.received) {
+    const auto record = owner.GetIssuance(serial);
+    ASSERT_OK(record) << "the record of " << serial << " is lost";
+    EXPECT_EQ(record->mechanism(), mechanism);
     EXPECT_EQ(record->workload_identifier(), kIdentifier);
   }
+  ASSERT_OK_AND_ASSIGN(const v1::ListKeysResponse keys, owner.ListKeys());
+  std::uint64_t recorded = 0;
+  for (const v1::KeyInfo& key : keys.keys())
+    if (key.key_id() == provisioned.key_id()) recorded = key.releases();
+  EXPECT_GE(recorded, loop.released) << "the record of a release is lost";
   int total = 0;
   for (const auto& [daemon, count] : kills) total += count;
   std::printf("%d acquisitions, %d kills\n", kAcquisitions, total);
@@ -116,11 +164,7 @@ TEST_F(RestartTest, EveryDaemonKeepsItsKeysOverAKill) {
   ASSERT_OK_AND_ASSIGN(const v1::GetGrantKeysResponse grant_keys, authority.GetGrantKeys());
   ASSERT_OK_AND_ASSIGN(const v1::GetPolicyVersionsResponse policies, authority.GetPolicyVersions("payroll-worker"));
   ASSERT_EQ(policies.policies_size(), 1);
-  v1::ProvisionKeyRequest provision;
-  provision.set_key_type(v1::CREDENTIAL_KEY_TYPE_P256);
-  provision.set_release_policy(deployment_->Read("config/release_policy.yaml"));
-  provision.set_target(kTarget);
-  ASSERT_OK_AND_ASSIGN(const v1::ProvisionKeyResponse provisioned, owner.ProvisionKey(provision));
+  ASSERT_OK_AND_ASSIGN(const v1::ProvisionKeyResponse provisioned, Provision(*deployment_, owner));
 
   for (const std::string& daemon : kDaemons) deployment_->Kill(daemon);
   for (const std::string& daemon : kDaemons) deployment_->Start(daemon);

@@ -27,7 +27,7 @@ broken "a field's type" twi/v1/evidence.proto 's/^  bytes nonce = 2;/  uint64 no
 broken "a field's name" twi/config/v1/verifier.proto 's/^  string issuer = 4;/  string iss = 4;/' 'name'
 broken "a field deleted" twi/v1/verifier.proto '/bytes channel_key_sha256 = 3;/d' 'field "3"'
 broken "repeated no more" twi/v1/workload_credential.proto 's/^  repeated bytes x509_chain = 1;/  bytes x509_chain = 1;/' 'x509_chain'
-broken "a refusal's number" twi/v1/deny_reason.proto 's/DENY_REASON_CHALLENGE_EXPIRED = 32/DENY_REASON_CHALLENGE_EXPIRED = 35/' '32'
+broken "a refusal's number" twi/v1/deny_reason.proto 's/DENY_REASON_CHALLENGE_EXPIRED = 32/DENY_REASON_CHALLENGE_EXPIRED = 999/' '32'
 broken "an RPC deleted" twi/v1/key_store.proto '/rpc ListKeys(/d' 'ListKeys'
 broken "an RPC's request" twi/v1/verifier.proto 's/rpc Appraise(AppraiseRequest)/rpc Appraise(RequestCredentialRequest)/' 'Appraise'
 # Adding is allowed.

@@ -1,8 +1,9 @@
 #include "common/attested_tls/attested_key.h"
 
-#include <cstdint>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "common/attested_tls/presentation.h"
 #include "common/crypto/keys.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
@@ -12,27 +13,20 @@ namespace {
 
 constexpr std::size_t kHash = 32;
 
-void AppendLen32(std::string& out, absl::string_view part) {
-  const auto size = static_cast<std::uint32_t>(part.size());
-  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>((size >> shift) & 0xFF));
-  out.append(part.data(), part.size());
-}
+// len32(part) || part
+void AppendPart(std::string& out, absl::string_view part) { AppendVector(out, part, 4); }
 
-bool TakeLen32(absl::string_view& in, std::string& part) {
-  if (in.size() < 4) return false;
-  std::uint32_t size = 0;
-  for (int i = 0; i < 4; ++i) size = size << 8 | static_cast<unsigned char>(in[i]);
-  if (in.size() - 4 < size) return false;
-  part = std::string(in.substr(4, size));
-  in.remove_prefix(4 + size);
+bool TakePart(PartReader& in, std::string& part) {
+  absl::string_view taken;
+  if (!in.Vector(4, 0, std::numeric_limits<std::size_t>::max(), taken)) return false;
+  part = std::string(taken);
   return true;
 }
 
 }  // namespace
 
 std::string BindingTarget(Profile profile, Role role) {
-  return absl::StrCat("twi-atls-v1:", profile == Profile::kSession ? "session" : "handshake", ":",
-                      role == Role::kServer ? "server" : "client");
+  return absl::StrCat("twi-atls-v1:", ProfileName(profile), ":", RoleName(role));
 }
 
 bool IsBindingTarget(absl::string_view target) {
@@ -46,16 +40,16 @@ bool IsBindingTarget(absl::string_view target) {
 
 std::string WriteSubject(const AttestedKeySubject& subject) {
   std::string out;
-  AppendLen32(out, subject.spki);
-  AppendLen32(out, subject.exporter);
-  AppendLen32(out, subject.peer_key_sha256);
+  AppendPart(out, subject.spki);
+  AppendPart(out, subject.exporter);
+  AppendPart(out, subject.peer_key_sha256);
   return out;
 }
 
 absl::StatusOr<AttestedKeySubject> ReadSubject(absl::string_view subject) {
   AttestedKeySubject read;
-  if (!TakeLen32(subject, read.spki) || !TakeLen32(subject, read.exporter) ||
-      !TakeLen32(subject, read.peer_key_sha256) || !subject.empty() ||
+  PartReader in(subject);
+  if (!TakePart(in, read.spki) || !TakePart(in, read.exporter) || !TakePart(in, read.peer_key_sha256) || !in.AtEnd() ||
       (read.exporter.size() != kExporterSize && !read.exporter.empty()) ||
       (read.peer_key_sha256.size() != kHash && !read.peer_key_sha256.empty()) ||
       read.exporter.empty() != read.peer_key_sha256.empty()) {

@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/attested_tls/code_points.h"
 #include "common/attested_tls/leaf.h"
-#include "common/crypto/keys.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 
@@ -56,8 +55,12 @@ class KeyAttester final : public Attester {
 
 absl::StatusOr<std::shared_ptr<const Attester>> MakeAttester(MakeEvidence make_evidence, crypto::Random& random) {
   TWI_ASSIGN_OR_RETURN(crypto::PrivateKey key, crypto::PrivateKey::Generate(crypto::KeyType::kP256));
-  return std::shared_ptr<const Attester>(
-      std::make_shared<KeyAttester>(std::move(key), std::move(make_evidence), random));
+  return MakeAttesterWithKey(std::move(key), std::move(make_evidence), random);
+}
+
+std::shared_ptr<const Attester> MakeAttesterWithKey(crypto::PrivateKey key, MakeEvidence make_evidence,
+                                                    crypto::Random& random) {
+  return std::make_shared<KeyAttester>(std::move(key), std::move(make_evidence), random);
 }
 
 }  // namespace twi::atls

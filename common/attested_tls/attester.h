@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/attested_tls/cmw.h"
+#include "common/crypto/keys.h"
 #include "common/crypto/random.h"
 #include "proto/twi/v1/evidence.pb.h"
 
@@ -37,6 +38,9 @@ using MakeEvidence = std::function<absl::StatusOr<v1::Evidence>(const v1::Bindin
 
 // An Attester with a fresh TIK in memory whose Evidence comes from `make_evidence`. `random` must outlive it.
 absl::StatusOr<std::shared_ptr<const Attester>> MakeAttester(MakeEvidence make_evidence, crypto::Random& random);
+// The same with a given TIK. For tests: who has the key besides its attester can pass for it (README.md).
+std::shared_ptr<const Attester> MakeAttesterWithKey(crypto::PrivateKey key, MakeEvidence make_evidence,
+                                                    crypto::Random& random);
 
 }  // namespace twi::atls
 

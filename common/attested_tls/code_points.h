@@ -13,6 +13,9 @@ constexpr std::uint16_t kExtensionType = 0xFFA7;
 
 enum class Profile : std::uint8_t { kSession = 1, kHandshake = 2 };
 enum class Role : std::uint8_t { kClient = 1, kServer = 2 };
+// As config, log and the binding's target write them.
+constexpr const char* ProfileName(Profile profile) { return profile == Profile::kSession ? "session" : "handshake"; }
+constexpr const char* RoleName(Role role) { return role == Role::kServer ? "server" : "client"; }
 
 // Frames of the session exchange.
 enum class FrameType : std::uint8_t { kChallenge = 1, kEvidence = 2, kAccepted = 3, kRefused = 4 };
@@ -34,7 +37,8 @@ constexpr std::size_t kMaxRelyingParty = 2048;
 constexpr std::size_t kMaxLeaf = 16 * 1024;       // a leaf certificate with its KAT
 constexpr std::size_t kMaxEvidence = 256 * 1024;  // in an evidence frame
 constexpr std::size_t kMaxExtension = 8 * 1024;
-constexpr std::size_t kFrameHeader = 4;  // type(1), length(3)
+constexpr std::size_t kMaxClientHello = 16 * 1024;  // the handshake message, its header included
+constexpr std::size_t kFrameHeader = 4;             // type(1), length(3)
 constexpr std::size_t kMaxReason = 64;
 
 }  // namespace twi::atls

@@ -8,7 +8,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/attested_tls/attested_key.h"
-#include "common/attested_tls/socket_bio.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "openssl/err.h"
@@ -18,6 +17,8 @@ namespace {
 
 // How long the peer may take to read why it was refused before the socket is closed under it.
 constexpr absl::Duration kLinger = absl::Seconds(1);
+// How often one call of ours reads from the socket; a record of TLS takes two.
+constexpr int kReadsPerCall = 128;
 
 absl::Status Busy(absl::string_view what) {
   return Deny(v1::DENY_REASON_OVERLOADED, absl::StrCat("attested TLS: too much waits for ", what));
@@ -35,7 +36,8 @@ ConnectionImpl::ConnectionImpl(EndpointCore& core, int socket, std::function<voi
 
 Progress ConnectionImpl::Advance(absl::Time now) {
   now_ = now;
-  want_read_ = want_write_ = false;
+  want_read_ = want_write_ = again_ = false;
+  if (wire_ != nullptr) wire_->BeginCall(kReadsPerCall);
   if (phase_ != Phase::kOpen && phase_ != Phase::kLingering && phase_ != Phase::kClosed && now >= deadline_)
     Fail(Deny(v1::DENY_REASON_ATTESTED_TLS_TIMEOUT,
               absl::StrCat("not finished within ", absl::FormatDuration(settings().handshake_timeout))));
@@ -60,7 +62,7 @@ Progress ConnectionImpl::Advance(absl::Time now) {
         return {Progress::State::kClosed, false, false};
     }
   }
-  return {Progress::State::kHandshaking, want_read_, want_write_};
+  return {Progress::State::kHandshaking, want_read_, want_write_, again_};
 }
 
 // A server spends nothing on a peer that has not sent a byte; a client that offers profile handshake needs the
@@ -87,8 +89,11 @@ ConnectionImpl::Step ConnectionImpl::Start() {
 }
 
 absl::Status ConnectionImpl::MakeSsl() {
+  wire_ = std::make_unique<SocketEnd>(socket_);
+  wire_->BeginCall(kReadsPerCall);
+  if (!IsClient()) wire_->GuardHello();
   UniqueSsl ssl(SSL_new(core_.ctx.get()));
-  BIO* bio = ssl == nullptr ? nullptr : NewSocketBio(socket_);
+  BIO* bio = ssl == nullptr ? nullptr : wire_->NewBio();
   if (bio == nullptr) return Deny(v1::DENY_REASON_INTERNAL, "OpenSSL has no memory for a connection");
   SSL_set_bio(ssl.get(), bio, bio);
   SSL_set_app_data(ssl.get(), this);
@@ -98,7 +103,7 @@ absl::Status ConnectionImpl::MakeSsl() {
 }
 
 ConnectionImpl::Step ConnectionImpl::Handshake() {
-  ERR_clear_error();
+  BeginStep();
   const int result = SSL_do_handshake(ssl_.get());
   if (result == 1) {
     HandshakeDone();
@@ -106,8 +111,7 @@ ConnectionImpl::Step ConnectionImpl::Handshake() {
   }
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
-      want_read_ = true;
-      return Step::kWait;
+      return WaitToRead(), Step::kWait;
     case SSL_ERROR_WANT_WRITE:
       want_write_ = true;
       return Step::kWait;
@@ -119,7 +123,12 @@ ConnectionImpl::Step ConnectionImpl::Handshake() {
       break;
   }
   const absl::Status tls = TlsFailure();
-  Fail(refusal_.ok() ? tls : refusal_);
+  if (wire_->hello_too_large()) {
+    Fail(Deny(v1::DENY_REASON_REQUEST_TOO_LARGE,
+              absl::StrCat("a ClientHello of more than ", kMaxClientHello, " bytes")));
+  } else {
+    Fail(refusal_.ok() ? tls : refusal_);
+  }
   return Step::kAgain;
 }
 
@@ -136,46 +145,62 @@ absl::Status ConnectionImpl::CheckHandshake() {
 }
 
 void ConnectionImpl::HandshakeDone() {
+  wire_->HandshakeDone();
   const absl::Status checked = CheckHandshake();
   if (!checked.ok()) return Fail(checked);
   StartExchange();
 }
 
-absl::Time ConnectionImpl::JobDeadline() const { return std::min(deadline_, now_ + settings().appraisal_timeout); }
+void ConnectionImpl::BeginStep() {
+  ERR_clear_error();
+  wire_->BeginStep();
+}
+
+void ConnectionImpl::WaitToRead() { (wire_->found_empty() ? want_read_ : again_) = true; }
+
+Deadline ConnectionImpl::VerifierDeadline() const {
+  return {core_.clock, std::min(deadline_, now_ + settings().appraisal_timeout), Busy("the Verifier")};
+}
+
+// A TPM makes one quote after the other, and takes its time: only the handshake's own end is too late.
+Deadline ConnectionImpl::AttesterDeadline() const { return {core_.clock, deadline_, Busy("the attester")}; }
 
 absl::StatusOr<bool> ConnectionImpl::SessionReady() {
-  if (session_.has_value() || self() == nullptr) return true;
+  if (session_ != nullptr || self() == nullptr) return true;
   if (session_job_ == nullptr) {
-    session_job_ = RunPending<VerifierSession>(
-        *settings().verifier_workers,
-        [self = settings().relying_party, &clock = core_.clock,
-         deadline = JobDeadline()]() -> absl::StatusOr<VerifierSession> {
-          if (clock.Now() >= deadline) return Busy("the Verifier");
-          return self->verifier->NewSession(deadline);
+    const Deadline deadline = VerifierDeadline();
+    session_job_ = RunPending<std::shared_ptr<OpenSession>>(
+        *settings().verifier_workers, deadline,
+        [self = settings().relying_party, &workers = *settings().verifier_workers,
+         until = deadline.time]() -> absl::StatusOr<std::shared_ptr<OpenSession>> {
+          TWI_ASSIGN_OR_RETURN(VerifierSession session, self->verifier->NewSession(until));
+          return std::make_shared<OpenSession>(std::move(session), self->verifier, workers);
         },
         wake_);
-    if (session_job_ == nullptr) return Busy("the Verifier");
+    if (session_job_ == nullptr) return deadline.late;
   }
   if (!session_job_->ready()) return false;
   TWI_ASSIGN_OR_RETURN(session_, session_job_->Take());
   session_job_.reset();
-  if (session_->nonce.size() < kMinNonce || session_->nonce.size() > kMaxNonce || session_->media_types.empty() ||
-      session_->media_types.size() > kMaxMediaTypes) {
+  const VerifierSession& session = **session_;
+  if (session.nonce.size() < kMinNonce || session.nonce.size() > kMaxNonce || session.media_types.empty() ||
+      session.media_types.size() > kMaxMediaTypes) {
     return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, "the Verifier's session has no usable nonce or media types");
   }
   return true;
 }
 
 absl::Status ConnectionImpl::StartAppraisal(ReceivedEvidence received) {
+  const Deadline deadline = VerifierDeadline();
   appraisal_job_ = RunPending<AttestedPeer>(
-      *settings().verifier_workers,
-      [self = settings().relying_party, session = *session_, received = std::move(received), &clock = core_.clock,
-       deadline = JobDeadline()]() -> absl::StatusOr<AttestedPeer> {
-        if (clock.Now() >= deadline) return Busy("the Verifier");
-        return AppraisePeer(*self, session, received, clock, deadline);
+      *settings().verifier_workers, deadline,
+      [self = settings().relying_party, session = session_, received = std::move(received), &clock = core_.clock,
+       until = deadline.time] {
+        session->Submitted();
+        return AppraisePeer(*self, **session, received, clock, until);
       },
       wake_);
-  return appraisal_job_ == nullptr ? Busy("the Verifier") : absl::OkStatus();
+  return appraisal_job_ == nullptr ? deadline.late : absl::OkStatus();
 }
 
 absl::StatusOr<bool> ConnectionImpl::AppraisalReady() {
@@ -189,24 +214,45 @@ std::string ConnectionImpl::OwnKeySha256() const {
   return leaf_installed_ ? settings().attester->key_sha256() : std::string(32, '\0');
 }
 
-// The peer learns the reason's name: in a frame when the tunnel is up (README, "Refusals"), by an alert before.
+// The peer learns the reason's name by a frame, when the handshake is done; before, an alert tells it that there is one
+// (README, "Refusals"). The frame goes behind what is on its way: into the middle of another it would be that one's
+// body.
 void ConnectionImpl::Fail(absl::Status why) {
   why_ = std::move(why);
+  session_job_.reset();  // nobody waits for these any more
+  leaf_job_.reset();
+  evidence_job_.reset();
+  appraisal_job_.reset();
   if (ssl_ != nullptr && SSL_is_init_finished(ssl_.get()) == 1 &&
       DenyReasonOf(why_) != v1::DENY_REASON_ATTESTED_TLS_PEER_REFUSED) {
-    const std::string frame = WriteRefused(DenyReasonName(DenyReasonOf(why_)));
-    ERR_clear_error();
-    SSL_write(ssl_.get(), frame.data(), static_cast<int>(frame.size()));
-    SSL_shutdown(ssl_.get());
-    ERR_clear_error();
+    out_ += WriteRefused(DenyReasonName(DenyReasonOf(why_)));
+  } else {
+    out_.clear();
   }
-  shutdown(socket_, SHUT_WR);
   deadline_ = now_ + kLinger;
   phase_ = Phase::kLingering;
 }
 
+// What is in out_, close_notify, and the end of the stream. False: the socket is full.
+bool ConnectionImpl::SaidFarewell() {
+  if (farewell_said_) return true;
+  if (ssl_ != nullptr && SSL_is_init_finished(ssl_.get()) == 1 && Flush().ok()) {
+    if (!out_.empty()) return false;
+    BeginStep();
+    const int closed = SSL_shutdown(ssl_.get());
+    if (closed < 0 && SSL_get_error(ssl_.get(), closed) == SSL_ERROR_WANT_WRITE) {
+      want_write_ = true;
+      return false;
+    }
+  }
+  ERR_clear_error();
+  shutdown(socket_, SHUT_WR);
+  return farewell_said_ = true;
+}
+
 // Takes what the peer still sends, so that the kernel does not reset the connection before the reason is read.
 ConnectionImpl::Step ConnectionImpl::Linger() {
+  (void)SaidFarewell();  // if not, it is waited for
   char dropped[4096];
   ssize_t got = 0;
   for (int i = 0; i < 16; ++i) {
@@ -223,15 +269,10 @@ ConnectionImpl::Step ConnectionImpl::Linger() {
   return Step::kAgain;
 }
 
-IoResult ConnectionImpl::Read(char* buffer, std::size_t size) {
-  if (phase_ != Phase::kOpen) return {};
-  ERR_clear_error();
-  std::size_t got = 0;
-  const int result = SSL_read_ex(ssl_.get(), buffer, size, &got);
-  if (result == 1) return {IoResult::Kind::kDone, got, false};
+IoResult ConnectionImpl::Stopped(int result) {
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
-      return {IoResult::Kind::kWouldBlock, 0, false};
+      return {wire_->found_empty() ? IoResult::Kind::kWouldBlock : IoResult::Kind::kAgain, 0, false};
     case SSL_ERROR_WANT_WRITE:
       return {IoResult::Kind::kWouldBlock, 0, true};
     case SSL_ERROR_ZERO_RETURN:
@@ -242,29 +283,35 @@ IoResult ConnectionImpl::Read(char* buffer, std::size_t size) {
   }
 }
 
+IoResult ConnectionImpl::Read(char* buffer, std::size_t size) {
+  if (phase_ != Phase::kOpen) return {};
+  wire_->BeginCall(kReadsPerCall);
+  BeginStep();
+  std::size_t got = 0;
+  const int result = SSL_read_ex(ssl_.get(), buffer, size, &got);
+  return result == 1 ? IoResult{IoResult::Kind::kDone, got, false} : Stopped(result);
+}
+
 IoResult ConnectionImpl::Write(absl::string_view bytes) {
   if (phase_ != Phase::kOpen) return {};
   if (bytes.empty()) return {IoResult::Kind::kDone, 0, false};
-  ERR_clear_error();
+  wire_->BeginCall(kReadsPerCall);
+  BeginStep();
   std::size_t sent = 0;
   const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &sent);
-  if (result == 1) return {IoResult::Kind::kDone, sent, false};
-  switch (SSL_get_error(ssl_.get(), result)) {
-    case SSL_ERROR_WANT_WRITE:
-      return {IoResult::Kind::kWouldBlock, 0, true};
-    case SSL_ERROR_WANT_READ:
-      return {IoResult::Kind::kWouldBlock, 0, false};
-    default:
-      why_ = TlsFailure();
-      return {};
-  }
+  return result == 1 ? IoResult{IoResult::Kind::kDone, sent, false} : Stopped(result);
 }
 
-void ConnectionImpl::CloseWrite() {
-  if (phase_ != Phase::kOpen) return;
-  ERR_clear_error();
-  SSL_shutdown(ssl_.get());
-  ERR_clear_error();
+// Once it is sent, SSL_shutdown is not called again: it would read.
+IoResult ConnectionImpl::CloseWrite() {
+  if (phase_ != Phase::kOpen) return {};
+  if (close_sent_) return {IoResult::Kind::kDone, 0, false};
+  wire_->BeginCall(kReadsPerCall);
+  BeginStep();
+  const int result = SSL_shutdown(ssl_.get());
+  if (result < 0) return Stopped(result);
+  close_sent_ = true;
+  return {IoResult::Kind::kDone, 0, false};
 }
 
 }  // namespace twi::atls

@@ -10,6 +10,8 @@
 
 #include "common/attested_tls/endpoint.h"
 #include "common/attested_tls/leaf.h"
+#include "common/attested_tls/open_session.h"
+#include "common/attested_tls/socket_bio.h"
 #include "common/attested_tls/tls_library.h"
 #include "common/attested_tls/wire.h"
 
@@ -48,7 +50,7 @@ class ConnectionImpl final : public Connection {
   absl::Time deadline() const override { return deadline_; }
   IoResult Read(char* buffer, std::size_t size) override;
   IoResult Write(absl::string_view bytes) override;
-  void CloseWrite() override;
+  IoResult CloseWrite() override;
   const AttestedPeer* peer() const override { return phase_ == Phase::kOpen && peer_ ? &*peer_ : nullptr; }
   const absl::Status& why() const override { return why_; }
   Profile profile() const override { return profile_; }
@@ -77,8 +79,13 @@ class ConnectionImpl final : public Connection {
   void HandshakeDone();
   absl::Status CheckHandshake();
   Step Linger();
+  bool SaidFarewell();
   void Fail(absl::Status why);
-  absl::Time JobDeadline() const;
+  void BeginStep();              // before each call of OpenSSL
+  void WaitToRead();             // OpenSSL wants to read
+  IoResult Stopped(int result);  // what SSL_read, SSL_write or SSL_shutdown stopped for
+  Deadline VerifierDeadline() const;
+  Deadline AttesterDeadline() const;
   absl::StatusOr<bool> SessionReady();  // opens the session at the Verifier; true once it is there
   absl::Status StartAppraisal(ReceivedEvidence received);
   absl::StatusOr<bool> AppraisalReady();  // true once peer_ is set
@@ -111,10 +118,13 @@ class ConnectionImpl final : public Connection {
   absl::Time now_;
   absl::Time deadline_;
   Phase phase_ = Phase::kStart;
-  bool want_read_ = false, want_write_ = false;
+  bool want_read_ = false, want_write_ = false, again_ = false;
   absl::Status why_;
-  absl::Status refusal_;  // set by a callback that made OpenSSL fail
+  absl::Status refusal_;             // set by a callback that made OpenSSL fail
+  std::unique_ptr<SocketEnd> wire_;  // before ssl_, which uses it
   UniqueSsl ssl_;
+  bool farewell_said_ = false;  // kLingering: all is written that will be
+  bool close_sent_ = false;     // kOpen: close_notify
 
   Profile profile_ = Profile::kSession;
   bool plain_peer_ = false;      // server: the ClientHello has no attested_key
@@ -126,10 +136,10 @@ class ConnectionImpl final : public Connection {
   bool leaf_installed_ = false;
   std::string own_media_type_;  // of our KAT
   std::optional<Leaf> peer_leaf_;
-  std::optional<VerifierSession> session_;
+  std::shared_ptr<OpenSession> session_;  // null until it is there
   std::optional<AttestedPeer> peer_;
 
-  std::shared_ptr<Pending<VerifierSession>> session_job_;
+  std::shared_ptr<Pending<std::shared_ptr<OpenSession>>> session_job_;
   std::shared_ptr<Pending<AttestedLeaf>> leaf_job_;
   std::shared_ptr<Pending<CmwRecord>> evidence_job_;
   std::shared_ptr<Pending<AttestedPeer>> appraisal_job_;

@@ -1,5 +1,5 @@
 // Attested TLS (README.md): a TLS 1.3 connection whose ends prove by Evidence what they are. No early data, no tickets,
-// no resumption, no renegotiation. The only room of ours that uses OpenSSL; this header shows none of it.
+// no resumption, no renegotiation. OpenSSL is behind it; this header shows none of it.
 //
 // Non-blocking: whoever owns the socket waits for what Advance asks for (epoll), and calls it again. Everything that
 // blocks (Verifier, TEE) runs on Workers.
@@ -46,10 +46,13 @@ struct Progress {
   State state = State::kHandshaking;
   bool want_read = false;   // call Advance when the socket is readable,
   bool want_write = false;  // or writable; with neither: when `wake` was called
+  bool again = false;       // or, first of all, after the others have had their turn: it stopped, though there is more
 };
 
 struct IoResult {
-  enum class Kind { kDone, kWouldBlock, kClosed, kFailed };
+  // kAgain: nothing yet, and there may be more to do at once, in the socket or behind it: call again, after the others
+  // have had their turn. A peer that streams what is no data (KeyUpdates) keeps nobody else waiting.
+  enum class Kind { kDone, kAgain, kWouldBlock, kClosed, kFailed };
   Kind kind = Kind::kFailed;
   std::size_t bytes = 0;    // with kDone
   bool want_write = false;  // with kWouldBlock: wait for writable, else for readable
@@ -59,7 +62,7 @@ struct IoResult {
 class Connection {
  public:
   virtual ~Connection() = default;
-  // As far as possible without blocking; never throws, never sleeps.
+  // As far as possible without blocking, in bounded time; never throws, never sleeps.
   virtual Progress Advance(absl::Time now) = 0;
   // Advance must be called at this time at the latest, until kOpen (InfiniteFuture afterwards).
   virtual absl::Time deadline() const = 0;
@@ -67,8 +70,9 @@ class Connection {
   // After kOpen. Bytes of the application only: nothing of it flows before.
   virtual IoResult Read(char* buffer, std::size_t size) = 0;
   virtual IoResult Write(absl::string_view bytes) = 0;
-  // close_notify: no more is written; the peer's bytes may still be read.
-  virtual void CloseWrite() = 0;
+  // close_notify, when all that is to be written is (kDone of Write): no more is written, the peer's bytes may still be
+  // read. kWouldBlock: the socket is full; call it again, else the peer takes the end for a truncation.
+  virtual IoResult CloseWrite() = 0;
 
   // Who the peer is; null until kOpen, and for ever when nothing is demanded of it.
   virtual const AttestedPeer* peer() const = 0;

@@ -75,7 +75,30 @@ TEST_P(BothProfilesTest, ClosingIsSeenByTheOtherSide) {
   StartServer(Server(Profiles()));
   StartClient(Client(Profiles()));
   ExpectOpen();
-  (*server_)->CloseWrite();
+  EXPECT_EQ((*server_)->CloseWrite().kind, IoResult::Kind::kDone);
+  EXPECT_EQ((*server_)->CloseWrite().kind, IoResult::Kind::kDone);
+  char buffer[8];
+  EXPECT_EQ((*client_)->Read(buffer, sizeof(buffer)).kind, IoResult::Kind::kClosed);
+  client_->WriteAll("still");  // the other direction stays
+  EXPECT_EQ(server_->ReadAll(5), "still");
+}
+
+// A full socket takes no close_notify; without one the peer would take the end for a truncation.
+TEST_P(BothProfilesTest, ClosingWaitsForAFullSocket) {
+  StartServer(Server(Profiles()));
+  StartClient(Client(Profiles()));
+  ExpectOpen();
+  std::size_t written = 0;
+  IoResult result;
+  while ((result = (*server_)->Write("x")).kind == IoResult::Kind::kDone) ++written;
+  ASSERT_EQ(result.kind, IoResult::Kind::kWouldBlock);
+  ASSERT_EQ(client_->ReadAll(1), "x");  // makes room for one record: the one that waits
+  ASSERT_EQ((*server_)->Write("x").kind, IoResult::Kind::kDone);
+  result = (*server_)->CloseWrite();
+  EXPECT_EQ(result.kind, IoResult::Kind::kWouldBlock);
+  EXPECT_TRUE(result.want_write);
+  EXPECT_EQ(client_->ReadAll(written).size(), written);
+  EXPECT_EQ((*server_)->CloseWrite().kind, IoResult::Kind::kDone);
   char buffer[8];
   EXPECT_EQ((*client_)->Read(buffer, sizeof(buffer)).kind, IoResult::Kind::kClosed);
 }

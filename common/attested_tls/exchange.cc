@@ -47,6 +47,8 @@ ConnectionImpl::Step ConnectionImpl::Exchange() {
   if (accepted_sent_ && accepted_seen_ && !evidence_due_ && out_.empty()) {
     phase_ = Phase::kOpen;
     deadline_ = absl::InfiniteFuture();
+    frames_.Release();  // Evidence may have been in both: an open connection may live for days
+    std::string().swap(out_);
     return Step::kAgain;
   }
   return Step::kWait;
@@ -69,8 +71,8 @@ absl::Status ConnectionImpl::Produce() {
   if (!challenge_sent_) {
     TWI_ASSIGN_OR_RETURN(const bool ready, SessionReady());
     if (ready && self() != nullptr) {
-      out_ +=
-          WriteFrame(FrameType::kChallenge, WriteChallenge({session_->nonce, session_->media_types, self()->rp_id}));
+      out_ += WriteFrame(FrameType::kChallenge,
+                         WriteChallenge({(*session_)->nonce, (*session_)->media_types, self()->rp_id}));
       challenge_sent_ = true;
     } else if (self() == nullptr) {  // an empty challenge: we demand nothing of the peer
       out_ += WriteFrame(FrameType::kChallenge, "") + WriteFrame(FrameType::kAccepted, "");
@@ -105,16 +107,15 @@ absl::Status ConnectionImpl::Produce() {
 
 absl::Status ConnectionImpl::Flush() {
   while (!out_.empty()) {
-    ERR_clear_error();
+    BeginStep();
     std::size_t sent = 0;
     const int result = SSL_write_ex(ssl_.get(), out_.data(), out_.size(), &sent);
     if (result != 1) {
       const int error = SSL_get_error(ssl_.get(), result);
-      if (error == SSL_ERROR_WANT_WRITE || error == SSL_ERROR_WANT_READ) {
-        (error == SSL_ERROR_WANT_WRITE ? want_write_ : want_read_) = true;
-        return absl::OkStatus();
-      }
-      return TlsFailure();
+      if (error == SSL_ERROR_WANT_READ) return WaitToRead(), absl::OkStatus();
+      if (error != SSL_ERROR_WANT_WRITE) return TlsFailure();
+      want_write_ = true;
+      return absl::OkStatus();
     }
     out_.erase(0, sent);
   }
@@ -125,17 +126,20 @@ bool ConnectionImpl::AwaitsFrame() const {
   return !challenge_seen_ || !accepted_seen_ || (self() != nullptr && !evidence_seen_);
 }
 
-// Takes exactly the bytes of the exchange: what follows the last frame is the application's.
+// Takes exactly the bytes of the exchange: what follows the last frame is the application's. Ends for certain: a turn
+// takes bytes of a frame, of which there are few, or a message that is no data out of what one call may read.
 absl::Status ConnectionImpl::ReadFrames() {
   while (AwaitsFrame()) {
     char buffer[4096];
     std::size_t got = 0;
-    ERR_clear_error();
+    BeginStep();
     const int result = SSL_read_ex(ssl_.get(), buffer, std::min(sizeof(buffer), frames_.Needs()), &got);
     if (result != 1) {
       const int error = SSL_get_error(ssl_.get(), result);
-      if (error == SSL_ERROR_WANT_WRITE || error == SSL_ERROR_WANT_READ) {
-        (error == SSL_ERROR_WANT_WRITE ? want_write_ : want_read_) = true;
+      if (error == SSL_ERROR_WANT_READ && !wire_->found_empty() && wire_->may_read()) continue;  // it was no data
+      if (error == SSL_ERROR_WANT_READ) return WaitToRead(), absl::OkStatus();
+      if (error == SSL_ERROR_WANT_WRITE) {
+        want_write_ = true;
         return absl::OkStatus();
       }
       const absl::Status tls = TlsFailure();
@@ -180,11 +184,11 @@ absl::Status ConnectionImpl::TakeChallenge(const Frame& frame) {
       MakeBinding(Profile::kSession, settings().role, their_challenge_->nonce, their_challenge_->relying_party,
                   {settings().attester->key_spki(), exporter,
                    peer_leaf_.has_value() ? peer_leaf_->key_sha256 : std::string(32, '\0')});
+  const Deadline deadline = AttesterDeadline();
   evidence_job_ = RunPending<CmwRecord>(
-      *settings().attester_workers, [attester = settings().attester, binding] { return attester->AttestKey(binding); },
-      wake_);
-  return evidence_job_ == nullptr ? Deny(v1::DENY_REASON_OVERLOADED, "attested TLS: too much waits for the attester")
-                                  : absl::OkStatus();
+      *settings().attester_workers, deadline,
+      [attester = settings().attester, binding] { return attester->AttestKey(binding); }, wake_);
+  return evidence_job_ == nullptr ? deadline.late : absl::OkStatus();
 }
 
 // First what the peer says that it attests, for the reason's name; then the appraisal, which does not depend on it.
@@ -201,7 +205,7 @@ absl::Status ConnectionImpl::TakeEvidence(const Frame& frame) {
     return Deny(v1::DENY_REASON_ATTESTED_TLS_WRONG_KEY, "Evidence of another key than the peer's leaf");
   if (e.peer_key_sha256 != OwnKeySha256())
     return Deny(v1::DENY_REASON_ATTESTED_TLS_WRONG_PEER_KEY, "Evidence made for another peer than us");
-  if (e.nonce != session_->nonce)
+  if (e.nonce != (*session_)->nonce)
     return Deny(v1::DENY_REASON_ATTESTED_TLS_STALE_NONCE, "Evidence for another nonce than the challenge's");
   return StartAppraisal({profile_, PeerRole(), peer_leaf_->spki, std::move(exporter), OwnKeySha256(),
                          std::move(e.media_type), std::move(e.evidence)});

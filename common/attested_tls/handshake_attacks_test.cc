@@ -97,11 +97,44 @@ TEST_F(HandshakeAttackTest, RefusesAKatOfAnotherKey) {
   ExpectClientRefuses(Server(key_, Kat(other.public_key().spki(), FirstNonce())), v1::DENY_REASON_BINDING_MISMATCH);
 }
 
-// The genuine leaf with its KAT, by somebody who does not have the key.
-TEST_F(HandshakeAttackTest, RefusesASwappedLeaf) {
-  const crypto::PrivateKey attacker = *crypto::PrivateKey::Generate(crypto::KeyType::kP256);
-  RawOptions options = Server(attacker, Kat(spki_, FirstNonce()));
-  ExpectClientRefuses(options, v1::DENY_REASON_BINDING_MISMATCH);
+// The genuine leaf with its KAT, by somebody who does not have the key: he can relay Evidence for this very nonce, and
+// has to sign CertificateVerify with another key.
+class WrongSigner final : public Attester {
+ public:
+  explicit WrongSigner(std::shared_ptr<const Attester> genuine) : genuine_(std::move(genuine)) {}
+  const std::string& key_spki() const override { return genuine_->key_spki(); }
+  const std::string& key_sha256() const override { return genuine_->key_sha256(); }
+  absl::StatusOr<std::string> SignHandshake(absl::string_view content) const override {
+    return own_.Sign(crypto::SignatureAlgorithm::kEcdsaP256Sha256, content);
+  }
+  absl::StatusOr<std::string> MakeLeaf(const std::optional<CmwRecord>& kat, absl::Time now) const override {
+    return genuine_->MakeLeaf(kat, now);
+  }
+  absl::StatusOr<CmwRecord> AttestKey(const v1::Binding& binding) const override {
+    return genuine_->AttestKey(binding);
+  }
+
+ private:
+  const std::shared_ptr<const Attester> genuine_;
+  const crypto::PrivateKey own_ = *crypto::PrivateKey::Generate(crypto::KeyType::kP256);
+};
+
+TEST_F(HandshakeAttackTest, RefusesTheGenuineLeafOfWhoHasNotItsKey) {
+  for (const std::vector<Profile>& profiles : {kHandshakeOnly, kSessionOnly}) {
+    SocketPair pair;
+    End server(ServerSettings(profiles, std::make_shared<WrongSigner>(GenuineAttester())), pair.fd(0), clock_, waker_);
+    End client(Client(profiles), pair.fd(1), clock_, waker_);
+    ASSERT_TRUE(DriveUntil(
+        waker_, {pair.fd(0), pair.fd(1)},
+        [&] {
+          server.Advance(clock_.Now());
+          client.Advance(clock_.Now());
+        },
+        [&] { return client.open() || client.closed(); }));
+    EXPECT_THAT(client->why(),
+                StatusIs(v1::DENY_REASON_ATTESTED_TLS_HANDSHAKE_FAILED, ::testing::HasSubstr("bad signature")));
+  }
+  EXPECT_EQ(verifier_->submissions(), 1) << "under handshake the Evidence was appraised, and was genuine";
 }
 
 TEST_F(HandshakeAttackTest, RefusesAKatForAStaleNonce) {
@@ -200,6 +233,20 @@ class ResultsAttackTest : public HandshakeAttackTest {
 
 TEST_F(ResultsAttackTest, RefusesResultsOfAnotherSession) {
   verifier_->tamper = [](AttestationResults& r) { r.nonce = std::string(32, 'x'); };
+  ExpectRefused(v1::DENY_REASON_ATTESTED_TLS_STALE_NONCE);
+}
+TEST_F(ResultsAttackTest, RefusesResultsOfTheOtherRole) {
+  verifier_->tamper = [](AttestationResults& r) {
+    const bool session = r.target == BindingTarget(Profile::kSession, Role::kServer);
+    r.target = BindingTarget(session ? Profile::kSession : Profile::kHandshake, Role::kClient);
+  };
+  ExpectRefused(v1::DENY_REASON_ATTESTED_TLS_WRONG_ROLE);
+}
+TEST_F(ResultsAttackTest, RefusesResultsOfTheOtherProfile) {
+  verifier_->tamper = [](AttestationResults& r) {
+    const bool session = r.target == BindingTarget(Profile::kSession, Role::kServer);
+    r.target = BindingTarget(session ? Profile::kHandshake : Profile::kSession, Role::kServer);
+  };
   ExpectRefused(v1::DENY_REASON_BINDING_MISMATCH);
 }
 TEST_F(ResultsAttackTest, RefusesResultsOverAnotherBinding) {
@@ -257,6 +304,16 @@ TEST_F(HandshakeAttackTest, ASessionServerTellsAPlainTlsClientWhyItIsRefused) {
   ASSERT_TRUE(Drive([this] { return raw_->failed(); }));
   EXPECT_TRUE(raw_->done());
   EXPECT_EQ(raw_->refused(), "ATTESTED_TLS_EXTENSION_ABSENT");
+}
+// Also where it demands attested clients: a stock client has no certificate to show, and is told the same.
+TEST_F(HandshakeAttackTest, AChallengingSessionServerTellsAPlainTlsClientWhyItIsRefused) {
+  RawOptions plain;
+  plain.knows_extension = false;
+  ExpectServerRefuses(ChallengingServer(kSessionOnly), plain, v1::DENY_REASON_ATTESTED_TLS_EXTENSION_ABSENT);
+  ASSERT_TRUE(Drive([this] { return raw_->failed(); }));
+  EXPECT_TRUE(raw_->done());
+  EXPECT_EQ(raw_->refused(), "ATTESTED_TLS_EXTENSION_ABSENT");
+  EXPECT_EQ(verifier_->sessions(), 0);
 }
 TEST_F(HandshakeAttackTest, AServerRefusesAMalformedExtension) {
   ExpectServerRefuses(AttestedTlsTest::Server(kBoth), RawClient("nonsense"),
@@ -343,6 +400,70 @@ TEST_F(HandshakeAttackTest, TwoEndsWithoutACommonProfileDoNotMeet) {
 }
 
 // --- what is not TLS 1.3
+
+class OversizedHelloTest : public HandshakeAttackTest {
+ protected:
+  // Record, and in it the header of a ClientHello that announces `size` bytes: the most that OpenSSL takes is 131,396,
+  // for which it would make room at once.
+  static std::string Header(std::size_t size) {
+    std::string header("\x16\x03\x01\x00\x04\x01", 6);
+    for (int shift = 16; shift >= 0; shift -= 8) header.push_back(static_cast<char>((size >> shift) & 0xFF));
+    return header;
+  }
+  void ExpectRefused() {
+    ASSERT_TRUE(Drive([this] { return server_->progress().want_read && !server_->progress().want_write; }));
+    EXPECT_THAT((*server_)->why(), StatusIs(v1::DENY_REASON_REQUEST_TOO_LARGE));
+    pair_.Close(1);
+    ASSERT_TRUE(DriveUntil(
+        waker_, {pair_.fd(0)}, [this] { server_->Advance(clock_.Now()); }, [this] { return server_->closed(); }));
+  }
+};
+
+TEST_F(OversizedHelloTest, RefusesItFromItsHeader) {
+  StartServer(AttestedTlsTest::Server(kBoth));
+  const std::string header = Header(131'396);
+  ASSERT_EQ(send(pair_.fd(1), header.data(), header.size(), 0), static_cast<ssize_t>(header.size()));
+  ExpectRefused();
+}
+
+TEST_F(OversizedHelloTest, RefusesItFromAHeaderThatArrivesInPieces) {
+  StartServer(AttestedTlsTest::Server(kBoth));
+  for (const char byte : Header(131'396)) {
+    EXPECT_TRUE((*server_)->why().ok());
+    ASSERT_EQ(send(pair_.fd(1), &byte, 1, 0), 1);
+    server_->Advance(clock_.Now());
+  }
+  ExpectRefused();
+}
+
+TEST_F(OversizedHelloTest, TheLargestAllowedIsWaitedFor) {
+  StartServer(AttestedTlsTest::Server(kBoth));
+  const std::string header = Header(kMaxClientHello - 4);
+  ASSERT_EQ(send(pair_.fd(1), header.data(), header.size(), 0), static_cast<ssize_t>(header.size()));
+  EXPECT_TRUE(server_->Advance(clock_.Now()).want_read);
+  EXPECT_TRUE((*server_)->why().ok());
+}
+
+// A client that makes the server ask again (HelloRetryRequest: no key share that it takes) has a second try.
+TEST_F(OversizedHelloTest, RefusesItAfterAHelloRetryRequest) {
+  SocketPair capture;
+  RawOptions options = RawClient(WriteHelloRequest({{Profile::kSession}, std::nullopt}));
+  options.groups = "P-384:X25519";  // the first is the one whose share it sends
+  RawPeer raw(std::move(options), capture.fd(1));
+  raw.Step();
+  char buffer[8192];
+  const ssize_t size = recv(capture.fd(0), buffer, sizeof(buffer), 0);
+  ASSERT_GT(size, 0);
+  StartServer(AttestedTlsTest::Server(kBoth));
+  ASSERT_EQ(send(pair_.fd(1), buffer, static_cast<std::size_t>(size), 0), size);
+  server_->Advance(clock_.Now());
+  ASSERT_TRUE((*server_)->why().ok());
+  ASSERT_GT(recv(pair_.fd(1), buffer, sizeof(buffer), 0), 6);
+  ASSERT_EQ(buffer[5], SSL3_MT_SERVER_HELLO);  // with HelloRetryRequest's random
+  const std::string header = Header(131'396);
+  ASSERT_EQ(send(pair_.fd(1), header.data(), header.size(), 0), static_cast<ssize_t>(header.size()));
+  ExpectRefused();
+}
 
 TEST_F(HandshakeAttackTest, AServerRefusesWhatIsNotTls) {
   StartServer(AttestedTlsTest::Server(kSessionOnly));

@@ -63,6 +63,7 @@ int ConnectionImpl::OnClientHello(int* alert) {
     } else {
       profile_ = Profile::kSession;
       plain_peer_ = true;
+      SSL_set_verify(ssl_.get(), SSL_VERIFY_NONE, nullptr);  // else OpenSSL demands a certificate, and tells nothing
     }
     hello_extension_ = extension;
   } else if (extension != hello_extension_) {  // the second ClientHello, after HelloRetryRequest (RFC 8446 4.1.2)
@@ -116,15 +117,16 @@ absl::StatusOr<bool> ConnectionImpl::LeafReady() {
   if (leaf_job_ == nullptr) {
     const v1::Binding binding = MakeBinding(Profile::kHandshake, settings().role, their_challenge_->nonce,
                                             their_challenge_->relying_party, {settings().attester->key_spki(), "", ""});
+    const Deadline deadline = AttesterDeadline();
     leaf_job_ = RunPending<AttestedLeaf>(
-        *settings().attester_workers,
+        *settings().attester_workers, deadline,
         [attester = settings().attester, binding, now = now_]() -> absl::StatusOr<AttestedLeaf> {
           TWI_ASSIGN_OR_RETURN(const CmwRecord kat, attester->AttestKey(binding));
           TWI_ASSIGN_OR_RETURN(std::string der, attester->MakeLeaf(kat, now));
           return AttestedLeaf{std::move(der), kat.media_type};
         },
         wake_);
-    if (leaf_job_ == nullptr) return Deny(v1::DENY_REASON_OVERLOADED, "attested TLS: too much waits for the attester");
+    if (leaf_job_ == nullptr) return deadline.late;
   }
   if (!leaf_job_->ready()) return false;
   TWI_ASSIGN_OR_RETURN(const AttestedLeaf leaf, leaf_job_->Take());
@@ -155,14 +157,14 @@ absl::StatusOr<std::string> ConnectionImpl::ExtensionBody(unsigned context) cons
       HelloRequest request;
       request.profiles = settings().profiles;
       if (core_.Accepts(Profile::kHandshake))
-        request.challenge = Challenge{session_->nonce, session_->media_types, self()->rp_id};
+        request.challenge = Challenge{(*session_)->nonce, (*session_)->media_types, self()->rp_id};
       return WriteHelloRequest(request);
     }
     case SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS:  // server: attested-key-ext-provide(kat-media-type)
       return WriteHelloProvide({profile_, own_media_type_});
     case SSL_EXT_TLS1_3_CERTIFICATE_REQUEST:  // server: attested-key-ext-req, when the client is challenged here
       if (profile_ != Profile::kHandshake) return std::string();
-      return WriteChallenge({session_->nonce, session_->media_types, self()->rp_id});
+      return WriteChallenge({(*session_)->nonce, (*session_)->media_types, self()->rp_id});
     case SSL_EXT_TLS1_3_CERTIFICATE:  // client: attested-key-ext-provide
       return IsClient() && !own_media_type_.empty() ? WriteMediaType(own_media_type_) : std::string();
     default:

@@ -23,14 +23,24 @@ std::vector<std::string> ChecksMade(const AttestedPeer& peer, const RelyingParty
                    absl::FormatTime(absl::RFC3339_sec, peer.results.issued_at, absl::UTCTimeZone()),
                    ", not expired, status affirming"),
       "Attestation Results: akpub and cnf are the leaf's key",
-      absl::StrCat("binding: the Verifier's nonce, role ", peer.role == Role::kServer ? "server" : "client",
-                   ", relying party and leaf"),
+      absl::StrCat("binding: the Verifier's nonce, role ", RoleName(peer.role), ", relying party and leaf"),
   };
   checks.push_back(
       peer.profile == Profile::kSession
           ? "binding: the exporter of this connection and our own leaf (a relay does not pass)"
           : "NOT CHECKED in profile handshake: that the Evidence was made for this connection (a relay passes)");
   return checks;
+}
+
+// What MatchResultsToRequest calls BINDING_MISMATCH, by its own name where the results themselves tell what is wrong.
+absl::Status MatchSession(const AttestationResults& results, const v1::Binding& binding,
+                          const ReceivedEvidence& received) {
+  if (!ConstantTimeEqual(results.nonce, binding.nonce()))
+    return Deny(v1::DENY_REASON_ATTESTED_TLS_STALE_NONCE, "the results are of another session: of another nonce");
+  const Role other = received.role == Role::kServer ? Role::kClient : Role::kServer;
+  if (results.target == BindingTarget(received.profile, other))
+    return Deny(v1::DENY_REASON_ATTESTED_TLS_WRONG_ROLE, "the results are of Evidence of the other role");
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -59,6 +69,7 @@ absl::StatusOr<AttestedPeer> AppraisePeer(const RelyingParty& self, const Verifi
   TWI_ASSIGN_OR_RETURN(peer.results, ValidateResults(peer.results_jws, *keys, expectation));
   if (!ConstantTimeEqual(peer.results.key_spki, received.leaf_spki))
     return Deny(v1::DENY_REASON_RESULTS_KEY_MISMATCH, "the results name another key than the leaf's");
+  TWI_RETURN_IF_ERROR(MatchSession(peer.results, binding, received));
   TWI_RETURN_IF_ERROR(MatchResultsToRequest(peer.results, binding, peer.key_sha256));
   peer.checks = ChecksMade(peer, self);
   TWI_RETURN_IF_ERROR(self.accept(peer, deadline));

@@ -26,7 +26,9 @@ struct AttestedPeer {
   AttestationResults results;
   std::string results_jws;          // as the Verifier signed them
   std::string workload_identifier;  // when `accept` had the results mapped
-  std::vector<std::string> checks;  // every check that was made, in order, in words
+  // Every check on the peer of an open connection, in words. `accept` sees it before CertificateVerify is verified in
+  // profile handshake; nobody else does before all of them were made.
+  std::vector<std::string> checks;
 };
 
 struct RelyingParty {
@@ -58,6 +60,7 @@ struct ReceivedEvidence {
 //   - the Verifier accepts the Evidence, which is bound to the session's nonce, this relying party, the peer's role
 //     and leaf and (profile session) this very connection: the binding is recomputed here, and compared by the Verifier
 //     (BINDING_MISMATCH) and again with the value that the results report;
+//   - the results are of this session (ATTESTED_TLS_STALE_NONCE) and of the peer's role (ATTESTED_TLS_WRONG_ROLE);
 //   - the results are signed by a key of the Verifier, issued by it, for us, now, affirming (RESULTS_...);
 //   - they name the leaf's key and no other (RESULTS_KEY_MISMATCH, RESULTS_WRONG_CHANNEL);
 //   - `accept` accepts the peer.

@@ -303,6 +303,43 @@ TEST_F(SessionAttackTest, RefusesFramesOutOfOrderOrTwice) {
   ExpectClientRefuses(v1::DENY_REASON_ATTESTED_TLS_FRAME_INVALID);
 }
 
+// The reason stands behind a frame that is on its way, never in it: the peer takes Evidence that the socket did not
+// hold at once, and then reads why it is refused.
+TEST_F(SessionAttackTest, TheReasonComesBehindAFrameThatIsHalfSent) {
+  const std::string report(250'000, 'r');  // more than a socket pair holds
+  StartServer(ServerSettings(kSessionOnly, *MakeAttester(
+                                               [report](const v1::Binding&) -> absl::StatusOr<v1::Evidence> {
+                                                 v1::Evidence evidence;
+                                                 evidence.mutable_sev_snp()->set_report(report);
+                                                 return evidence;
+                                               },
+                                               random_)));
+  RawOptions options;
+  options.extension[SSL_EXT_CLIENT_HELLO] = WriteHelloRequest({{Profile::kSession}, std::nullopt});
+  StartRaw(std::move(options));
+  ASSERT_TRUE(Drive([this] { return raw_->done(); }));
+  raw_->SendFrame(FrameType::kChallenge, WriteChallenge({std::string(32, 'n'), {kEvidenceMediaType}, kRpId}));
+  // Only the server goes on now: until the socket takes no more of its Evidence.
+  ASSERT_TRUE(DriveUntil(
+      waker_, {pair_.fd(0)}, [this] { server_->Advance(clock_.Now()); },
+      [this] { return server_->progress().want_write; }));
+  clock_.Advance(absl::Seconds(11));
+  ASSERT_TRUE(Drive([this] { return server_->closed() || raw_->failed(); }));
+  EXPECT_THAT((*server_)->why(), StatusIs(v1::DENY_REASON_ATTESTED_TLS_TIMEOUT));
+  std::vector<FrameType> types;
+  std::optional<Frame> last;
+  while (std::optional<Frame> frame = raw_->NextFrame()) {
+    types.push_back(frame->type);
+    if (frame->type == FrameType::kEvidence) {
+      EXPECT_THAT(ReadEvidence(frame->body), IsOk());
+    }
+    last = std::move(frame);
+  }
+  EXPECT_THAT(types, ::testing::ElementsAre(FrameType::kChallenge, FrameType::kAccepted, FrameType::kEvidence,
+                                            FrameType::kRefused));
+  EXPECT_EQ(last->body, "ATTESTED_TLS_TIMEOUT");
+}
+
 TEST_F(SessionAttackTest, RefusesAMalformedChallenge) {
   MeetServer(key_);
   raw_->SendFrame(FrameType::kChallenge, "x");

@@ -1,5 +1,7 @@
 // A Verifier that is slow, silent, refuses or is gone: the handshake ends in bounded time, nothing waits for it that
 // does not need it, and late answers find nobody and do no harm.
+#include <future>
+
 #include "common/attested_tls/attested_tls_fixture.h"
 
 namespace twi::atls {
@@ -36,7 +38,9 @@ TEST_P(SlowVerifierTest, AVerifierThatFallsSilentWithinTheAppraisalEndsTheHandsh
     if (call == "NewSession") verifier_->Hold();
     return absl::OkStatus();
   };
-  for (int i = 0; i < 200; ++i) Step();
+  // NewSession has returned; what is held is Submit.
+  ASSERT_TRUE(Drive([this] { return verifier_->sessions() == 1 && verifier_->waiting() == 1; }));
+  EXPECT_FALSE(client_->closed());
   clock_.Advance(absl::Seconds(10));
   DriveToEnd();
   EXPECT_THAT((*client_)->why(), StatusIs(v1::DENY_REASON_ATTESTED_TLS_TIMEOUT));
@@ -111,18 +115,59 @@ TEST_P(SlowVerifierTest, AFullQueueIsNamed) {
   verifier_->Release();
 }
 
+// The answer comes, and nobody is there for it: neither of a connection that was closed nor of an endpoint.
 TEST_P(SlowVerifierTest, AConnectionMayGoAwayBeforeItsAnswer) {
   verifier_->Hold();
+  Settings settings = Client(Profiles());
+  const std::shared_ptr<Workers> workers = settings.verifier_workers;  // as of an agent, outlives its connections
   StartServer(Server(Profiles()));
-  {
-    End client(Client(Profiles()), pair_.fd(1), clock_, waker_);
-    client.Advance(clock_.Now());
-    verifier_->Release();
-  }
+  StartClient(std::move(settings));
+  ASSERT_TRUE(Drive([this] { return verifier_->waiting() == 1; }));
+  client_.reset();
   pair_.Close(1);
+  verifier_->Release();
   ASSERT_TRUE(DriveUntil(
-      waker_, {pair_.fd(0)}, [this] { server_->Advance(clock_.Now()); }, [this] { return server_->closed(); }));
+      waker_, {pair_.fd(0)}, [this] { server_->Advance(clock_.Now()); },
+      [this] { return server_->closed() && verifier_->waiting() == 0; }));
   EXPECT_THAT((*server_)->why(), StatusIs(v1::DENY_REASON_ATTESTED_TLS_HANDSHAKE_FAILED));
+  // The session that came too late is ended, not left to fill our share of them.
+  EXPECT_TRUE(DriveUntil(
+      waker_, {}, [] {}, [this] { return verifier_->sessions() == 1 && verifier_->open_sessions() == 0; }));
+}
+
+// Peers that connect and go away must not use up the sessions that the Verifier gives us.
+TEST_P(SlowVerifierTest, ASessionToWhichNothingWasSubmittedIsEnded) {
+  Settings settings = Client(Profiles());
+  const std::shared_ptr<Workers> workers = settings.verifier_workers;
+  StartClient(std::move(settings));
+  ASSERT_TRUE(Drive([this] { return verifier_->sessions() == 1; }));
+  EXPECT_EQ(verifier_->open_sessions(), 1);
+  client_.reset();
+  EXPECT_TRUE(Drive([this] { return verifier_->open_sessions() == 0; }));
+  EXPECT_EQ(verifier_->submissions(), 0);
+}
+
+// Nor those that send Evidence, and go away before anybody has come to submit it.
+TEST_P(SlowVerifierTest, ASessionWhoseEvidenceNobodyWaitsForIsEnded) {
+  Settings settings = Client(Profiles());
+  const auto workers = std::make_shared<Workers>(1, 64);
+  settings.verifier_workers = workers;
+  StartClient(std::move(settings));
+  ASSERT_TRUE(Drive([this] { return verifier_->sessions() == 1 && client_->progress().want_read; }));
+  std::promise<void> entered, gate;
+  ASSERT_TRUE(workers->Run([&entered, opened = gate.get_future().share()] {
+    entered.set_value();
+    opened.wait();
+  }));
+  entered.get_future().wait();
+  StartServer(Server(Profiles()));
+  ASSERT_TRUE(Drive([this] { return !client_->progress().want_read; }));  // it has the Evidence, and queued it
+  EXPECT_FALSE(client_->closed());
+  client_.reset();
+  gate.set_value();
+  EXPECT_TRUE(DriveUntil(
+      waker_, {}, [] {}, [this] { return verifier_->open_sessions() == 0; }));
+  EXPECT_EQ(verifier_->submissions(), 0);
 }
 
 TEST_P(SlowVerifierTest, AVerifierWithoutAUsableNonceIsNotBelieved) {

@@ -34,6 +34,8 @@ int OnParse(SSL* ssl, unsigned, unsigned context, const unsigned char* in, std::
 
 bool Configure(SSL_CTX* ctx, Role role, bool demands_certificate) {
   SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  // By default SSL_read goes on by itself after each KeyUpdate, for as long as the peer streams them.
+  SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
   SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_max_cert_list(ctx, static_cast<long>(kMaxLeaf + 1024));

@@ -31,6 +31,9 @@ class VerifierSessions {
   virtual absl::StatusOr<std::string> Submit(const VerifierSession& session, absl::string_view media_type,
                                              absl::string_view evidence, const v1::Binding& binding,
                                              absl::Time deadline) = 0;
+  // DELETE of a session to which nothing was submitted. One that cannot be ended now expires by itself, hence no
+  // result; blocks for seconds at most.
+  virtual void End(const VerifierSession& session) = 0;
 };
 
 }  // namespace twi::atls

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/attested_tls/presentation.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 
@@ -14,42 +15,6 @@ absl::Status BadExtension(absl::string_view detail) {
 }
 absl::Status BadFrame(absl::string_view detail) { return Deny(v1::DENY_REASON_ATTESTED_TLS_FRAME_INVALID, detail); }
 
-void AppendUint(std::string& out, std::size_t value, int bytes) {
-  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) out.push_back(static_cast<char>((value >> shift) & 0xFF));
-}
-
-void AppendVector(std::string& out, absl::string_view part, int length_bytes) {
-  AppendUint(out, part.size(), length_bytes);
-  out.append(part.data(), part.size());
-}
-
-// Takes parts off the front of `in_`; false leaves the reader in an unusable state.
-class Reader {
- public:
-  explicit Reader(absl::string_view in) : in_(in) {}
-  bool Uint(int bytes, std::size_t& value) {
-    if (in_.size() < static_cast<std::size_t>(bytes)) return false;
-    value = 0;
-    for (int i = 0; i < bytes; ++i) value = value << 8 | static_cast<unsigned char>(in_[i]);
-    in_.remove_prefix(bytes);
-    return true;
-  }
-  bool Fixed(std::size_t size, absl::string_view& part) {
-    if (in_.size() < size) return false;
-    part = in_.substr(0, size);
-    in_.remove_prefix(size);
-    return true;
-  }
-  bool Vector(int length_bytes, std::size_t min, std::size_t max, absl::string_view& part) {
-    std::size_t size = 0;
-    return Uint(length_bytes, size) && size >= min && size <= max && Fixed(size, part);
-  }
-  bool AtEnd() const { return in_.empty(); }
-
- private:
-  absl::string_view in_;
-};
-
 // RFC 9110 section 8.3.1 in characters only: visible ASCII and the space that may precede a parameter.
 bool IsMediaType(absl::string_view text) {
   return !text.empty() && text.size() <= kMaxMediaType && text.find('/') != absl::string_view::npos &&
@@ -57,7 +22,7 @@ bool IsMediaType(absl::string_view text) {
 }
 
 bool ReadChallengeParts(absl::string_view body, Challenge& challenge) {
-  Reader in(body);
+  PartReader in(body);
   absl::string_view nonce, types, party;
   if (!in.Vector(1, kMinNonce, kMaxNonce, nonce) || !in.Vector(2, 2, kMaxMediaTypes * (1 + kMaxMediaType), types) ||
       !in.Vector(2, 1, kMaxRelyingParty, party) || !in.AtEnd()) {
@@ -65,7 +30,7 @@ bool ReadChallengeParts(absl::string_view body, Challenge& challenge) {
   }
   challenge.nonce = std::string(nonce);
   challenge.relying_party = std::string(party);
-  Reader list(types);
+  PartReader list(types);
   while (!list.AtEnd()) {
     absl::string_view type;
     if (challenge.media_types.size() == kMaxMediaTypes || !list.Vector(1, 1, kMaxMediaType, type) ||
@@ -121,7 +86,7 @@ std::string WriteHelloRequest(const HelloRequest& request) {
 }
 
 absl::StatusOr<HelloRequest> ReadHelloRequest(absl::string_view body) {
-  Reader in(body);
+  PartReader in(body);
   absl::string_view profiles, challenge;
   if (body.size() > kMaxExtension || !in.Vector(1, 1, 2, profiles) || !in.Vector(2, 0, kMaxExtension, challenge) ||
       !in.AtEnd()) {
@@ -149,7 +114,7 @@ std::string WriteHelloProvide(const HelloProvide& provide) {
 }
 
 absl::StatusOr<HelloProvide> ReadHelloProvide(absl::string_view body) {
-  Reader in(body);
+  PartReader in(body);
   std::size_t profile = 0;
   absl::string_view media_type;
   if (!in.Uint(1, profile) || !KnownProfile(profile) || !in.Vector(1, 0, kMaxMediaType, media_type) || !in.AtEnd() ||
@@ -168,7 +133,7 @@ std::string WriteMediaType(absl::string_view media_type) {
 }
 
 absl::StatusOr<std::string> ReadMediaType(absl::string_view body) {
-  Reader in(body);
+  PartReader in(body);
   absl::string_view type;
   if (!in.Vector(1, 1, kMaxMediaType, type) || !in.AtEnd() || !IsMediaType(type))
     return BadExtension("malformed attested-key-ext-provide in the client's Certificate");
@@ -185,7 +150,7 @@ std::string WriteEvidence(const EvidenceFrame& e) {
 }
 
 absl::StatusOr<EvidenceFrame> ReadEvidence(absl::string_view body) {
-  Reader in(body);
+  PartReader in(body);
   std::size_t role = 0;
   absl::string_view exporter, own, peer, nonce, type, evidence;
   if (!in.Uint(1, role) || !in.Fixed(kExporterSize, exporter) || !in.Fixed(32, own) || !in.Fixed(32, peer) ||
@@ -210,6 +175,12 @@ std::string WriteRefused(absl::string_view reason) {
   return WriteFrame(FrameType::kRefused, reason.substr(0, kMaxReason));
 }
 
+std::size_t FrameReader::BodySize() const {
+  std::size_t size = 0;
+  PartReader(absl::string_view(buffer_).substr(1)).Uint(3, size);
+  return size;
+}
+
 absl::Status FrameReader::CheckHeader() const {
   if (buffer_.empty()) return absl::OkStatus();
   const auto type = static_cast<unsigned char>(buffer_[0]);
@@ -217,8 +188,7 @@ absl::Status FrameReader::CheckHeader() const {
       type > static_cast<unsigned char>(FrameType::kRefused))
     return BadFrame(absl::StrCat("frame type ", type, " is not of the session exchange"));
   if (buffer_.size() < kFrameHeader) return absl::OkStatus();
-  std::size_t size = 0;
-  Reader(absl::string_view(buffer_).substr(1)).Uint(3, size);
+  const std::size_t size = BodySize();
   if (size <= MaxBody(static_cast<FrameType>(type))) return absl::OkStatus();
   const std::string detail =
       absl::StrCat("a frame of type ", type, " and ", size, " bytes, at most ", MaxBody(static_cast<FrameType>(type)));
@@ -234,17 +204,14 @@ absl::Status FrameReader::Append(absl::string_view bytes) {
 
 std::size_t FrameReader::Needs() const {
   if (buffer_.size() < kFrameHeader) return kFrameHeader - buffer_.size();
-  std::size_t size = 0;
-  Reader(absl::string_view(buffer_).substr(1)).Uint(3, size);
-  const std::size_t whole = kFrameHeader + size;
+  const std::size_t whole = kFrameHeader + BodySize();
   return buffer_.size() >= whole ? 0 : whole - buffer_.size();
 }
 
 absl::StatusOr<std::optional<Frame>> FrameReader::Next() {
   TWI_RETURN_IF_ERROR(CheckHeader());
   if (Needs() > 0) return std::optional<Frame>();
-  std::size_t size = 0;
-  Reader(absl::string_view(buffer_).substr(1)).Uint(3, size);
+  const std::size_t size = BodySize();
   Frame frame{static_cast<FrameType>(buffer_[0]), buffer_.substr(kFrameHeader, size)};
   buffer_.erase(0, kFrameHeader + size);
   return std::optional<Frame>(std::move(frame));

@@ -82,9 +82,12 @@ class FrameReader {
   // not the exchange's. 0 when a whole frame is there.
   std::size_t Needs() const;
   bool empty() const { return buffer_.empty(); }
+  // Gives back the memory that the largest frame took.
+  void Release() { std::string().swap(buffer_); }
 
  private:
   absl::Status CheckHeader() const;
+  std::size_t BodySize() const;  // once the header is there
   std::string buffer_;
 };
 

@@ -2,39 +2,40 @@
 
 namespace twi::atls {
 
-Workers::Workers(int threads, std::size_t max_queued) : max_queued_(max_queued) {
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
+Workers::Workers(int threads, std::size_t max_queued, AtEnd at_end) : max_queued_(max_queued), at_end_(at_end) {
+  for (int i = 0; i < threads; ++i) threads_.emplace_back([state = state_] { Work(*state); });
 }
 
 Workers::~Workers() {
+  std::deque<std::function<void()>> dropped;  // outside of the lock: what a job captured may call us
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    stopping_ = true;
-    queue_.clear();
+    const std::lock_guard<std::mutex> lock(state_->mutex);
+    state_->stopping = true;
+    dropped.swap(state_->queue);
   }
-  wake_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  state_->wake.notify_all();
+  for (std::thread& thread : threads_) at_end_ == AtEnd::kWait ? thread.join() : thread.detach();
 }
 
 bool Workers::Run(std::function<void()> job) {
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (stopping_ || queue_.size() >= max_queued_) return false;
-    queue_.push_back(std::move(job));
+    const std::lock_guard<std::mutex> lock(state_->mutex);
+    if (state_->stopping || state_->queue.size() >= max_queued_) return false;
+    state_->queue.push_back(std::move(job));
   }
-  wake_.notify_one();
+  state_->wake.notify_one();
   return true;
 }
 
-void Workers::Work() {
+void Workers::Work(State& state) {
   for (;;) {
     std::function<void()> job;
     {
-      std::unique_lock<std::mutex> lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-      if (stopping_) return;
-      job = std::move(queue_.front());
-      queue_.pop_front();
+      std::unique_lock<std::mutex> lock(state.mutex);
+      state.wake.wait(lock, [&state] { return state.stopping || !state.queue.empty(); });
+      if (state.stopping) return;
+      job = std::move(state.queue.front());
+      state.queue.pop_front();
     }
     job();
   }

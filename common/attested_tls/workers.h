@@ -1,5 +1,5 @@
-// A bounded pool of threads for what blocks (the Verifier, a TEE or TPM), so that the loops that carry connections
-// never do. Queue and threads are fixed: a slow Verifier costs those who need it, and nobody else.
+// A bounded pool of threads for what blocks (the Verifier, a TEE or TPM, a name look-up), so that the loops that carry
+// connections never do. Queue and threads are fixed: a slow Verifier costs those who need it, and nobody else.
 #ifndef TWI_COMMON_ATTESTED_TLS_WORKERS_H_
 #define TWI_COMMON_ATTESTED_TLS_WORKERS_H_
 
@@ -14,14 +14,20 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/time/clock.h"
 
 namespace twi::atls {
 
 class Workers {
  public:
-  Workers(int threads, std::size_t max_queued);
-  // Drops what is queued and waits for what runs.
+  // What the destructor does with the jobs that run; those that are queued are dropped. kAbandon is for jobs that
+  // nobody can interrupt and that hold nothing but what they captured by value: getaddrinfo must not hold up a SIGTERM.
+  enum class AtEnd { kWait, kAbandon };
+
+  Workers(int threads, std::size_t max_queued, AtEnd at_end = AtEnd::kWait);
   ~Workers();
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
@@ -30,13 +36,18 @@ class Workers {
   [[nodiscard]] bool Run(std::function<void()> job);
 
  private:
-  void Work();
+  // The threads' own: an abandoned one outlives this.
+  struct State {
+    std::mutex mutex;  // guards all but `wake`
+    std::condition_variable wake;
+    std::deque<std::function<void()>> queue;
+    bool stopping = false;
+  };
+  static void Work(State& state);
 
   const std::size_t max_queued_;
-  std::mutex mutex_;  // guards queue_, stopping_
-  std::condition_variable wake_;
-  std::deque<std::function<void()>> queue_;
-  bool stopping_ = false;
+  const AtEnd at_end_;
+  const std::shared_ptr<State> state_ = std::make_shared<State>();
   std::vector<std::thread> threads_;
 };
 
@@ -63,13 +74,24 @@ class Pending {
   std::optional<absl::StatusOr<T>> result_;
 };
 
-// Runs `job` on a worker; then calls `wake` there. Null when the queue is full.
+// Until when a job may begin, and what comes of one that no thread came to in time.
+struct Deadline {
+  const Clock& clock;  // must outlive the workers' threads
+  absl::Time time;
+  absl::Status late;
+};
+
+// Runs `job` on a worker; then calls `wake` there. Null when the queue is full. Nothing is done for a job that is late,
+// or whose result nobody holds any more: what thousands left behind must not keep those waiting who are still there.
 template <typename T>
-std::shared_ptr<Pending<T>> RunPending(Workers& workers, std::function<absl::StatusOr<T>()> job,
+std::shared_ptr<Pending<T>> RunPending(Workers& workers, Deadline deadline, std::function<absl::StatusOr<T>()> job,
                                        std::function<void()> wake) {
   auto pending = std::make_shared<Pending<T>>();
-  const bool queued = workers.Run([pending, job = std::move(job), wake = std::move(wake)] {
-    pending->Put(job());
+  const bool queued = workers.Run([weak = std::weak_ptr<Pending<T>>(pending), deadline = std::move(deadline),
+                                   job = std::move(job), wake = std::move(wake)] {
+    const std::shared_ptr<Pending<T>> awaited = weak.lock();
+    if (awaited == nullptr) return;
+    awaited->Put(deadline.clock.Now() < deadline.time ? job() : absl::StatusOr<T>(deadline.late));
     wake();
   });
   return queued ? pending : nullptr;

@@ -15,10 +15,11 @@
 namespace twi::client {
 namespace {
 
-constexpr std::size_t kMinNonce = 8, kMaxNonce = 128, kMaxAccept = 64, kMaxMediaType = 255, kMaxPath = 512;
+constexpr std::size_t kMinNonce = 8, kMaxNonce = 128, kMaxAccept = 64, kMaxMediaType = 255, kMaxPath = 512,
+                      kMaxDiscovery = 64 * 1024;
 
 absl::Status Unusable(absl::string_view what) {
-  return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, absl::StrCat("the Verifier's session: ", what));
+  return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, absl::StrCat("the Verifier's answer: ", what));
 }
 
 bool IsVisible(absl::string_view text, bool spaces) {
@@ -77,12 +78,28 @@ absl::StatusOr<SessionDocument> ParseSessionDocument(absl::string_view text) {
   TWI_ASSIGN_OR_RETURN(session.accept, ReadAccept(*json));
   TWI_ASSIGN_OR_RETURN(session.status, ReadStatus(*json));
   TWI_ASSIGN_OR_RETURN(const std::string expiry, Text(*json, "expiry"));
-  std::string error;
-  if (!absl::ParseTime(absl::RFC3339_full, expiry, &session.expiry, &error)) return Unusable("expiry is no time");
+  std::string error;  // ParseTime takes "infinite-future" besides what RFC 3339 has
+  if (!absl::ParseTime(absl::RFC3339_full, expiry, &session.expiry, &error) ||
+      session.expiry == absl::InfiniteFuture() || session.expiry == absl::InfinitePast()) {
+    return Unusable("expiry is no time");
+  }
   if (session.status == SessionStatus::kComplete) {
     TWI_ASSIGN_OR_RETURN(session.result, Text(*json, "result"));
   }
   return session;
+}
+
+absl::StatusOr<jose::JwkSet> ParseDiscovery(absl::string_view text) {
+  const absl::StatusOr<nlohmann::json> json = jose::ParseJson(text, kMaxDiscovery, 8);
+  if (!json.ok()) return Unusable(json.status().message());
+  const auto found = json->is_object() ? json->find("ear-verification-key") : json->end();
+  if (found == json->end()) return Unusable("no ear-verification-key");
+  absl::StatusOr<jose::Jwk> key = jose::JwkFromJson(*found);
+  if (!key.ok()) return Unusable(key.status().message());
+  if (key->kid.empty()) return Unusable("the ear-verification-key names no kid");
+  jose::JwkSet keys;
+  keys.keys.push_back(*std::move(key));
+  return keys;
 }
 
 absl::StatusOr<std::string> ResolveLocation(absl::string_view location, absl::string_view base_path,

@@ -34,10 +34,12 @@ class ClientImpl final : public VerifierSessionClient {
     http::ClientRequest request{"POST", session.path, std::string(media_type), std::string(evidence)};
     TWI_ASSIGN_OR_RETURN(const http::ClientResponse response, Call(std::move(request), 200, deadline));
     TWI_ASSIGN_OR_RETURN(SessionDocument document, Read(response));
-    if (document.status != SessionStatus::kComplete)
-      return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, "the Verifier's session is not complete");
     if (document.nonce != session.nonce)
       return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, "the Verifier's session has changed its nonce");
+    if (document.status == SessionStatus::kFailed)  // a verdict, no outage: asking again would not help
+      return Deny(v1::DENY_REASON_APPRAISAL_POLICY_REFUSED, "the Verifier's session has failed, it does not say why");
+    if (document.status != SessionStatus::kComplete)
+      return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, "the Verifier's session is not complete");
     return std::move(document.result);
   }
 
@@ -58,6 +60,16 @@ class ClientImpl final : public VerifierSessionClient {
     return Call(std::move(request), 204, deadline).status();
   }
 
+  absl::StatusOr<jose::JwkSet> ResultsKeys(absl::Time deadline) override {
+    http::ClientRequest request;
+    request.path = kDiscoveryPath;
+    TWI_ASSIGN_OR_RETURN(const http::ClientResponse response,
+                         Call(std::move(request), 200, deadline, kDiscoveryMediaType));
+    if (!absl::StartsWith(response.content_type, kDiscoveryMediaType))
+      return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, "the Verifier's answer is no discovery document");
+    return ParseDiscovery(response.body);
+  }
+
  private:
   absl::StatusOr<VerifierSession> Open(const std::string& query, absl::Time deadline) {
     http::ClientRequest request;
@@ -73,8 +85,9 @@ class ClientImpl final : public VerifierSessionClient {
     return session;
   }
 
-  absl::StatusOr<http::ClientResponse> Call(http::ClientRequest request, int expected, absl::Time deadline) {
-    request.accept = kSessionMediaType;
+  absl::StatusOr<http::ClientResponse> Call(http::ClientRequest request, int expected, absl::Time deadline,
+                                            const char* accept = kSessionMediaType) {
+    request.accept = accept;
     request.max_response = kMaxSessionDocument;
     const std::string what = absl::StrCat(request.method, " ", request.path.substr(0, request.path.find('?')));
     TWI_ASSIGN_OR_RETURN(http::ClientResponse response, http_->Send(request, deadline));

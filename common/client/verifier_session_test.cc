@@ -1,11 +1,14 @@
-// The session client against Verifiers that answer right, wrong and hostile, over real HTTPS. (Against our own
-// Verifier: services/verifier/rest_service_test.)
+// The session client, and what attested TLS makes of it, against Verifiers that answer right, wrong and hostile, over
+// real HTTPS. (Against our own Verifier: services/verifier/rest_service_test.)
 #include "common/client/verifier_session.h"
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
+#include "common/attested_tls/code_points.h"
 #include "common/client/session_document.h"
+#include "common/client/verifier_sessions.h"
 #include "common/http/problem.h"
 #include "common/http/server.h"
 #include "common/status/deny.h"
@@ -21,6 +24,7 @@ constexpr auto kUnusable = v1::DENY_REASON_DEPENDENCY_UNAVAILABLE;
 constexpr char kVerifier[] = "spiffe://test.example/twi/verifier";
 constexpr char kSelf[] = "spiffe://test.example/twi/relying-party";
 constexpr char kNonce[] = "AAECAwQFBgcICQoLDA0ODw";  // 16 bytes
+constexpr char kNonce32[] = "AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8";
 
 std::string Document(const std::string& status, const std::string& more = "", const std::string& nonce = kNonce) {
   return absl::StrCat(R"({"nonce":")", nonce,
@@ -37,12 +41,17 @@ class VerifierSessionTest : public ::testing::Test {
     created_.headers = {{"Location", "session/one"}};
     complete_.content_type = kSessionMediaType;
     complete_.body = Document("complete", R"(,"result":"a.b.c")");
+    discovery_.content_type = kDiscoveryMediaType;
+    discovery_.body = Discovery(jose::ToJson(jose::Jwk{"k1", "ES256", "sig", key_.public_key()}));
+  }
+  static std::string Discovery(const nlohmann::json& key) {
+    return nlohmann::json{{"ear-verification-key", key}, {"media-types", {"a/b"}}, {"service-state", "READY"}}.dump();
   }
   std::unique_ptr<VerifierSessionClient> Start() {
     config::v1::Http config;
     config.set_listen("127.0.0.1:0");
     *config.mutable_tls() = pki_.Issue("verifier", kVerifier);
-    for (const char* route : {"New", "Submit", "End"}) {
+    for (const char* route : {"New", "Submit", "End", "Discovery"}) {
       config::v1::Allow* allow = config.add_allow();
       allow->set_rpc(route);
       allow->add_peers(kSelf);
@@ -56,7 +65,8 @@ class VerifierSessionTest : public ::testing::Test {
     std::vector<http::Route> routes = {
         {"New", "POST", kNewSessionPath, 0, answer(created_)},
         {"Submit", "POST", "/challenge-response/v1/session/{id}", 4096, answer(complete_)},
-        {"End", "DELETE", "/challenge-response/v1/session/{id}", 0, answer(ended_)}};
+        {"End", "DELETE", "/challenge-response/v1/session/{id}", 0, answer(ended_)},
+        {"Discovery", "GET", kDiscoveryPath, 0, answer(discovery_)}};
     auto server = http::Server::Start(config, clock_, std::move(routes), {});
     EXPECT_OK(server);
     server_ = *std::move(server);
@@ -71,7 +81,8 @@ class VerifierSessionTest : public ::testing::Test {
 
   testing::TestPki pki_;
   SystemClock clock_;
-  http::Response created_, complete_, ended_{204};
+  const crypto::PrivateKey key_ = *crypto::PrivateKey::Generate(crypto::KeyType::kP256);
+  http::Response created_, complete_, discovery_, ended_{204};
   http::Request seen_;
   std::unique_ptr<http::Server> server_;
 };
@@ -81,6 +92,7 @@ TEST_F(VerifierSessionTest, OpensSubmitsAndEnds) {
   ASSERT_OK_AND_ASSIGN(const VerifierSession session, client->NewSession(16, Soon()));
   EXPECT_EQ(seen_.query.at("nonceSize"), "16");
   EXPECT_EQ(seen_.Header("accept"), kSessionMediaType);
+  EXPECT_EQ(seen_.headers.count("content-type"), 0u) << "no body, no type";
   EXPECT_EQ(session.path, "/challenge-response/v1/session/one");
   EXPECT_EQ(session.nonce, std::string("\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17", 16));
   EXPECT_EQ(session.media_types, std::vector<std::string>{"a/b"});
@@ -138,7 +150,7 @@ TEST_F(VerifierSessionTest, GivesTheVerifiersRefusalsUnderTheirNames) {
 }
 
 TEST_F(VerifierSessionTest, RefusesASessionThatIsNotComplete) {
-  for (const char* status : {"waiting", "processing", "failed", "splendid"}) {
+  for (const char* status : {"waiting", "processing", "splendid"}) {
     complete_.body = Document(status, R"(,"result":"a.b.c")");
     const auto client = Start();
     ASSERT_OK_AND_ASSIGN(const VerifierSession session, client->NewSession(16, Soon()));
@@ -146,11 +158,78 @@ TEST_F(VerifierSessionTest, RefusesASessionThatIsNotComplete) {
   }
 }
 
+TEST_F(VerifierSessionTest, RefusesAnAnswerThatIsToComeLater) {
+  complete_.status = 202;
+  complete_.body = Document("processing");
+  const auto client = Start();
+  ASSERT_OK_AND_ASSIGN(const VerifierSession session, client->NewSession(16, Soon()));
+  EXPECT_THAT(client->Submit(session, "a/b", "evidence", Soon()), StatusIs(kUnusable));
+}
+
+TEST_F(VerifierSessionTest, RefusesAFailedSessionAsAVerdict) {
+  complete_.body = Document("failed");
+  const auto client = Start();
+  ASSERT_OK_AND_ASSIGN(const VerifierSession session, client->NewSession(16, Soon()));
+  EXPECT_THAT(client->Submit(session, "a/b", "evidence", Soon()), StatusIs(v1::DENY_REASON_APPRAISAL_POLICY_REFUSED));
+}
+
 TEST_F(VerifierSessionTest, RefusesASessionThatChangesItsNonce) {
   complete_.body = Document("complete", R"(,"result":"a.b.c")", "BBECAwQFBgcICQoLDA0ODw");
   const auto client = Start();
   ASSERT_OK_AND_ASSIGN(const VerifierSession session, client->NewSession(16, Soon()));
   EXPECT_THAT(client->Submit(session, "a/b", "evidence", Soon()), StatusIs(kUnusable));
+}
+
+TEST_F(VerifierSessionTest, GivesTheKeyThatSignsResults) {
+  const auto client = Start();
+  ASSERT_OK_AND_ASSIGN(const jose::JwkSet keys, client->ResultsKeys(Soon()));
+  ASSERT_EQ(keys.keys.size(), 1);
+  EXPECT_EQ(keys.keys[0].kid, "k1");
+  EXPECT_EQ(keys.keys[0].key.spki(), key_.public_key().spki());
+  EXPECT_EQ(seen_.Header("accept"), kDiscoveryMediaType);
+}
+
+TEST_F(VerifierSessionTest, RefusesADiscoveryDocumentOfAnotherMediaType) {
+  discovery_.content_type = "application/json";
+  EXPECT_THAT(Start()->ResultsKeys(Soon()), StatusIs(kUnusable));
+}
+
+TEST_F(VerifierSessionTest, RefusesADiscoveryDocumentWithoutAUsableKey) {
+  nlohmann::json nameless = jose::ToJson(jose::Jwk{"", "ES256", "sig", key_.public_key()});
+  nlohmann::json with_secret = jose::ToJson(jose::Jwk{"k1", "ES256", "sig", key_.public_key()});
+  with_secret["d"] = "AAAA";
+  for (const std::string& text :
+       {Discovery(nameless), Discovery(with_secret), Discovery(nlohmann::json::object()), Discovery("text"),
+        std::string("{}"), std::string("[]"), std::string(), std::string(70'000, ' ')})
+    EXPECT_THAT(ParseDiscovery(text), StatusIs(kUnusable)) << text.substr(0, 200);
+}
+
+// --- as attested TLS uses it ---
+
+TEST_F(VerifierSessionTest, AttestedTlsSubmitsBoundEvidenceToTheSession) {
+  created_.body = absl::StrReplaceAll(
+      Document("waiting", "", kNonce32),
+      {{"\"a/b\"", absl::StrCat("\"", atls::kEvidenceMediaType, "\",\"x/y\",\"", kBoundEvidenceMediaType, "\"")}});
+  complete_.body = Document("complete", R"(,"result":"a.b.c")", kNonce32);
+  const auto client = Start();
+  const auto sessions = MakeVerifierSessions(*client, clock_);
+  ASSERT_OK_AND_ASSIGN(const atls::VerifierSession session, sessions->NewSession(Soon()));
+  EXPECT_EQ(session.nonce.size(), 32);
+  EXPECT_EQ(session.media_types, std::vector<std::string>{atls::kEvidenceMediaType});
+  v1::Binding binding;
+  binding.set_nonce(session.nonce);
+  EXPECT_THAT(sessions->Submit(session, atls::kEvidenceMediaType, "evidence", binding, Soon()), IsOkAndHolds("a.b.c"));
+  EXPECT_EQ(seen_.Header("content-type"), kBoundEvidenceMediaType);
+  sessions->End(session);
+  EXPECT_EQ(seen_.path_parameters.at("id"), "one");
+  EXPECT_TRUE(seen_.body.empty());
+}
+
+TEST_F(VerifierSessionTest, AttestedTlsRefusesAVerifierThatTakesNoBoundEvidenceAndLeavesNoSession) {
+  created_.body = Document("waiting", "", kNonce32);
+  const auto client = Start();
+  EXPECT_THAT(MakeVerifierSessions(*client, clock_)->NewSession(Soon()), StatusIs(kUnusable));
+  EXPECT_EQ(seen_.path_parameters.at("id"), "one") << "the session was ended";
 }
 
 TEST(SessionDocumentTest, TakesBothEncodingsOfTheNonce) {
@@ -165,6 +244,10 @@ TEST(SessionDocumentTest, RefusesWhatIsNone) {
         Document("waiting", "", "%%"), Document("waiting", R"(,"status":"waiting")"), Document("complete"),
         Document("complete", R"(,"result":1)"),
         std::string(R"({"nonce":"AAECAwQFBgcICQoLDA0ODw","expiry":"soon","accept":["a/b"],"status":"waiting"})"),
+        std::string(
+            R"({"nonce":"AAECAwQFBgcICQoLDA0ODw","expiry":"infinite-future","accept":["a/b"],"status":"waiting"})"),
+        std::string(
+            R"({"nonce":"AAECAwQFBgcICQoLDA0ODw","expiry":"infinite-past","accept":["a/b"],"status":"waiting"})"),
         std::string(
             R"({"nonce":"AAECAwQFBgcICQoLDA0ODw","expiry":"2026-11-21T12:00:00Z","accept":[],"status":"waiting"})"),
         std::string(

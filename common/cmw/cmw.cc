@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/cmw/cbor_head.h"
 #include "common/encoding/encoding.h"
 #include "common/jose/json.h"
 #include "common/status/deny.h"
@@ -14,7 +15,6 @@ namespace twi {
 namespace {
 
 constexpr std::size_t kMaxMediaType = 255;
-constexpr int kCborUint = 0, kCborBytes = 2, kCborText = 3, kCborArray = 4;  // RFC 8949 section 3.1: major types
 
 absl::Status Malformed(absl::string_view what) {
   return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, absl::StrCat("CMW: ", what));
@@ -29,31 +29,6 @@ absl::StatusOr<CmwRecord> Checked(CmwRecord record) {
   return record;
 }
 
-// A head of definite length in its shortest form, of at most 32 bits.
-bool TakeHead(absl::string_view& in, int major, std::uint64_t& value) {
-  if (in.empty()) return false;
-  const auto first = static_cast<unsigned char>(in[0]);
-  const int info = first & 0x1F;
-  in.remove_prefix(1);
-  if (first >> 5 != major || info > 26) return false;
-  value = static_cast<std::uint64_t>(info);
-  if (info < 24) return true;
-  const std::size_t size = std::size_t{1} << (info - 24);
-  if (in.size() < size) return false;
-  value = 0;
-  for (std::size_t i = 0; i < size; ++i) value = value << 8 | static_cast<unsigned char>(in[i]);
-  in.remove_prefix(size);
-  return value >= (size == 1 ? 24u : size == 2 ? 0x100u : 0x10000u);
-}
-
-bool TakeString(absl::string_view& in, int major, std::string& out) {
-  std::uint64_t size = 0;
-  if (!TakeHead(in, major, size) || size > in.size()) return false;
-  out = std::string(in.substr(0, size));
-  in.remove_prefix(size);
-  return true;
-}
-
 void AppendHead(std::string& out, int major, std::uint64_t value) {
   const int size = value < 24 ? 0 : value <= 0xFF ? 1 : value <= 0xFFFF ? 2 : 4;
   const int info = size == 0 ? static_cast<int>(value) : size == 1 ? 24 : size == 2 ? 25 : 26;
@@ -64,13 +39,17 @@ void AppendHead(std::string& out, int major, std::uint64_t value) {
 }  // namespace
 
 absl::StatusOr<CmwRecord> ReadCmwCbor(absl::string_view in) {
-  std::uint64_t count = 0, indicator = 0;
-  if (!TakeHead(in, kCborArray, count) || count < 2 || count > 3) return Malformed("no array of two or three");
+  const std::optional<CborHead> array = TakeCborHead(in);
+  if (!array.has_value() || array->major != kCborArray || array->value < 2 || array->value > 3)
+    return Malformed("no array of two or three");
   CmwRecord record;
-  if (!TakeString(in, kCborText, record.media_type)) return Malformed("the type is no text");
-  if (!TakeString(in, kCborBytes, record.value)) return Malformed("the value is no byte string");
-  if (count == 3 && (!TakeHead(in, kCborUint, indicator) || indicator != kCmwEvidenceIndicator))
-    return Malformed("the indicator is not Evidence alone");
+  if (!TakeCborString(in, kCborText, record.media_type)) return Malformed("the type is no text");
+  if (!TakeCborString(in, kCborBytes, record.value)) return Malformed("the value is no byte string");
+  if (array->value == 3) {
+    const std::optional<CborHead> indicator = TakeCborHead(in);
+    if (!indicator.has_value() || indicator->major != kCborUint || indicator->value != kCmwEvidenceIndicator)
+      return Malformed("the indicator is not Evidence alone");
+  }
   if (!in.empty()) return Malformed("something behind it");
   return Checked(std::move(record));
 }
@@ -89,13 +68,17 @@ std::string WriteCmwCbor(const CmwRecord& record) {
 absl::StatusOr<CmwRecord> ReadCmwJson(absl::string_view text, std::size_t max_size) {
   const absl::StatusOr<nlohmann::json> json = jose::ParseJson(text, max_size, 1);
   if (!json.ok()) return Malformed(json.status().message());
-  if (!json->is_array() || json->size() < 2 || json->size() > 3) return Malformed("no array of two or three");
-  if (!(*json)[0].is_string() || !(*json)[1].is_string()) return Malformed("type or value is no string");
-  if (json->size() == 3 && (*json)[2] != nlohmann::json(kCmwEvidenceIndicator))
+  const bool array = json->is_array() && (json->size() == 2 || json->size() == 3);
+  const bool object = json->is_object() && json->size() == 2 && json->contains("typ") && json->contains("val");
+  if (!array && !object) return Malformed("neither an array of two or three nor an object of typ and val");
+  const nlohmann::json& type = array ? json->at(0) : json->at("typ");
+  const nlohmann::json& value = array ? json->at(1) : json->at("val");
+  if (!type.is_string() || !value.is_string()) return Malformed("type or value is no string");
+  if (json->size() == 3 && json->at(2) != nlohmann::json(kCmwEvidenceIndicator))
     return Malformed("the indicator is not Evidence alone");
-  const auto value = FromBase64Url((*json)[1].get_ref<const std::string&>());
-  if (!value.ok()) return Malformed("the value is no base64url");
-  return Checked({(*json)[0].get<std::string>(), *value});
+  auto bytes = FromBase64Url(value.get_ref<const std::string&>());
+  if (!bytes.ok()) return Malformed("the value is no base64url");
+  return Checked({type.get<std::string>(), *std::move(bytes)});
 }
 
 }  // namespace twi

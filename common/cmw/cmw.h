@@ -23,7 +23,8 @@ struct CmwRecord {
 absl::StatusOr<CmwRecord> ReadCmwCbor(absl::string_view bytes);
 // [type, value, indicator for Evidence].
 std::string WriteCmwCbor(const CmwRecord& record);
-// JSON: the value in base64url without padding. At most `max_size` bytes.
+// JSON: the value in base64url without padding. At most `max_size` bytes. Also the form that ratsd and old Veraison
+// code write, which no draft has: an object of exactly "typ" and "val".
 absl::StatusOr<CmwRecord> ReadCmwJson(absl::string_view text, std::size_t max_size);
 
 }  // namespace twi

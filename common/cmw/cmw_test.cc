@@ -32,6 +32,12 @@ TEST(CmwTest, ReadsJsonWithAndWithoutIndicator) {
   }
 }
 
+TEST(CmwTest, ReadsTheJsonObjectOfOldVeraisonCode) {
+  ASSERT_OK_AND_ASSIGN(const CmwRecord record, ReadCmwJson(R"({"typ":"a/b","val":"eHk"})", kMax));
+  EXPECT_EQ(record.media_type, "a/b");
+  EXPECT_EQ(record.value, "xy");
+}
+
 TEST(CmwTest, RefusesCborThatIsNoRecord) {
   const std::string good =
       "\x83\x63"
@@ -63,10 +69,29 @@ TEST(CmwTest, RefusesCborThatIsNoRecord) {
 }
 
 TEST(CmwTest, RefusesJsonThatIsNoRecord) {
-  for (const char* text :
-       {"", "{}", "[]", R"(["a/b"])", R"(["a/b","eHk",4,5])", R"([60,"eHk"])", R"(["a/b",7])", R"(["a/b","eHk="])",
-        R"(["a/b","e H k"])", R"(["a/b",""])", R"(["","eHk"])", R"(["a/b","eHk",12])", R"(["a/b","eHk","4"])",
-        R"(["a/b","eHk"]x)", R"({"__cmwc_t":"tag:x,2024:y","a":["a/b","eHk"]})"})
+  for (const char* text : {"",
+                           "{}",
+                           "[]",
+                           R"(["a/b"])",
+                           R"(["a/b","eHk",4,5])",
+                           R"([60,"eHk"])",
+                           R"(["a/b",7])",
+                           R"(["a/b","eHk="])",
+                           R"(["a/b","e H k"])",
+                           R"(["a/b",""])",
+                           R"(["","eHk"])",
+                           R"(["a/b","eHk",12])",
+                           R"(["a/b","eHk","4"])",
+                           R"({"typ":"a/b"})",
+                           R"({"typ":"a/b","value":"eHk"})",
+                           R"({"typ":"a/b","val":"eHk","ind":4})",
+                           R"({"typ":"a/b","val":"eHk="})",
+                           R"({"typ":60,"val":"eHk"})",
+                           R"({"typ":"a/b","val":{}})",
+                           R"({"typ":"a/b","val":"eHk","val":"eHk"})",
+                           R"({"typ":"a/b","val":"eHk"}x)",  //
+                           R"(["a/b","eHk"]x)",
+                           R"({"__cmwc_t":"tag:x,2024:y","a":["a/b","eHk"]})"})
     EXPECT_THAT(ReadCmwJson(text, kMax), StatusIs(kMalformed)) << text;
   EXPECT_THAT(ReadCmwJson(R"(["a/b","eHk"])", 5), StatusIs(kMalformed)) << "too long";
   EXPECT_THAT(ReadCmwJson("[\"a/" + std::string(255, 'b') + "\",\"eHk\"]", kMax), StatusIs(kMalformed));

@@ -13,8 +13,8 @@ namespace twi::config {
 // Fills `message` from YAML `text`; `name` is what errors call it ("verifier.yaml:12:3: ..."). Checks: at most 1 MiB,
 // one document, no anchors or aliases, no duplicate and no unknown keys, right types (strings from scalars, numbers in
 // range, bool true/false only, enums by full or short name, Duration "250ms", "90s", "5m", "24h", Timestamp
-// "2026-11-21T00:00:00Z", bytes as hex), maps and lists where the proto has them, oneof set at most once, depth at
-// most 32. CONFIG_INVALID with file:line:column and what was expected.
+// "2026-11-21T00:00:00Z", bytes as hex), lists where the proto has them (no proto maps), oneof set at most once, depth
+// at most 32. CONFIG_INVALID with file:line:column and what was expected.
 absl::Status ParseYaml(absl::string_view text, absl::string_view name, google::protobuf::Message& message);
 
 // The file's form of it: refuses a file that group or others may write to.

@@ -61,9 +61,6 @@ inners:
   - name: x
     count: 3
   - {}
-labels: {k: v, 1: 2}
-by_name:
-  one: {count: 1}
 inner: {name: y}
 file: /etc/x
 nested: {nested: {text: deep}}
@@ -84,8 +81,6 @@ maybe: 0
   EXPECT_EQ(s.names_size(), 2);
   EXPECT_EQ(s.inners(0).count(), 3);
   EXPECT_EQ(s.inners_size(), 2);
-  EXPECT_EQ(s.labels().at("1"), "2");
-  EXPECT_EQ(s.by_name().at("one").count(), 1);
   EXPECT_EQ(s.file(), "/etc/x");
   EXPECT_EQ(s.nested().nested().text(), "deep");
   EXPECT_EQ(s.kinds(2), test::KEY_KIND_RSA3072);
@@ -131,14 +126,14 @@ INSTANTIATE_TEST_SUITE_P(
                     "s.yaml:2:3: unknown key \"nam\" in inner; did you mean \"name\"?"},
         RefusalCase{"MergeKey", "<<: {text: x}", "unknown key \"<<\""},
         RefusalCase{"DuplicateKey", "text: a\nflag: true\ntext: b", "s.yaml:3:1: duplicate key \"text\""},
-        RefusalCase{"DuplicateMapKey", "labels: {a: 1, a: 2}", "s.yaml:1:16: duplicate key \"a\""},
+        RefusalCase{"DuplicateKeyInline", "inner: {name: a, name: b}", "s.yaml:1:18: duplicate key \"name\""},
         RefusalCase{"ListForString", "text: [a]", "s.yaml:1:7: text: expected a string, got a list"},
         RefusalCase{"NothingForString", "text:", "text: expected a string, got nothing"},
         RefusalCase{"NullForMessage", "inner: ~",
                     "expected a mapping with the fields of Inner ({} for none), got nothing"},
         RefusalCase{"ScalarForMessage", "inner: 5", "inner: expected a mapping"},
         RefusalCase{"ScalarForList", "names: a", "names: expected a list, got \"a\""},
-        RefusalCase{"ListForMap", "labels: [a]", "labels: expected a mapping, got a list"},
+        RefusalCase{"ListForMessage", "inner: [a]", "inner: expected a mapping"},
         RefusalCase{"RootIsAList", "- a", "s.yaml:1:1: expected a mapping"},
         RefusalCase{"EmptyDocument", "", "expected a mapping"},
         RefusalCase{"BoolYes", "flag: yes", "flag: expected true or false, got \"yes\""},
@@ -263,6 +258,21 @@ TEST_F(LoadYamlFileTest, RefusesTooBig) {
 TEST_F(LoadYamlFileTest, ErrorNamesTheFile) {
   std::ofstream(path_) << "text: x\nflag: 1\n";
   EXPECT_THAT(Refusal(), HasSubstr(path_ + ":2:7: flag: expected true or false"));
+}
+TEST_F(LoadYamlFileTest, AConfigStaysTheDocumentThatErrorsMean) {
+  std::ofstream(path_) << "text: x\ninners:\n  - name: y\n";
+  Sample sample;
+  ASSERT_TRUE(LoadConfigFile(path_, sample).ok());
+  Parsed("flag: true\ntext: z\n");  // a policy that the config names
+  EXPECT_EQ(ConfigError("", "inners[0].name", "no y").message(),
+            absl::StrCat(path_, ":3:11: inners[0].name: expected no y"));
+  EXPECT_EQ(AtField("text", "bad").message(), absl::StrCat(path_, ":1:7: text: bad"));
+  EXPECT_EQ(ConfigError("s.yaml", "text", "a text").message(), "s.yaml:2:7: text: expected a text") << "by its name";
+  EXPECT_EQ(ConfigError(path_, "text", "a text").message(), absl::StrCat(path_, ":1:7: text: expected a text"));
+  // A config that cannot be loaded is none.
+  unlink(path_.c_str());
+  EXPECT_FALSE(LoadConfigFile(path_, sample).ok());
+  EXPECT_EQ(ConfigError("", "text", "a text").message(), "s.yaml:2:7: text: expected a text");
 }
 TEST_F(LoadYamlFileTest, PrivateFileRefusesReadableByOthers) {
   chmod(path_.c_str(), 0640);

@@ -48,6 +48,8 @@ absl::Status Admission::Admit(absl::string_view method, absl::string_view target
                               std::map<std::string, std::string> headers, const PeerCertificate& client,
                               Admitted& admitted) {
   Request& request = admitted.request;
+  if (const auto named = headers.find(trace::kTraceparent); named != headers.end())
+    admitted.trace = trace::ParseTraceparent(named->second).value_or(admitted.trace);
   TWI_RETURN_IF_ERROR(CheckTarget(target));
   const std::size_t question = target.find('?');
   request.method = std::string(method);
@@ -60,18 +62,28 @@ absl::Status Admission::Admit(absl::string_view method, absl::string_view target
   if (question != absl::string_view::npos) {
     TWI_ASSIGN_OR_RETURN(request.query, ParseQuery(target.substr(question + 1)));
   }
+  if (closed_) return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, "this server is stopping");
+  return absl::OkStatus();
+}
+
+absl::Status Admission::Begin(Admitted& admitted) {
+  admitted.request.deadline = clock_.Now() + settings_.request_timeout;
   if (in_flight_.fetch_add(1) >= settings_.max_concurrent_requests) {
     in_flight_.fetch_sub(1);
     return Deny(v1::DENY_REASON_OVERLOADED, absl::StrCat(settings_.max_concurrent_requests, " requests are in flight"));
   }
   admitted.ticket = std::shared_ptr<void>(nullptr, [this](void*) { in_flight_.fetch_sub(1); });
-  if (closed_) return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, "this server is stopping");
-  request.deadline = clock_.Now() + settings_.request_timeout;
   return absl::OkStatus();
+}
+
+absl::Status Admission::InTime(const Admitted& admitted) const {
+  if (clock_.Now() < admitted.request.deadline) return absl::OkStatus();
+  return Deny(v1::DENY_REASON_DEADLINE_EXCEEDED, "no worker was free in time");
 }
 
 void Admission::Finish(const Admitted& admitted, const absl::Status& outcome, absl::Duration took) const {
   namespace f = log::fields;
+  const trace::Scope scope(admitted.trace);
   const DenyReason reason = DenyReasonOf(outcome);
   const std::string name = admitted.route == nullptr ? "none" : admitted.route->name;
   if (admitted.route != nullptr && on_outcome_) on_outcome_(name, reason, took);

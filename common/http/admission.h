@@ -15,6 +15,7 @@
 #include "common/http/tls_context.h"
 #include "common/status/deny.h"
 #include "common/time/clock.h"
+#include "common/trace/trace.h"
 
 namespace twi::http {
 
@@ -31,20 +32,26 @@ class Admission {
         peers_(std::move(peers)),
         on_outcome_(std::move(on_outcome)) {}
 
-  // A request from its header on. `ticket` counts it as in flight until it is destroyed.
+  // A request from its header on.
   struct Admitted {
     const Route* route = nullptr;
-    Request request;  // all but the body
-    std::shared_ptr<void> ticket;
+    Request request;                         // all but the body
+    trace::Trace trace = trace::NewTrace();  // the client's, where its header names one
+    std::shared_ptr<void> ticket;            // from Begin on: counts it as in flight until it is destroyed
   };
   // `target` as it stands in the request line. Checks: origin form, visible ASCII, no fragment; the query; the route;
   // the client's certificate valid now (PEER_UNAUTHENTICATED) and on the route's allow-list (PEER_NOT_ALLOWED, for an
-  // anonymous one PEER_UNAUTHENTICATED); not stopping (DEPENDENCY_UNAVAILABLE); in-flight limit (OVERLOADED). What is
-  // known of the request stands in `admitted` also when it is refused.
+  // anonymous one PEER_UNAUTHENTICATED); not stopping (DEPENDENCY_UNAVAILABLE). What is known of the request stands in
+  // `admitted` also when it is refused.
   absl::Status Admit(absl::string_view method, absl::string_view target, std::map<std::string, std::string> headers,
                      const PeerCertificate& client, Admitted& admitted);
+  // When all of it is there and the work begins: ticket and deadline. Not before, so that clients who are slow with
+  // their bodies take nobody's place (the memory is bounded by the number of connections). OVERLOADED.
+  absl::Status Begin(Admitted& admitted);
+  // When a worker comes to it. DEADLINE_EXCEEDED: it has waited too long, nobody waits for the answer any more.
+  absl::Status InTime(const Admitted& admitted) const;
 
-  // One audit line, as for an RPC. `admitted.route` null: a request that never had one.
+  // One audit line, as for an RPC, of the request's trace. `admitted.route` null: a request that never had one.
   void Finish(const Admitted& admitted, const absl::Status& outcome, absl::Duration took) const;
 
   void Close() { closed_ = true; }

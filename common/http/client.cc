@@ -5,14 +5,16 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/client/check_peer.h"
+#include "common/config/load_yaml.h"
 #include "common/http/tls_context.h"
 #include "common/server/tls_files.h"
 #include "common/server/verify_peer.h"
-#include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
+#include "common/trace/trace.h"
 #include "curl/curl.h"
 
 namespace twi::http {
@@ -39,7 +41,17 @@ struct Transfer {
   ClientResponse response;
   std::size_t max_body = 0, header_bytes = 0;
   bool too_large = false;
+  bool repeatable = false, refused_repeat = false;
+  int sent = 0;  // how often the request has been
 };
+
+// Before each sending of the request. libcurl repeats one by itself when a kept connection breaks before any answer;
+// but what is not safe must not be repeated by who cannot know whether it was done (RFC 9110 section 9.2.2).
+int OnSending(void* user, char*, char*, int, int) {
+  auto* transfer = static_cast<Transfer*>(user);
+  transfer->refused_repeat = transfer->sent++ > 0 && !transfer->repeatable;
+  return transfer->refused_repeat ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
 
 std::size_t OnBody(char* data, std::size_t, std::size_t size, void* user) {
   auto* transfer = static_cast<Transfer*>(user);
@@ -98,11 +110,12 @@ class ClientImpl final : public Client {
     const std::string what = absl::StrCat(request.method, " of ", peer_.spiffe_id());
     const absl::Duration left = std::min(deadline - clock_.Now(), timeout_);
     if (left < absl::Milliseconds(1)) return Deny(v1::DENY_REASON_DEADLINE_EXCEEDED, what);
-    const std::uint64_t generation = files_->pair_generation();
+    const Generation generation{files_->pair_generation(), files_->bundle()->generation};
     Handle handle = Take(generation);
     if (handle == nullptr) return Unavailable(what, "libcurl");
     Transfer transfer;
     transfer.max_body = request.max_response;
+    transfer.repeatable = request.method == "GET";
     Verification verification{this, absl::OkStatus()};
     const Headers headers = HeadersOf(request);
     if (!SetUp(handle.get(), request, left, transfer, verification, headers.get()))
@@ -111,6 +124,7 @@ class ClientImpl final : public Client {
     if (!verification.status.ok()) return WithContext(verification.status, what);
     if (code == CURLE_OPERATION_TIMEDOUT) return Deny(v1::DENY_REASON_DEADLINE_EXCEEDED, what);
     if (transfer.too_large) return Unavailable(what, "the answer is too large");
+    if (transfer.refused_repeat) return Unavailable(what, "the connection broke before the answer; not repeated");
     if (code != CURLE_OK) return Unavailable(what, curl_easy_strerror(code));
     long status = 0;
     if (curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status) != CURLE_OK || status < 200 || status > 599)
@@ -125,13 +139,23 @@ class ClientImpl final : public Client {
     ClientImpl* client;
     absl::Status status;
   };
+  // Of what connections are made with: they last as long as it does.
+  struct Generation {
+    std::uint64_t pair = 0, bundle = 0;
+    bool operator==(const Generation& other) const { return pair == other.pair && bundle == other.bundle; }
+  };
 
+  // "Name:" keeps libcurl from sending a header of its own: the body is small (no waiting for 100 Continue), and none
+  // has no type.
   static Headers HeadersOf(const ClientRequest& request) {
-    curl_slist* list = curl_slist_append(nullptr, "Expect:");  // the body is small: no waiting for 100 Continue
-    if (!request.content_type.empty())
-      list = curl_slist_append(list, absl::StrCat("Content-Type: ", request.content_type).c_str());
-    list =
-        curl_slist_append(list, request.accept.empty() ? "Accept:" : absl::StrCat("Accept: ", request.accept).c_str());
+    curl_slist* list = curl_slist_append(nullptr, "Expect:");
+    const auto add = [&list](const char* name, const std::string& value) {
+      list = curl_slist_append(list, absl::StrCat(name, value.empty() ? ":" : ": ", value).c_str());
+    };
+    add("Content-Type", request.content_type);
+    add("Accept", request.accept);
+    if (const trace::Trace* current = trace::Current(); current != nullptr)
+      add(trace::kTraceparent, trace::ToTraceparent(*current));
     return Headers(list);
   }
 
@@ -148,6 +172,7 @@ class ClientImpl final : public Client {
     set(CURLOPT_PROXY, "");
     set(CURLOPT_PATH_AS_IS, 1L);
     set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_QUICK_EXIT, 1L);  // a name that does not resolve in time: its thread is left behind, not waited for
     set(CURLOPT_FOLLOWLOCATION, 0L);
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_3 | CURL_SSLVERSION_MAX_TLSv1_3));
@@ -171,6 +196,8 @@ class ClientImpl final : public Client {
     set(CURLOPT_HEADERFUNCTION, &OnHeader);
     set(CURLOPT_HEADERDATA, static_cast<void*>(&transfer));
     set(CURLOPT_HTTPHEADER, headers);
+    set(CURLOPT_PREREQFUNCTION, &OnSending);
+    set(CURLOPT_PREREQDATA, static_cast<void*>(&transfer));
     if (request.method == "POST") {
       set(CURLOPT_POST, 1L);
       set(CURLOPT_POSTFIELDS, request.body.data());
@@ -195,28 +222,34 @@ class ClientImpl final : public Client {
     return verification->status.ok() ? 1 : 0;
   }
 
+  // As common/client/identity.cc does for gRPC.
   absl::Status VerifyServer(const PeerCertificate& certificate) const {
     const std::shared_ptr<const server::TrustBundle> bundle = files_->bundle();
-    TWI_ASSIGN_OR_RETURN(const server::VerifiedPeer peer,
-                         server::VerifyPeer(certificate.leaf_pem, certificate.chain_pem, bundle->anchors,
-                                            {server::PeerRole::kServer, /*allow_attested_key=*/false, clock_.Now()}));
-    if (peer.identity.spiffe_id == peer_.spiffe_id()) return absl::OkStatus();
-    return Deny(v1::DENY_REASON_PEER_UNAUTHENTICATED, absl::StrCat("the answering side is ", peer.identity.spiffe_id));
+    const absl::StatusOr<server::VerifiedPeer> peer =
+        server::VerifyPeer(certificate.leaf_pem, certificate.chain_pem, bundle->anchors,
+                           {server::PeerRole::kServer, /*allow_attested_key=*/false, clock_.Now()});
+    if (!peer.ok()) {
+      return Deny(v1::DENY_REASON_SERVER_UNAUTHENTICATED,
+                  absl::StrCat("expected ", peer_.spiffe_id(), ": ", peer.status().message()));
+    }
+    if (peer->identity.kind == server::PeerIdentity::Kind::kSpiffeId && peer->identity.spiffe_id == peer_.spiffe_id()) {
+      return absl::OkStatus();
+    }
+    return Deny(v1::DENY_REASON_SERVER_IDENTITY_MISMATCH,
+                absl::StrCat("expected ", peer_.spiffe_id(), ", the server is ", peer->identity.ToString()));
   }
 
   // Handles of an earlier certificate or bundle are dropped, and their connections with them.
-  Handle Take(std::uint64_t generation) {
+  Handle Take(const Generation& generation) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const std::uint64_t bundle = files_->bundle()->generation;
-    if (generation != generation_ || bundle != bundle_generation_) idle_.clear();
+    if (!(generation == generation_)) idle_.clear();
     generation_ = generation;
-    bundle_generation_ = bundle;
     if (idle_.empty()) return Handle(curl_easy_init());
     Handle handle = std::move(idle_.back());
     idle_.pop_back();
     return handle;
   }
-  void GiveBack(Handle handle, std::uint64_t generation) {
+  void GiveBack(Handle handle, const Generation& generation) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (generation == generation_ && idle_.size() < kMaxIdle) idle_.push_back(std::move(handle));
   }
@@ -225,20 +258,20 @@ class ClientImpl final : public Client {
   const std::shared_ptr<server::TlsFiles> files_;
   const Clock& clock_;
   const absl::Duration timeout_;
-  std::mutex mutex_;  // guards the next three
+  std::mutex mutex_;  // guards the next two
   std::vector<Handle> idle_;
-  std::uint64_t generation_ = 0, bundle_generation_ = 0;
+  Generation generation_;
 };
 
-bool IsHostAndPort(const std::string& address) {
-  const std::size_t colon = address.rfind(':');
-  std::uint32_t port = 0;
-  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port == 0 ||
-      port > 65535)
-    return false;
-  return std::all_of(address.begin(), address.begin() + static_cast<std::ptrdiff_t>(colon), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
-           absl::string_view(".-[]:").find(c) != absl::string_view::npos;
+// The host of "HOST:PORT" as a URL has it (RFC 3986 section 3.2.2): a name or an IPv4 address, or [IPv6]. No user, no
+// second port.
+bool HasUrlHost(absl::string_view address) {
+  absl::string_view host = address.substr(0, address.rfind(':'));
+  const bool bracketed = absl::ConsumePrefix(&host, "[");
+  if (bracketed && !absl::ConsumeSuffix(&host, "]")) return false;
+  return !host.empty() && std::all_of(host.begin(), host.end(), [&](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' ||
+           (bracketed ? c == ':' : c == '-' || c == '_');
   });
 }
 
@@ -248,17 +281,11 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Make(const config::v1::Peer& pee
                                                      const Clock& clock) {
   static const CURLcode initialized = curl_global_init(CURL_GLOBAL_DEFAULT);
   if (initialized != CURLE_OK) return Deny(v1::DENY_REASON_INTERNAL, "libcurl does not start");
-  if (!IsHostAndPort(peer.address()))
-    return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("peer.address: expected HOST:PORT, got ", peer.address()));
-  if (!ValidateWorkloadIdentifier(peer.spiffe_id()).ok())
-    return Deny(v1::DENY_REASON_CONFIG_INVALID, "peer.spiffe_id: expected a SPIFFE ID");
-  const absl::Duration timeout =
-      peer.has_timeout() ? absl::Seconds(peer.timeout().seconds()) + absl::Nanoseconds(peer.timeout().nanos())
-                         : absl::Seconds(5);
-  if (timeout <= absl::ZeroDuration() || timeout > absl::Minutes(10))
-    return Deny(v1::DENY_REASON_CONFIG_INVALID, "peer.timeout: expected up to 10m");
+  TWI_RETURN_IF_ERROR(client::CheckPeer(peer, "peer"));
+  if (!HasUrlHost(peer.address()))
+    return config::AtField("peer.address", absl::StrCat("expected HOST:PORT, got \"", peer.address(), "\""));
   TWI_ASSIGN_OR_RETURN(std::unique_ptr<server::TlsFiles> files, server::TlsFiles::Open(tls, clock, {}));
-  return std::make_unique<ClientImpl>(peer, std::move(files), clock, timeout);
+  return std::make_unique<ClientImpl>(peer, std::move(files), clock, client::TimeoutOf(peer));
 }
 
 }  // namespace twi::http

@@ -39,9 +39,12 @@ class Client {
   static absl::StatusOr<std::unique_ptr<Client>> Make(const config::v1::Peer& peer, const config::v1::Tls& tls,
                                                       const Clock& clock);
   virtual ~Client() = default;
-  // TLS 1.3 only, no redirects followed, no proxy, no cookies, no compression; never repeated by itself. Any HTTP
-  // status is an answer. The call ends at `deadline`, at most peer.timeout from now. PEER_UNAUTHENTICATED (the
-  // answering side is not the peer), DEADLINE_EXCEEDED, DEPENDENCY_UNAVAILABLE, REQUEST_MALFORMED (of our own).
+  // TLS 1.3 only, no redirects followed, no proxy, no cookies, no compression. A connection is kept for a few seconds,
+  // for the next call. When a kept one breaks before the answer, a GET is sent again over a new one; a POST or DELETE,
+  // which may have been done already, never is. Any HTTP status is an answer. The call ends at `deadline`, at most
+  // peer.timeout from now, and carries the trace of this thread (common/trace). SERVER_UNAUTHENTICATED and
+  // SERVER_IDENTITY_MISMATCH (the answering side is not the peer; it was sent nothing), DEADLINE_EXCEEDED,
+  // DEPENDENCY_UNAVAILABLE, REQUEST_MALFORMED (of our own).
   virtual absl::StatusOr<ClientResponse> Send(const ClientRequest& request, absl::Time deadline) = 0;
 };
 

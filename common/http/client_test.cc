@@ -1,6 +1,8 @@
 // The HTTPS client against our server, and against servers that are not the peer.
 #include "common/http/client.h"
 
+#include "absl/time/clock.h"
+#include "common/http/relay.h"
 #include "common/http/served.h"
 #include "common/testing/matchers.h"
 #include "gmock/gmock.h"
@@ -9,13 +11,14 @@
 namespace twi::http {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::StatusIs;
 using testing::TestPki;
 
 class HttpClientTest : public ::testing::Test {
  protected:
-  HttpClientTest() : pki_(absl::Now()), served_(pki_) {}
+  HttpClientTest() : pki_(absl::Now()), served_(pki_, absl::Now()) {}
   void SetUp() override { ASSERT_OK(served_.Start()); }
 
   std::unique_ptr<Client> ClientFor(const config::v1::Peer& peer) {
@@ -28,7 +31,10 @@ class HttpClientTest : public ::testing::Test {
     request.path = path;
     return client.Send(request, Soon());
   }
-  static absl::Time Soon() { return absl::Now() + absl::Seconds(10); }
+  absl::StatusOr<ClientResponse> Echo(Client& client) {
+    return client.Send({"POST", "/echo", "text/plain", "hello"}, Soon());
+  }
+  absl::Time Soon() const { return served_.clock.Now() + absl::Seconds(10); }
 
   TestPki pki_;
   Served served_;
@@ -45,6 +51,83 @@ TEST_F(HttpClientTest, CallsThePeer) {
   }
 }
 
+TEST_F(HttpClientTest, KeepsAConnectionForTheNextCall) {
+  Relay relay(served_.server->port());
+  const auto client = ClientFor(Served::AsPeerAt(relay.port()));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_OK(Echo(*client));
+    EXPECT_OK(Get(*client, "/items/a"));
+  }
+  EXPECT_EQ(relay.connections(), 1);
+}
+
+// The server has done its work, and nobody knows: what is not safe must not be done twice.
+TEST_F(HttpClientTest, RefusesToRepeatAPostOrADeleteWhenAKeptConnectionBreaks) {
+  Relay relay(served_.server->port());
+  const auto client = ClientFor(Served::AsPeerAt(relay.port()));
+  for (const ClientRequest& request : {ClientRequest{"POST", "/echo", "text/plain", "hello"},
+                                       ClientRequest{"POST", "/echo", "", ""}, ClientRequest{"DELETE", "/items/a"}}) {
+    ASSERT_OK(Get(*client, "/items/a"));  // makes, and leaves, a connection
+    const int before = served_.outcomes.Count("Echo");
+    relay.CutNextAnswer();
+    EXPECT_THAT(client->Send(request, Soon()),
+                StatusIs(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, HasSubstr("not repeated")));
+    EXPECT_EQ(served_.outcomes.Count("Echo") - before, request.method == "POST" ? 1 : 0);
+  }
+}
+
+TEST_F(HttpClientTest, RepeatsAGetWhenAKeptConnectionBreaks) {
+  Relay relay(served_.server->port());
+  const auto client = ClientFor(Served::AsPeerAt(relay.port()));
+  ASSERT_OK(Echo(*client));
+  relay.CutNextAnswer();
+  ASSERT_OK_AND_ASSIGN(const ClientResponse response, Get(*client, "/items/a"));
+  EXPECT_EQ(response.body, "a");
+  EXPECT_EQ(served_.outcomes.Count("Item"), 2);
+}
+
+// A kept connection is of the old certificate: it is not used any more either.
+TEST_F(HttpClientTest, CallsWithTheNewCertificateAfterAReload) {
+  constexpr char kRenamed[] = "spiffe://test.example/twi/renamed";
+  for (config::v1::Allow& allow : *served_.config.mutable_allow()) allow.add_peers(kRenamed);
+  ASSERT_OK(served_.Start());
+  const auto client = ClientFor(served_.AsPeer());
+  ASSERT_OK_AND_ASSIGN(ClientResponse response, Echo(*client));
+  EXPECT_EQ(response.body, absl::StrCat(kClientId, ":hello"));
+  pki_.Issue("client", kRenamed);
+  for (const absl::Time end = absl::Now() + absl::Seconds(30);
+       response.body == absl::StrCat(kClientId, ":hello") && absl::Now() < end;) {
+    auto next = Echo(*client);
+    ASSERT_OK(next);
+    response = *std::move(next);
+  }
+  EXPECT_EQ(response.body, absl::StrCat(kRenamed, ":hello"));
+}
+
+TEST_F(HttpClientTest, RefusesAServerThatTheNewTrustBundleDoesNotName) {
+  config::v1::Tls tls = pki_.Issue("client", kClientId);
+  tls.set_trust_bundle_file(pki_.dir().Write("bundle", pki_.ca_pem()));
+  ASSERT_OK_AND_ASSIGN(const auto client, Client::Make(served_.AsPeer(), tls, served_.clock));
+  ASSERT_OK(Echo(*client));
+  pki_.dir().Write("bundle", TestPki(absl::Now()).ca_pem());
+  absl::Status status;
+  for (const absl::Time end = absl::Now() + absl::Seconds(30); status.ok() && absl::Now() < end;)
+    status = Echo(*client).status();
+  EXPECT_THAT(status, StatusIs(v1::DENY_REASON_SERVER_UNAUTHENTICATED));
+}
+
+TEST_F(HttpClientTest, PassesTheTraceOn) {
+  const auto client = ClientFor(served_.AsPeer());
+  const trace::Trace trace = trace::NewTrace();
+  {
+    const trace::Scope scope(trace);
+    ASSERT_OK_AND_ASSIGN(const ClientResponse response, Get(*client, "/trace"));
+    EXPECT_EQ(response.body, trace.id_view());
+  }
+  ASSERT_OK_AND_ASSIGN(const ClientResponse response, Get(*client, "/trace"));
+  EXPECT_NE(response.body, trace.id_view());
+}
+
 TEST_F(HttpClientTest, GivesRefusalsAsTheyCome) {
   ASSERT_OK_AND_ASSIGN(const ClientResponse response, Get(*ClientFor(served_.AsPeer()), "/refuse"));
   EXPECT_EQ(response.status, 409);
@@ -55,14 +138,16 @@ TEST_F(HttpClientTest, GivesRefusalsAsTheyCome) {
 TEST_F(HttpClientTest, RefusesAServerThatIsNotThePeer) {
   config::v1::Peer peer = served_.AsPeer();
   peer.set_spiffe_id("spiffe://test.example/twi/other");
-  EXPECT_THAT(Get(*ClientFor(peer), "/items/a"), StatusIs(v1::DENY_REASON_PEER_UNAUTHENTICATED, HasSubstr(kServerId)));
+  EXPECT_THAT(Get(*ClientFor(peer), "/items/a"),
+              StatusIs(v1::DENY_REASON_SERVER_IDENTITY_MISMATCH,
+                       AllOf(HasSubstr("expected spiffe://test.example/twi/other"), HasSubstr(kServerId))));
 }
 
 TEST_F(HttpClientTest, RefusesAServerOfAnotherCa) {
   TestPki foreign(absl::Now());
-  Served impostor(foreign);
+  Served impostor(foreign, absl::Now());
   ASSERT_OK(impostor.Start());
-  EXPECT_THAT(Get(*ClientFor(impostor.AsPeer()), "/items/a"), StatusIs(v1::DENY_REASON_PEER_UNAUTHENTICATED));
+  EXPECT_THAT(Get(*ClientFor(impostor.AsPeer()), "/items/a"), StatusIs(v1::DENY_REASON_SERVER_UNAUTHENTICATED));
 }
 
 TEST_F(HttpClientTest, RefusesAnAnswerThatIsTooLarge) {
@@ -76,9 +161,9 @@ TEST_F(HttpClientTest, RefusesToWaitBeyondTheDeadline) {
   const auto client = ClientFor(served_.AsPeer());
   ClientRequest request;
   request.path = "/hold";
-  EXPECT_THAT(client->Send(request, absl::Now() + absl::Milliseconds(200)),
+  EXPECT_THAT(client->Send(request, served_.clock.Now() + absl::Milliseconds(200)),
               StatusIs(v1::DENY_REASON_DEADLINE_EXCEEDED));
-  EXPECT_THAT(client->Send(request, absl::Now() - absl::Seconds(1)), StatusIs(v1::DENY_REASON_DEADLINE_EXCEEDED));
+  EXPECT_THAT(client->Send(request, served_.clock.Now()), StatusIs(v1::DENY_REASON_DEADLINE_EXCEEDED));
 }
 
 TEST_F(HttpClientTest, RefusesWhereNobodyListens) {
@@ -98,7 +183,8 @@ TEST_F(HttpClientTest, RefusesRequestsThatWouldNotBeOne) {
 
 TEST_F(HttpClientTest, RefusesBadConfig) {
   const config::v1::Tls tls = pki_.Issue("client", kClientId);
-  for (const char* address : {"", "x", "x:0", "x:70000", ":1", "x/y:1", "a@b:1"}) {
+  for (const char* address :
+       {"", "x", "x:0", "x:70000", ":1", "x/y:1", "a@b:1", "a:b:80", "::1:80", "[::1:80", "[]:80", "a\tb:1"}) {
     config::v1::Peer peer = served_.AsPeer();
     peer.set_address(address);
     EXPECT_THAT(Client::Make(peer, tls, served_.clock), StatusIs(v1::DENY_REASON_CONFIG_INVALID)) << address;

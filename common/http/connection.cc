@@ -17,6 +17,7 @@
 #include "common/http/problem.h"
 #include "common/http/router.h"
 #include "common/status/status_macros.h"
+#include "common/trace/trace.h"
 
 namespace twi::http {
 namespace {
@@ -28,7 +29,9 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::uint32_t kMaxHeader = 16 << 10;
 constexpr std::size_t kMaxBuffer = 64 << 10;
-constexpr std::chrono::seconds kFarewell(2);     // for the peer to see our last answer and to hang up
+constexpr std::chrono::seconds kFarewell(2);            // for the peer to see our last answer and to hang up
+constexpr std::chrono::milliseconds kCancelAgain(100);  // of a read whose time is over
+constexpr int kMaxCancels = 20;
 constexpr std::size_t kMaxDiscarded = 16 << 20;  // of a body that was refused unread
 
 // Names in lower case. Repeated fields are joined (RFC 9110 section 5.2), but those that must stand once.
@@ -116,22 +119,31 @@ class ConnectionImpl final : public Connection, public std::enable_shared_from_t
 
   void Enter(Stage stage) {
     stage_ = stage;
-    timed_out_ = false;
+    cancels_ = 0;
     if (stage == Stage::kWork) {
       timer_.cancel();
       return;
     }
-    timer_.expires_after(stage == Stage::kFarewell ? SteadyClock::duration(kFarewell)
-                                                   : absl::ToChronoNanoseconds(admission_.settings().request_timeout));
+    Arm(stage == Stage::kFarewell ? SteadyClock::duration(kFarewell)
+                                  : absl::ToChronoNanoseconds(admission_.settings().request_timeout));
+  }
+  void Arm(SteadyClock::duration time) {
+    timer_.expires_after(time);
     timer_.async_wait([self = shared_from_this()](error_code error) {
       if (!error && self->timer_.expiry() <= SteadyClock::now()) self->OnTimeout();
     });
   }
+  // Who is slow with a header or a body still gets an answer, so only the read is cancelled. When a record has just
+  // come there is none to cancel, and the next one begins at once: it is tried again, and in the end the connection
+  // goes, whatever still comes.
   void OnTimeout() {
-    timed_out_ = true;
-    if (stage_ == Stage::kHeader || stage_ == Stage::kBody) return CancelRead();
-    CloseSocket();
+    const bool reading = stage_ == Stage::kHeader || stage_ == Stage::kBody;
+    if (!reading || cancels_ == kMaxCancels) return CloseSocket();
+    ++cancels_;
+    CancelRead();
+    Arm(kCancelAgain);
   }
+  bool timed_out() const { return cancels_ > 0; }
   void CancelRead() {
     error_code ignored;
     stream_.next_layer().cancel(ignored);
@@ -196,7 +208,7 @@ class ConnectionImpl final : public Connection, public std::enable_shared_from_t
   }
 
   void OnReadError(error_code error, const char* what) {
-    if (timed_out_) {
+    if (timed_out()) {
       return Refuse(Deny(v1::DENY_REASON_DEADLINE_EXCEEDED, absl::StrCat("a slow client: the ", what, " did not come")),
                     408);
     }
@@ -213,20 +225,23 @@ class ConnectionImpl final : public Connection, public std::enable_shared_from_t
   // --- answering ---
 
   void Work() {
-    current_.request.body = std::move(parser_->get().body());
     keep_alive_ = parser_->get().keep_alive();
+    if (const absl::Status begun = admission_.Begin(current_); !begun.ok()) return Answer(Refusal(begun));
+    current_.request.body = std::move(parser_->get().body());
     Enter(Stage::kWork);
     net::post(workers_, [self = shared_from_this()] {
-      absl::StatusOr<Response> answer = RunHandler(*self->current_.route, self->current_.request);
+      absl::StatusOr<Response> answer = self->RunHandler();
       Response response = answer.ok() ? *std::move(answer) : Refusal(answer.status());
       self->OnStrand([self, response = std::move(response)] { self->Answer(response); });
     });
   }
 
   // Our own code throws nothing; a library below may.
-  static absl::StatusOr<Response> RunHandler(const Route& route, const Request& request) {
+  absl::StatusOr<Response> RunHandler() const {
+    const trace::Scope scope(current_.trace);
+    TWI_RETURN_IF_ERROR(admission_.InTime(current_));
     try {
-      return route.handler(request);
+      return current_.route->handler(current_.request);
     } catch (const std::exception& e) {
       return Deny(v1::DENY_REASON_INTERNAL, absl::StrCat("exception: ", e.what()));
     }
@@ -301,7 +316,8 @@ class ConnectionImpl final : public Connection, public std::enable_shared_from_t
 
   // All below: on the strand only, but current_ while a worker has it.
   Stage stage_ = Stage::kHandshake;
-  bool timed_out_ = false, draining_ = false, keep_alive_ = false, unread_ = false;
+  int cancels_ = 0;  // of the read of this stage, since its time is over
+  bool draining_ = false, keep_alive_ = false, unread_ = false;
   PeerCertificate client_;
   boost::beast::flat_buffer buffer_{kMaxBuffer};
   std::optional<bh::request_parser<bh::string_body>> parser_;

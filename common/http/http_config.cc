@@ -5,7 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/config/load_yaml.h"
+#include "common/config/checks.h"
 #include "common/spiffe/spiffe_id.h"
 #include "common/status/status_macros.h"
 
@@ -13,29 +13,6 @@ namespace twi::http {
 namespace {
 
 constexpr std::uint32_t kDefaultConnections = 512, kDefaultConcurrent = 64, kMost = 10000;
-
-// Errors of one section.
-class Section {
- public:
-  explicit Section(std::string name) : name_(std::move(name)) {}
-
-  absl::Status Expect(bool holds, absl::string_view field, absl::string_view expected) const {
-    if (holds) return absl::OkStatus();
-    return config::ConfigError("", name_.empty() ? std::string(field) : absl::StrCat(name_, ".", field), expected);
-  }
-  // The field's value, or `fallback` when it is not set; from `least` to 10 minutes (a year for the warning).
-  absl::StatusOr<absl::Duration> DurationOf(bool set, const google::protobuf::Duration& value, absl::string_view field,
-                                            absl::Duration fallback, absl::Duration least, absl::Duration most) const {
-    if (!set) return fallback;
-    const absl::Duration duration = absl::Seconds(value.seconds()) + absl::Nanoseconds(value.nanos());
-    TWI_RETURN_IF_ERROR(Expect(duration >= least && duration <= most, field,
-                               absl::StrCat(absl::FormatDuration(least), "..", absl::FormatDuration(most))));
-    return duration;
-  }
-
- private:
-  const std::string name_;
-};
 
 // "192.0.2.1:8080", "[::1]:0".
 bool SplitListen(const std::string& listen, HttpSettings& settings) {
@@ -55,7 +32,7 @@ bool SplitListen(const std::string& listen, HttpSettings& settings) {
   return true;
 }
 
-absl::Status AddPeer(const Section& section, const std::string& peer, const std::string& field, AllowRule& rule) {
+absl::Status AddPeer(const std::string& peer, const std::string& field, AllowRule& rule) {
   bool fresh = true;
   if (peer == "attested_key") {
     fresh = !rule.attested_key;
@@ -65,63 +42,65 @@ absl::Status AddPeer(const Section& section, const std::string& peer, const std:
     rule.anonymous = true;
   } else {
     TWI_RETURN_IF_ERROR(
-        section.Expect(ValidateWorkloadIdentifier(peer).ok(), field, "a SPIFFE ID, attested_key or anonymous"));
+        config::Expect(ValidateWorkloadIdentifier(peer).ok(), field, "a SPIFFE ID, attested_key or anonymous"));
     fresh = rule.spiffe_ids.insert(peer).second;
   }
-  return section.Expect(fresh, field, "each peer once");
+  return config::Expect(fresh, field, "each peer once");
 }
 
-absl::Status CheckAllow(const Section& section, const config::v1::Http& config, const std::vector<std::string>& routes,
-                        HttpSettings& settings) {
+absl::Status CheckAllow(const config::v1::Http& config, const std::string& section,
+                        const std::vector<std::string>& routes, HttpSettings& settings) {
   for (const std::string& route : routes) settings.allow[route];
-  TWI_RETURN_IF_ERROR(section.Expect(!config.allow().empty(), "allow", "at least one route: nobody may call anything"));
+  TWI_RETURN_IF_ERROR(config::Expect(!config.allow().empty(), FieldOf(section, "allow"),
+                                     "at least one route: nobody may call anything"));
   std::set<std::string> seen;
   for (int i = 0; i < config.allow_size(); ++i) {
     const config::v1::Allow& allow = config.allow(i);
-    const std::string field = absl::StrCat("allow[", i, "]");
+    const std::string field = FieldOf(section, absl::StrCat("allow[", i, "]"));
     const auto rule = settings.allow.find(allow.rpc());
-    TWI_RETURN_IF_ERROR(section.Expect(rule != settings.allow.end(), field + ".rpc",
+    TWI_RETURN_IF_ERROR(config::Expect(rule != settings.allow.end(), field + ".rpc",
                                        absl::StrCat("one of ", absl::StrJoin(routes, ", "))));
-    TWI_RETURN_IF_ERROR(section.Expect(seen.insert(allow.rpc()).second, field + ".rpc", "each route once"));
-    TWI_RETURN_IF_ERROR(section.Expect(!allow.peers().empty(), field + ".peers", "at least one peer"));
-    for (const std::string& peer : allow.peers())
-      TWI_RETURN_IF_ERROR(AddPeer(section, peer, field + ".peers", rule->second));
+    TWI_RETURN_IF_ERROR(config::Expect(seen.insert(allow.rpc()).second, field + ".rpc", "each route once"));
+    TWI_RETURN_IF_ERROR(config::Expect(!allow.peers().empty(), field + ".peers", "at least one peer"));
+    for (const std::string& peer : allow.peers()) TWI_RETURN_IF_ERROR(AddPeer(peer, field + ".peers", rule->second));
     settings.any_attested_key |= rule->second.attested_key;
     settings.any_anonymous |= rule->second.anonymous;
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<int> Count(const Section& section, std::uint32_t value, absl::string_view field,
-                          std::uint32_t fallback) {
-  TWI_RETURN_IF_ERROR(section.Expect(value <= kMost, field, absl::StrCat("at most ", kMost)));
+absl::StatusOr<int> Count(std::uint32_t value, const std::string& field, std::uint32_t fallback) {
+  TWI_RETURN_IF_ERROR(config::Expect(value <= kMost, field, absl::StrCat("at most ", kMost)));
   return static_cast<int>(value == 0 ? fallback : value);
 }
 
 }  // namespace
 
-absl::StatusOr<HttpSettings> CheckHttpConfig(const config::v1::Http& config, const std::string& section_name,
+std::string FieldOf(const std::string& section, absl::string_view field) {
+  return section.empty() ? std::string(field) : absl::StrCat(section, ".", field);
+}
+
+absl::StatusOr<HttpSettings> CheckHttpConfig(const config::v1::Http& config, const std::string& section,
                                              const std::vector<std::string>& routes) {
-  const Section section(section_name);
-  HttpSettings settings;
-  TWI_RETURN_IF_ERROR(section.Expect(SplitListen(config.listen(), settings), "listen", "ADDRESS:PORT"));
-  TWI_RETURN_IF_ERROR(section.Expect(config.has_tls(), "tls", "a section"));
-  TWI_RETURN_IF_ERROR(CheckAllow(section, config, routes, settings));
-  TWI_ASSIGN_OR_RETURN(settings.max_connections,
-                       Count(section, config.max_connections(), "max_connections", kDefaultConnections));
-  TWI_ASSIGN_OR_RETURN(settings.max_concurrent_requests,
-                       Count(section, config.max_concurrent_requests(), "max_concurrent_requests", kDefaultConcurrent));
-  TWI_ASSIGN_OR_RETURN(settings.request_timeout,
-                       section.DurationOf(config.has_request_timeout(), config.request_timeout(), "request_timeout",
-                                          absl::Seconds(10), absl::Milliseconds(100), absl::Minutes(10)));
-  TWI_ASSIGN_OR_RETURN(settings.drain_timeout,
-                       section.DurationOf(config.has_drain_timeout(), config.drain_timeout(), "drain_timeout",
-                                          absl::Seconds(10), absl::ZeroDuration(), absl::Minutes(10)));
-  TWI_ASSIGN_OR_RETURN(
-      settings.certificate_expiry_warning,
-      section.DurationOf(config.has_certificate_expiry_warning(), config.certificate_expiry_warning(),
-                         "certificate_expiry_warning", absl::Hours(24), absl::ZeroDuration(), absl::Hours(24 * 365)));
-  return settings;
+  const auto at = [&](const char* field) { return FieldOf(section, field); };
+  HttpSettings s;
+  TWI_RETURN_IF_ERROR(config::Expect(SplitListen(config.listen(), s), at("listen"), "ADDRESS:PORT"));
+  TWI_RETURN_IF_ERROR(config::Expect(config.has_tls(), at("tls"), "a section"));
+  TWI_RETURN_IF_ERROR(CheckAllow(config, section, routes, s));
+  TWI_ASSIGN_OR_RETURN(s.max_connections, Count(config.max_connections(), at("max_connections"), kDefaultConnections));
+  TWI_ASSIGN_OR_RETURN(s.max_concurrent_requests,
+                       Count(config.max_concurrent_requests(), at("max_concurrent_requests"), kDefaultConcurrent));
+  s.request_timeout = config::DurationOr(config.has_request_timeout(), config.request_timeout(), absl::Seconds(10));
+  TWI_RETURN_IF_ERROR(
+      config::ExpectWithin(s.request_timeout, absl::Milliseconds(100), absl::Minutes(10), at("request_timeout")));
+  s.drain_timeout = config::DurationOr(config.has_drain_timeout(), config.drain_timeout(), absl::Seconds(10));
+  TWI_RETURN_IF_ERROR(
+      config::ExpectWithin(s.drain_timeout, absl::ZeroDuration(), absl::Minutes(10), at("drain_timeout")));
+  s.certificate_expiry_warning =
+      config::DurationOr(config.has_certificate_expiry_warning(), config.certificate_expiry_warning(), absl::Hours(24));
+  TWI_RETURN_IF_ERROR(config::ExpectWithin(s.certificate_expiry_warning, absl::ZeroDuration(), absl::Hours(24 * 365),
+                                           at("certificate_expiry_warning")));
+  return s;
 }
 
 }  // namespace twi::http

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "proto/twi/config/v1/common.pb.h"
 
@@ -31,6 +32,9 @@ struct HttpSettings {
   int max_concurrent_requests = 0;
   absl::Duration request_timeout, drain_timeout, certificate_expiry_warning;
 };
+
+// Where a field of the message stands in the config: "rest.listen"; `section` may be empty.
+std::string FieldOf(const std::string& section, absl::string_view field);
 
 // `section`: where the message stands in the config ("rest"), for errors; `routes`: their names. CONFIG_INVALID with
 // the place of the field.

@@ -26,7 +26,7 @@ struct Request {
   std::string body;
   std::optional<server::PeerIdentity>
       peer;             // already on the route's allow-list; none: anonymous, where that is allowed
-  absl::Time deadline;  // of the server's clock: the answer should be there by then
+  absl::Time deadline;  // of the server's clock: the answer should be there by then, and no handler is begun after it
 
   // Empty when there is none. `name` in lower case.
   absl::string_view Header(absl::string_view name) const {
@@ -43,14 +43,15 @@ struct Response {
   absl::Status outcome;  // for log and metrics: a refusal that needs headers of its own (Refusal in problem.h)
 };
 
-// Runs on a worker thread and may block. A failed Status becomes a problem document (problem.h).
+// Runs on a worker thread, in the request's trace (common/trace), and may block. A failed Status becomes a problem
+// document (problem.h).
 using Handler = std::function<absl::StatusOr<Response>(const Request&)>;
 
 struct Route {
   std::string name;          // as `allow` and the metrics call it: "NewSession"
   std::string method;        // "POST"
   std::string path;          // "/session/{id}": a {name} stands for one whole segment
-  std::size_t max_body = 0;  // bytes; more is REQUEST_TOO_LARGE before it is read
+  std::size_t max_body = 0;  // bytes; more is REQUEST_TOO_LARGE, and never in memory
   Handler handler;
 };
 

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -91,7 +92,7 @@ RawTls::RawTls(int port, const Options& options) : state_(std::make_unique<State
                             static_cast<unsigned>(list.size()));
   }
   state_->fd = Connect(port);
-  if (state_->fd < 0) return;
+  if (state_->fd < 0 || options.silent) return;
   state_->ssl.reset(SSL_new(context));
   SSL_set_fd(state_->ssl.get(), state_->fd);
   state_->done = SSL_connect(state_->ssl.get()) == 1;
@@ -123,6 +124,11 @@ std::string RawTls::ReadResponse() {
     text.append(buffer, static_cast<std::size_t>(n));
   }
   return text;
+}
+
+bool RawTls::HasInput() const {
+  pollfd waiting{state_->fd, POLLIN, 0};
+  return poll(&waiting, 1, 0) > 0;
 }
 
 bool RawTls::AwaitClosed() {

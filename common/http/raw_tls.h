@@ -12,7 +12,8 @@ class RawTls {
   struct Options {
     std::string certificate_pem, key_pem;  // of the client; none when empty
     bool tls12 = false;
-    std::string alpn;  // one protocol name; not offered when empty
+    std::string alpn;     // one protocol name; not offered when empty
+    bool silent = false;  // connects, and never says a word
   };
   // To 127.0.0.1:port; accepts any server certificate. Not connected: handshake_done() is false.
   RawTls(int port, const Options& options);
@@ -24,6 +25,8 @@ class RawTls {
   bool Write(const std::string& bytes);
   // What comes until the end of the stream, or (a response with Content-Length) until its body is complete.
   std::string ReadResponse();
+  // Whether something has come that was not read yet. Does not wait.
+  bool HasInput() const;
   // True when the other side has ended the connection (all it sent is read away). Waits, at most 10 s.
   bool AwaitClosed();
 

@@ -7,20 +7,22 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/http/raw_tls.h"
 #include "common/http/server.h"
 #include "common/status/deny.h"
+#include "common/testing/fake_clock.h"
 #include "common/testing/test_pki.h"
+#include "common/trace/trace.h"
 
 namespace twi::http {
 
 constexpr char kServerId[] = "spiffe://test.example/twi/rest";
 constexpr char kClientId[] = "spiffe://test.example/twi/client";
-constexpr std::size_t kMaxEcho = 1000;
+constexpr std::size_t kMaxEcho = 1000, kMaxSink = 16 << 20;
 
 // What Hold waits for.
 class Latch {
@@ -48,12 +50,42 @@ class Latch {
   bool released_ = false;
 };
 
-// Echo, Item, Hold, Refuse and Throw for kClientId, Open for attested_key; port 0.
+// What became of the requests, as the server counts them.
+class Outcomes {
+ public:
+  void Add(const std::string& route, DenyReason outcome) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    all_.emplace_back(route, outcome);
+    changed_.notify_all();
+  }
+  int Count(const std::string& route) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    int count = 0;
+    for (const auto& [name, outcome] : all_) count += name == route ? 1 : 0;
+    return count;
+  }
+  void Await(DenyReason outcome) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [&] {
+      for (const auto& [name, seen] : all_) {
+        if (seen == outcome) return true;
+      }
+      return false;
+    });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::pair<std::string, DenyReason>> all_;
+};
+
+// All but Open for kClientId, Open for attested_key; port 0.
 inline config::v1::Http HttpConfig(testing::TestPki& pki) {
   config::v1::Http config;
   config.set_listen("127.0.0.1:0");
   *config.mutable_tls() = pki.Issue("rest", kServerId);
-  for (const char* route : {"Echo", "Item", "Hold", "Refuse", "Throw"}) {
+  for (const char* route : {"Echo", "Sink", "Item", "Hold", "Refuse", "Throw", "Trace"}) {
     config::v1::Allow* allow = config.add_allow();
     allow->set_rpc(route);
     allow->add_peers(kClientId);
@@ -79,6 +111,7 @@ inline std::vector<Route> TestRoutes(Latch& latch) {
   return {
       {"Echo", "POST", "/echo", kMaxEcho,
        [](const Request& r) { return Text(absl::StrCat(PeerName(r), ":", r.body)); }},
+      {"Sink", "POST", "/sink", kMaxSink, [](const Request& r) { return Text(absl::StrCat(r.body.size())); }},
       {"Item", "GET", "/items/{id}", 0,
        [](const Request& r) {
          std::string text = r.path_parameters.at("id");
@@ -96,16 +129,25 @@ inline std::vector<Route> TestRoutes(Latch& latch) {
        }},
       {"Throw", "GET", "/throw", 0,
        [](const Request&) -> absl::StatusOr<Response> { throw std::runtime_error("secret words"); }},
+      {"Trace", "GET", "/trace", 0,
+       [](const Request&) {
+         const trace::Trace* current = trace::Current();
+         return Text(current == nullptr ? "none" : std::string(current->id_view()));
+       }},
       {"Open", "GET", "/open", 0, [](const Request& r) { return Text(PeerName(r)); }},
   };
 }
 
 struct Served {
-  // The config may be changed before Start.
-  explicit Served(testing::TestPki& pki) : config(HttpConfig(pki)) {}
+  // The config may be changed before Start. `now`: of `clock`, which then stands still. TLS needs no other:
+  // certificates are judged by ours.
+  Served(testing::TestPki& pki, absl::Time now) : clock(now), config(HttpConfig(pki)) {}
   ~Served() { latch.Release(); }
   absl::Status Start() {
-    auto started = Server::Start(config, clock, TestRoutes(latch), {"rest", nullptr});
+    const auto note = [this](const std::string& route, DenyReason outcome, absl::Duration) {
+      outcomes.Add(route, outcome);
+    };
+    auto started = Server::Start(config, clock, TestRoutes(latch), {"rest", note});
     if (started.ok()) server = *std::move(started);
     return started.status();
   }
@@ -115,15 +157,17 @@ struct Served {
     options.key_pem = pair.key_pem;
     return RawTls(server->port(), options);
   }
-  config::v1::Peer AsPeer() const {
+  config::v1::Peer AsPeer() const { return AsPeerAt(server->port()); }
+  static config::v1::Peer AsPeerAt(int port) {
     config::v1::Peer peer;
-    peer.set_address(absl::StrCat("127.0.0.1:", server->port()));
+    peer.set_address(absl::StrCat("127.0.0.1:", port));
     peer.set_spiffe_id(kServerId);
     return peer;
   }
 
-  SystemClock clock;
+  testing::FakeClock clock;
   Latch latch;
+  Outcomes outcomes;
   config::v1::Http config;
   std::unique_ptr<Server> server;
 };

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <exception>
 #include <functional>
+#include <future>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -17,7 +18,7 @@
 #include "boost/asio/steady_timer.hpp"
 #include "boost/asio/strand.hpp"
 #include "boost/asio/thread_pool.hpp"
-#include "common/config/load_yaml.h"
+#include "common/config/checks.h"
 #include "common/http/connection.h"
 #include "common/http/http_config.h"
 #include "common/http/tls_context.h"
@@ -43,13 +44,19 @@ constexpr std::chrono::milliseconds kAcceptPause(100);  // when the process is o
 // The connections that live, and the wait for their end.
 class Connections {
  public:
-  // `start` makes one and is given what the connection calls at its end, from another thread or later.
+  // `start` makes one and is given what the connection calls at its end. It may end, or fail (an exception, which goes
+  // on to the caller), at once: so no lock is held, and none when the connection is let go of.
   void Add(const std::function<std::shared_ptr<Connection>(std::function<void()>)>& start) {
-    std::shared_ptr<Connection> connection;  // let go of without the lock
+    std::shared_ptr<Connection> connection;
+    const std::uint64_t id = Reserve();
+    try {
+      connection = start([this, id] { End(id); });
+    } catch (...) {
+      End(id);
+      throw;
+    }
     const std::lock_guard<std::mutex> lock(mutex_);
-    const std::uint64_t id = next_++;
-    connection = start([this, id] { End(id); });
-    all_.emplace(id, connection);
+    if (const auto at = all_.find(id); at != all_.end()) at->second = connection;
   }
   std::size_t size() const {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -69,6 +76,11 @@ class Connections {
   }
 
  private:
+  std::uint64_t Reserve() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    all_.emplace(++last_, std::weak_ptr<Connection>());
+    return last_;
+  }
   void End(std::uint64_t id) {
     const std::lock_guard<std::mutex> lock(mutex_);
     all_.erase(id);
@@ -78,18 +90,17 @@ class Connections {
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable none_;
   std::map<std::uint64_t, std::weak_ptr<Connection>> all_;
-  std::uint64_t next_ = 0;
+  std::uint64_t last_ = 0;
 };
 
 absl::Status CannotListen(const config::v1::Http& config, const std::string& section, const error_code& error) {
-  return config::ConfigError(
-      "", absl::StrCat(section, section.empty() ? "" : ".", "listen"),
-      absl::StrCat("an address and port to listen on, got ", config.listen(), ": ", error.message()));
+  return config::Expect(false, FieldOf(section, "listen"),
+                        absl::StrCat("an address and port to listen on, got ", config.listen(), ": ", error.message()));
 }
 
 class ServerImpl final : public Server {
  public:
-  ServerImpl() : acceptor_(io_), pause_(io_), workers_(kWorkers) {}
+  ServerImpl() : acceptor_(net::make_strand(io_)), pause_(acceptor_.get_executor()), workers_(kWorkers) {}
   ~ServerImpl() override {
     Drain();
     if (files_ != nullptr) files_->Stop();
@@ -101,7 +112,7 @@ class ServerImpl final : public Server {
     for (const Route& route : routes) names.push_back(route.name);
     TWI_ASSIGN_OR_RETURN(HttpSettings settings, CheckHttpConfig(config, options.section, names));
     server::TlsFiles::Options file_options;
-    file_options.field = options.section.empty() ? "tls" : absl::StrCat(options.section, ".tls");
+    file_options.field = FieldOf(options.section, "tls");
     file_options.expiry_warning = settings.certificate_expiry_warning;
     TWI_ASSIGN_OR_RETURN(std::unique_ptr<server::TlsFiles> files,
                          server::TlsFiles::Open(config.tls(), clock, file_options));
@@ -124,12 +135,10 @@ class ServerImpl final : public Server {
     if (drained_) return;
     drained_ = true;
     if (admission_ != nullptr) admission_->Close();
-    net::post(io_, [this] {
-      error_code ignored;
-      acceptor_.close(ignored);
-      pause_.cancel(ignored);
-    });
-    if (!threads_.empty()) EndConnections();
+    if (!threads_.empty()) {
+      StopAccepting();
+      EndConnections();
+    }
     workers_.join();
     io_.stop();
     for (std::thread& thread : threads_) thread.join();
@@ -157,19 +166,34 @@ class ServerImpl final : public Server {
     if (!open.empty()) log::Warn("anonymous_clients_allowed", {{log::fields::kRpc, absl::StrJoin(open, ",")}});
   }
 
+  // The next accept is under way before this socket is taken: whatever Take throws ends this connection only. (They
+  // follow one another all the same: all handlers are on the acceptor's strand.)
   void Accept() {
     acceptor_.async_accept(net::make_strand(io_), [this](error_code error, tcp::socket socket) {
       if (!acceptor_.is_open()) return;
-      if (error) {
-        pause_.expires_after(kAcceptPause);
-        pause_.async_wait([this](error_code cancelled) {
-          if (!cancelled) Accept();
-        });
-        return;
-      }
-      Take(std::move(socket));
+      if (error) return AcceptLater();
       Accept();
+      Take(std::move(socket));
     });
+  }
+
+  void AcceptLater() {
+    pause_.expires_after(kAcceptPause);
+    pause_.async_wait([this](error_code cancelled) {
+      if (!cancelled) Accept();
+    });
+  }
+
+  // Waits: from here on nothing is accepted, and all that ever was stands in connections_.
+  void StopAccepting() {
+    std::packaged_task<void()> close([this] {
+      error_code ignored;
+      acceptor_.close(ignored);
+      pause_.cancel(ignored);
+    });
+    const std::future<void> closed = close.get_future();
+    net::post(acceptor_.get_executor(), std::move(close));
+    closed.wait();
   }
 
   void Take(tcp::socket socket) {
@@ -213,7 +237,7 @@ class ServerImpl final : public Server {
   Connections connections_;
   net::io_context io_;
   net::executor_work_guard<net::io_context::executor_type> work_{io_.get_executor()};
-  tcp::acceptor acceptor_;
+  tcp::acceptor acceptor_;  // on a strand of its own, and with it the next, was_full_, and what they run
   net::steady_timer pause_;
   net::thread_pool workers_;
   std::vector<std::thread> threads_;

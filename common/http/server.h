@@ -30,14 +30,16 @@ class Server {
     OnOutcome on_outcome;
   };
   // TLS 1.3 with the certificate of config.tls, re-read when its files change; client certificates by the same checks
-  // as gRPC's (tls_context.h), and judged again at each request. Bounds, all enforced before memory is spent:
-  // connections, requests in flight, header 16 KiB, body by route, time by stage. Refusals: problem.h. CONFIG_INVALID.
-  // `clock` must outlive the server.
+  // as gRPC's (tls_context.h), and judged again at each request. Bounds: connections, header 16 KiB, body by route (so
+  // memory: a body per connection), requests at work, time by stage. Refusals: problem.h. A request belongs to the
+  // trace that its traceparent header names, else to a new one (common/trace). CONFIG_INVALID. `clock` must outlive the
+  // server.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const config::v1::Http& config, const Clock& clock,
                                                        std::vector<Route> routes, const Options& options);
   virtual ~Server() = default;  // drains
   virtual int port() const = 0;
-  // No new connection, idle ones end, requests in flight are answered or cut at drain_timeout. Idempotent.
+  // No new connection, idle ones end, requests in flight are answered or cut at drain_timeout. Idempotent. Not from a
+  // handler.
   virtual void Drain() = 0;
 };
 

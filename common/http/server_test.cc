@@ -1,9 +1,17 @@
 // Who gets in and what is served, through the real door: sockets, TLS, HTTP.
 #include "common/http/server.h"
 
+#include <set>
+
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "common/crypto/x509.h"
 #include "common/http/served.h"
+#include "common/log/log.h"
 #include "common/testing/matchers.h"
+#include "common/testing/temp_dir.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -12,14 +20,13 @@ namespace {
 
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
-using ::testing::Not;
 using ::testing::StartsWith;
 using testing::StatusIs;
 using testing::TestPki;
 
 class HttpServerTest : public ::testing::Test {
  protected:
-  HttpServerTest() : pki_(absl::Now()), served_(pki_), client_(pki_.Make(kClientId, {})) {}
+  HttpServerTest() : pki_(absl::Now()), served_(pki_, absl::Now()), client_(pki_.Make(kClientId, {})) {}
 
   std::string Ask(const std::string& request) { return AskAs(client_, request); }
   std::string AskAs(const TestPki::Pair& pair, const std::string& request) {
@@ -89,7 +96,7 @@ TEST_F(HttpServerTest, ServesAnAttestedKeyWhereItIsAllowed) {
 }
 
 TEST_F(HttpServerTest, ServesAnonymousClientsOnlyWhereTheyAreAllowed) {
-  served_.config.mutable_allow(5)->add_peers("anonymous");
+  served_.config.mutable_allow()->rbegin()->add_peers("anonymous");  // Open
   ASSERT_OK(served_.Start());
   EXPECT_THAT(AskAs({}, Get("/open")), EndsWith("\r\n\r\nanonymous"));
   EXPECT_THAT(Ask(Get("/open")), EndsWith(kClientId));
@@ -181,11 +188,57 @@ TEST_F(HttpServerTest, ServesTheNewCertificateAfterAReload) {
   ASSERT_OK(served_.Start());
   const std::string before = served_.Connect(client_).server_certificate_sha256();
   pki_.Issue("rest", kServerId);
-  std::string after = before;
-  for (const absl::Time end = absl::Now() + absl::Seconds(30); after == before && absl::Now() < end;)
-    after = served_.Connect(client_).server_certificate_sha256();
-  EXPECT_NE(after, before);
-  EXPECT_THAT(after, Not(EndsWith(before)));
+  ASSERT_OK_AND_ASSIGN(const auto chain, crypto::ParseCertificates(pki_.dir().Read("rest.crt")));
+  const std::string issued = absl::BytesToHexString(chain.front().sha256());
+  ASSERT_NE(before, issued);
+  std::string served;
+  for (const absl::Time end = absl::Now() + absl::Seconds(30); served != issued && absl::Now() < end;)
+    served = served_.Connect(client_).server_certificate_sha256();
+  EXPECT_EQ(served, issued);
+}
+
+// --- traces (W3C Trace Context) ---
+
+constexpr char kTraceId[] = "4bf92f3577b34da6a3ce929d0e0e4736";
+constexpr char kTraceparent[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+std::string GetTraced(const std::string& path, const std::string& headers) {
+  return absl::StrCat("GET ", path, " HTTP/1.1\r\nHost: x\r\n", headers, "\r\n");
+}
+
+TEST_F(HttpServerTest, HandlesARequestInItsClientsTrace) {
+  ASSERT_OK(served_.Start());
+  EXPECT_THAT(Ask(GetTraced("/trace", absl::StrCat("Traceparent: ", kTraceparent, "\r\n"))), EndsWith(kTraceId));
+}
+
+TEST_F(HttpServerTest, OpensANewTraceWhereTheClientNamesNone) {
+  ASSERT_OK(served_.Start());
+  std::set<std::string> seen = {kTraceId};
+  for (const std::string& headers :
+       {std::string(), std::string("traceparent: 00-00\r\n"),
+        absl::StrCat("traceparent: ", kTraceparent, "\r\ntraceparent: ", kTraceparent, "\r\n")}) {
+    const std::string response = Ask(GetTraced("/trace", headers));
+    const std::string id = response.substr(response.find("\r\n\r\n") + 4);
+    EXPECT_EQ(id.size(), 32u) << headers;
+    EXPECT_TRUE(seen.insert(id).second) << headers;
+  }
+}
+
+TEST_F(HttpServerTest, AuditLinesCarryTheTrace) {
+  ASSERT_OK(served_.Start());
+  const testing::TempDir dir;
+  config::v1::Log to_file;
+  to_file.set_file(dir.File("log"));
+  ASSERT_OK(log::Init(to_file, "test"));
+  for (const char* path : {"/trace", "/refuse", "/nothing"})
+    Ask(GetTraced(path, absl::StrCat("traceparent: ", kTraceparent, "\r\n")));
+  ASSERT_OK(log::Init(config::v1::Log(), "test"));
+  std::multiset<std::string> events;
+  for (const absl::string_view line : absl::StrSplit(dir.Read("log"), '\n')) {
+    if (!absl::StrContains(line, absl::StrCat("\"trace_id\":\"", kTraceId, "\""))) continue;
+    events.insert(absl::StrContains(line, "\"event\":\"served\"") ? "served" : "refused");
+  }
+  EXPECT_EQ(events, (std::multiset<std::string>{"refused", "refused", "served"}));
 }
 
 struct BadConfig {
@@ -197,7 +250,7 @@ class HttpConfigTest : public ::testing::TestWithParam<BadConfig> {};
 
 TEST_P(HttpConfigTest, RefusesBadConfig) {
   TestPki pki(absl::Now());
-  Served served(pki);
+  Served served(pki, absl::Now());
   GetParam().spoil(served.config);
   EXPECT_THAT(served.Start(), StatusIs(v1::DENY_REASON_CONFIG_INVALID, HasSubstr(GetParam().field)));
 }

@@ -1,9 +1,12 @@
 #include "common/log/log.h"
 
-#include <sys/stat.h>
+#include <fcntl.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -14,6 +17,7 @@
 #include "common/log/fields.h"
 #include "common/log/json_line.h"
 #include "common/status/deny.h"
+#include "common/status/status_macros.h"
 #include "common/trace/trace.h"
 #include "spdlog/pattern_formatter.h"
 #include "spdlog/sinks/basic_file_sink.h"
@@ -96,6 +100,15 @@ void Write(spdlog::level::level_enum level, bool audit, absl::string_view event,
   state.logger->log(sink_level, spdlog::string_view_t(line.data(), line.size()));
 }
 
+// A log names peers and identifiers: for its owner only. spdlog makes files as the umask says, which is the whole
+// process's (other threads make files while this runs at SIGHUP): so the file is made here, and spdlog finds it there.
+absl::Status MakeFile(const std::string& path) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (fd < 0) return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("log.file: ", path, ": ", std::strerror(errno)));
+  close(fd);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckLevel(absl::string_view level) { return ParseLevel(level).status(); }
@@ -107,13 +120,9 @@ absl::Status Init(const config::v1::Log& config, absl::string_view service) {
   if (config.file().empty()) {
     sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   } else {
+    TWI_RETURN_IF_ERROR(MakeFile(config.file()));
     // spdlog reports by exception that a file cannot be opened; it must not leave this room.
     try {
-      const mode_t before = umask(0077);  // A log names peers and identifiers: for its owner only.
-      struct Restore {
-        mode_t mask;
-        ~Restore() { umask(mask); }
-      } restore{before};
       sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(config.file(), /*truncate=*/false);
     } catch (const spdlog::spdlog_ex& e) {
       return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("log.file: ", e.what()));

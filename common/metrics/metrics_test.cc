@@ -11,6 +11,8 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/metrics/table.h"
+#include "common/metrics/watch_store.h"
+#include "common/storage/database.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -71,6 +73,31 @@ TEST(MetricsTest, CountsFromManyThreads) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_THAT(metrics.Text(), HasSubstr("twi_handshakes_refused_total 4000\n"));
+}
+
+// A database that only keeps who watches its commits.
+class WatchedDatabase final : public storage::Database {
+ public:
+  absl::Status Write(const std::function<absl::Status(storage::Session&)>&) override { return absl::OkStatus(); }
+  absl::Status Read(const std::function<absl::Status(storage::Session&)>&) override { return absl::OkStatus(); }
+  void ObserveCommits(OnCommit on_commit) override { observer = std::move(on_commit); }
+  absl::Status Ping() override { return absl::OkStatus(); }
+  OnCommit observer;
+};
+
+TEST(WatchStoreTest, CountsCommitsTheirWritesAndTheOnesThatFailed) {
+  Metrics metrics;
+  WatchedDatabase database;
+  WatchStore(metrics, database);
+  EXPECT_THAT(metrics.Text(), HasSubstr("twi_store_commit_failures_total 0\n")) << "there before it happens";
+  database.observer(absl::Milliseconds(2), 3);
+  database.observer(absl::Milliseconds(2), 0);
+  database.observer(absl::Milliseconds(2), 1);
+  const std::string text = metrics.Text();
+  for (const char* line : {"twi_store_commit_duration_seconds_count 3\n", "twi_store_commit_writes_total 4\n",
+                           "twi_store_commit_failures_total 1\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
 }
 
 TEST(MetricsDeathTest, RefusesWhatIsNotInTheTable) {

@@ -9,7 +9,7 @@ const std::vector<Family>& Families() {
       {"twi_ready", Type::kGauge, "", "1 when a readiness probe would be answered with yes, else 0."},
       {"twi_rpc_requests_total", Type::kCounter, "outcome,rpc",
        "RPCs that were answered, by outcome: OK or the reason of the refusal."},
-      {"twi_rpc_duration_seconds", Type::kHistogram, "rpc", "Time from admission to answer."},
+      {"twi_rpc_duration_seconds", Type::kHistogram, "rpc", "Time from arrival to answer."},
       {"twi_rpc_in_flight", Type::kGauge, "", "Requests that are being worked on."},
       {"twi_refusals_total", Type::kCounter, "reason",
        "Refused RPCs by reason, all RPCs together; every reason of the closed list is there from the start."},

@@ -1,6 +1,8 @@
 #include "common/server/check_config.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -9,6 +11,7 @@
 #include "common/client/check_peer.h"
 #include "common/config/checks.h"
 #include "common/config/load_yaml.h"
+#include "common/config/refresh.h"
 #include "common/log/check_level.h"
 #include "common/server/metrics_listener.h"
 #include "common/server/server_config.h"
@@ -31,15 +34,33 @@ struct Context {
   absl::Time now;
 };
 
+// Can it be appended to, or made? Makes nothing.
+absl::Status CheckLogFile(const std::string& file, const std::string& field) {
+  const auto failed = [&](const std::string& path) {
+    return config::AtField(field, absl::StrCat(path, ": ", std::strerror(errno)));
+  };
+  const int fd = open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK);
+  if (fd >= 0) {
+    close(fd);
+    return absl::OkStatus();
+  }
+  if (errno != ENOENT) return failed(file);
+  const std::size_t slash = file.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : file.substr(0, slash + 1);
+  struct stat info {};
+  if (stat(folder.c_str(), &info) != 0) return failed(folder);
+  TWI_RETURN_IF_ERROR(config::Expect(S_ISDIR(info.st_mode), field, "a file in a folder"));
+  return faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0 ? absl::OkStatus() : failed(folder);
+}
+
 absl::Status CheckLog(const config::v1::Log& log, const std::string& field) {
   TWI_RETURN_IF_ERROR(config::AtField(field + ".level", log::CheckLevel(log.level())));
-  if (log.file().empty()) return absl::OkStatus();
-  const std::size_t slash = log.file().rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : log.file().substr(0, slash + 1);
-  struct stat info {};
-  if (stat(folder.c_str(), &info) != 0)
-    return config::AtField(field + ".file", absl::StrCat(folder, ": ", std::strerror(errno)));
-  return config::Expect(S_ISDIR(info.st_mode), field + ".file", "a file in a folder");
+  return log.file().empty() ? absl::OkStatus() : CheckLogFile(log.file(), field + ".file");
+}
+
+absl::Status CheckMetrics(const config::v1::Metrics& metrics, const std::string& field, const Context& context) {
+  TWI_RETURN_IF_ERROR(CheckMetricsConfig(metrics, field));
+  return metrics.has_tls() ? CheckTls(metrics.tls(), field + ".tls", context.now).status() : absl::OkStatus();
 }
 
 // What a service says under its name is trusted because its certificate carries that name: another name in the one
@@ -47,7 +68,8 @@ absl::Status CheckLog(const config::v1::Log& log, const std::string& field) {
 absl::Status CheckServer(const config::v1::Server& server, const std::string& field, const Context& context) {
   TWI_ASSIGN_OR_RETURN(std::vector<std::string> methods, MethodsOf(context.options.services));
   methods.emplace_back(kHealthRpc);
-  TWI_RETURN_IF_ERROR(CheckServerConfig(server, methods).status());
+  TWI_RETURN_IF_ERROR(CheckServerConfig(server, methods, field).status());
+  if (server.has_metrics()) TWI_RETURN_IF_ERROR(CheckMetrics(server.metrics(), field + ".metrics", context));
   if (!server.has_tls()) return absl::OkStatus();  // a Unix socket
   TWI_ASSIGN_OR_RETURN(const std::string spiffe_id, CheckTls(server.tls(), field + ".tls", context.now));
   return config::Expect(context.options.own_id_field.empty() || context.own_id == spiffe_id,
@@ -58,8 +80,7 @@ absl::Status CheckServer(const config::v1::Server& server, const std::string& fi
 
 absl::Status CheckKeySource(const config::v1::KeySource& source, const std::string& field) {
   TWI_RETURN_IF_ERROR(config::Expect(source.has_peer(), field + ".peer", "the service whose keys these are"));
-  return config::ExpectWithin(config::DurationOr(source.has_refresh(), source.refresh(), absl::Minutes(5)),
-                              absl::Seconds(5), absl::Hours(24), field + ".refresh");
+  return config::ExpectWithin(config::RefreshOf(source), absl::Seconds(5), absl::Hours(24), field + ".refresh");
 }
 
 template <typename T>
@@ -72,7 +93,7 @@ absl::Status Walk(const Message& message, const std::string& prefix, const Conte
 absl::Status CheckSection(const Message& section, const std::string& field, const Context& context) {
   if (const auto* log = As<config::v1::Log>(section)) return CheckLog(*log, field);
   if (const auto* server = As<config::v1::Server>(section)) return CheckServer(*server, field, context);
-  if (const auto* metrics = As<config::v1::Metrics>(section)) return CheckMetricsConfig(*metrics, field);
+  if (const auto* metrics = As<config::v1::Metrics>(section)) return CheckMetrics(*metrics, field, context);
   if (const auto* tls = As<config::v1::Tls>(section)) return CheckTls(*tls, field, context.now).status();
   if (const auto* storage = As<config::v1::Storage>(section)) return storage::CheckStorage(*storage, field);
   if (const auto* keys = As<config::v1::SigningKeys>(section)) return storage::CheckSigningKeys(*keys, field);

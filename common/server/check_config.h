@@ -14,7 +14,7 @@ namespace twi::server {
 
 // Opens no port, makes no file, calls nobody. Each error stands at its field's place (common/config/load_yaml.h) and
 // says what was expected:
-//   Log           the level, and that the file's folder is there;
+//   Log           the level, and that the file can be appended to or made in its folder;
 //   Server        must be set; listen address, allow-list (rpcs of `services`, each once; SPIFFE IDs), limits, its
 //                 Metrics and its Tls, whose certificate carries the SPIFFE ID of `own_id_field`, when there is such a
 //                 field;

@@ -88,36 +88,51 @@ void WarnOfInsecureFields(const google::protobuf::Message& config) {
     log::Warn("insecure_setting", {{log::fields::kField, path}});
 }
 
+// Opens the log as `config` says, its file anew. When that fails, the lines go on where they went.
+void OpenLog(const DaemonSpec& spec, const google::protobuf::Message& config) {
+  const absl::Status opened = log::Init(**LogConfigOf(config), spec.name);
+  if (opened.ok()) return;
+  log::Error("log_not_opened",
+             {{log::fields::kReason, DenyReasonName(DenyReasonOf(opened))},
+              {log::fields::kDetail, absl::StrCat(opened.message(), "; lines are written where they were before")}});
+}
+
+// `plan`: what the file differs in, also when it is refused; without its config, which is in force then.
 absl::Status ReloadFrom(const DaemonSpec& spec, const std::string& path, Running& running,
-                        std::unique_ptr<google::protobuf::Message>& in_force) {
-  namespace f = log::fields;
+                        std::unique_ptr<google::protobuf::Message>& in_force, ReloadPlan& plan) {
   const std::unique_ptr<google::protobuf::Message> from_file(spec.config->New());
   TWI_RETURN_IF_ERROR(LoadConfig(spec, path, *from_file));
-  ReloadPlan plan = PlanReload(spec, *in_force, *from_file);
-  TWI_RETURN_IF_ERROR(running.Reload(*plan.config));
-  TWI_RETURN_IF_ERROR(
-      log::Init(**LogConfigOf(*plan.config), spec.name));  // also opens the log file anew, for who rotates it
-  in_force = std::move(plan.config);
-  log::Info("reloaded", {{f::kConfig, path}, {"changed", absl::StrJoin(plan.changed, ",")}});
+  plan = PlanReload(spec, *in_force, *from_file);
+  // The file is good as a whole; what comes into force is not the file, and must be good as a whole too.
   if (!plan.need_restart.empty()) {
-    log::Warn("restart_needed", {{f::kConfig, path},
-                                 {"changed", absl::StrJoin(plan.need_restart, ",")},
-                                 {f::kDetail, "these are not in force: they take effect at the next start"}});
+    TWI_RETURN_IF_ERROR(
+        WithContext(CheckConfig(spec, *plan.config, absl::Now()), "together with what is in force until a restart"));
   }
+  TWI_RETURN_IF_ERROR(running.Reload(*plan.config));
+  in_force = std::move(plan.config);
   return absl::OkStatus();
 }
 
 void Reload(const DaemonSpec& spec, const std::string& path, Running& running,
             std::unique_ptr<google::protobuf::Message>& in_force) {
   namespace f = log::fields;
-  const absl::Status status = ReloadFrom(spec, path, running, in_force);
-  if (!status.ok()) {
+  OpenLog(spec, *in_force);  // first, and whatever follows: for who rotates the file
+  ReloadPlan plan;
+  const absl::Status status = ReloadFrom(spec, path, running, in_force, plan);
+  if (status.ok()) {
+    if (std::find(plan.changed.begin(), plan.changed.end(), "log") != plan.changed.end()) OpenLog(spec, *in_force);
+    log::Info("reloaded", {{f::kConfig, path}, {"changed", absl::StrJoin(plan.changed, ",")}});
+    WarnOfInsecureFields(*in_force);
+  } else {
     log::Error("reload_refused", {{f::kConfig, path},
                                   {f::kReason, DenyReasonName(DenyReasonOf(status))},
                                   {f::kDetail, absl::StrCat(status.message(), "; what was in force stays")}});
-    return;
   }
-  WarnOfInsecureFields(*in_force);
+  if (!plan.need_restart.empty()) {
+    log::Warn("restart_needed", {{f::kConfig, path},
+                                 {"changed", absl::StrJoin(plan.need_restart, ",")},
+                                 {f::kDetail, "these are not in force: they take effect at the next start"}});
+  }
 }
 
 void ServeUntilStopped(const DaemonSpec& spec, const std::string& path, const sigset_t& signals, Running& running) {
@@ -260,7 +275,7 @@ int RunDaemon(int argc, char** argv, DaemonSpec spec) {
   absl::StatusOr<std::unique_ptr<Running>> running = spec.start(*spec.config);
   status = running.status();
   if (status.ok() && !flags->port_file.empty()) status = WritePort(flags->port_file, (*running)->port());
-  if (status.ok()) status = NotifyServiceManager("READY=1");
+  if (status.ok() && !(*running)->TellsReady()) status = NotifyServiceManager("READY=1");
   if (!status.ok()) {
     const DenyReason reason = DenyReasonOf(status);
     // Also where the operator who starts it by hand looks, when the log goes to a file.

@@ -22,11 +22,13 @@ class Running {
  public:
   virtual ~Running() = default;
   virtual void Drain() = 0;
-  // Called on SIGHUP (and nothing else) with a validated config: that in force, with the DaemonSpec's `reloadable`
-  // fields as they are in the file now (also when nothing differs: the files that they name may). An error is logged,
-  // and what was in force stays.
+  // Called on SIGHUP (and nothing else) with the config in force, in it the DaemonSpec's `reloadable` fields as they
+  // are in the file now (also when nothing differs: the files that they name may). CheckConfig is good with the file,
+  // and with this. All of it takes effect, or nothing: an error is logged, and what was in force stays.
   virtual absl::Status Reload(const google::protobuf::Message& config) = 0;
   virtual int port() const = 0;
+  // True: it says READY=1 to the service manager itself (notify.h), since it is not of use as soon as it has started.
+  virtual bool TellsReady() const { return false; }
 };
 
 struct DaemonSpec {
@@ -64,7 +66,11 @@ ReloadPlan PlanReload(const DaemonSpec& spec, const google::protobuf::Message& i
 // bound port when listening: for tests and the demo), --help, --version. The message must have a field `log` of
 // twi.config.v1.Log. Exit code: 0 stopped in good order, config good, or probe good; 1 could not start, or probe not
 // good; 2 usage or config. Every insecure_ field that is set is logged at WARN.
-// With NOTIFY_SOCKET (systemd) the service manager is told READY=1 when it listens, and STOPPING=1.
+// SIGHUP opens the log file anew, whatever the config file says; then what it changes is put in force, as a whole, or
+// refused ("reloaded", "reload_refused"), and what needs a restart is named. A log that cannot be opened is an event of
+// its own ("log_not_opened") and refuses nothing.
+// With NOTIFY_SOCKET (systemd) the service manager is told READY=1 when it listens (or by Running::TellsReady), and
+// STOPPING=1.
 int RunDaemon(int argc, char** argv, DaemonSpec spec);
 
 // twi_build_info of this release.

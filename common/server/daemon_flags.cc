@@ -39,8 +39,10 @@ absl::StatusOr<DaemonFlags> ParseDaemonFlags(int argc, const char* const* argv) 
                  : argument == "--version"    ? &flags.version
                                               : nullptr;
     if (flag == nullptr) return usage(absl::StrCat("unknown argument ", argument));
+    if (*flag) return usage(absl::StrCat(argument, " given twice"));
     *flag = true;
   }
+  if (flags.check_config && !flags.probe.empty()) return usage("--check-config and --probe: expected one of them");
   if (flags.config.empty() && !flags.help && !flags.version) return usage("--config FILE is required");
   return flags;
 }

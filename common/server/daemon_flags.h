@@ -20,7 +20,7 @@ struct DaemonFlags {
 };
 
 // "--name value" or "--name=value"; --probe alone is "--probe ready". INVALID_ARGUMENT: unknown flag, flag given twice,
-// a stray argument, a missing value, another question than the three, no --config.
+// a stray argument, a missing value, another question than the three, --check-config beside --probe, no --config.
 absl::StatusOr<DaemonFlags> ParseDaemonFlags(int argc, const char* const* argv);
 
 std::string DaemonHelp(const std::string& name, const std::string& summary);

@@ -8,7 +8,9 @@
 
 #include <cstdio>
 #include <fstream>
+#include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -96,6 +98,14 @@ class DaemonTest : public ::testing::Test {
                      "\n  allow:\n    - rpc: Say\n      peers: [", kClientId, "]\n", more));
   }
   std::string PortFile() const { return pki_.dir().File("port"); }
+  // The file "log", as soon as it holds `text`; "" when it does not within 10 s.
+  std::string LogWith(const std::string& text) const {
+    for (const absl::Time end = absl::Now() + absl::Seconds(10); absl::Now() < end; std::this_thread::yield()) {
+      const std::string log = pki_.dir().Read("log");
+      if (log.find(text) != std::string::npos) return log;
+    }
+    return "";
+  }
 
   TestPki pki_;
   config::v1::Tls tls_;
@@ -176,9 +186,17 @@ TEST_F(DaemonTest, ChangesTheLogLevelOnSighup) {
   ASSERT_OK_AND_ASSIGN(const auto identity, client::Identity::FromFiles(pki_.Issue("client", kClientId)));
   // gRPC's remark at each handshake is a debug line.
   const auto lines_of_a_call = [&](const std::string& level) {
-    WriteConfig("log: {level: " + level + "}\n");
+    WriteConfig("log: {level: " + level + "}\n" + (level == "error" ? "text: heard\n" : ""));
     daemon.Signal(SIGHUP);
-    if (level != "error") {
+    if (level == "error") {
+      // "reloaded" is not written at this level. So: a line of the daemon's own says that this reload has begun, and
+      // the refusal of the next one that it is over.
+      EXPECT_NE(daemon.ReadUntil("\"event\":\"heard\""), "");
+      WriteConfig("text: bad\n");
+      daemon.Signal(SIGHUP);
+      EXPECT_THAT(daemon.ReadUntil("\"event\":\"reload_refused\""),
+                  ::testing::AllOf(HasSubstr("anything but bad"), ::testing::Not(HasSubstr("\"event\":\"reloaded\""))));
+    } else {
       EXPECT_NE(daemon.ReadUntil("\"event\":\"reloaded\""), "");
     }
     config::v1::Peer peer;
@@ -239,6 +257,53 @@ TEST_F(DaemonTest, SaysWhatAReloadChangedAndWhatNeedsARestart) {
   EXPECT_EQ(daemon.Wait(), 0);
 }
 
+TEST_F(DaemonTest, WhatComesIntoForceIsCheckedAsAWhole) {
+  Process daemon({"--config", config_});
+  ASSERT_NE(daemon.ReadUntil("\"event\":\"listening\""), "");
+  // Good as it stands, but insecure_thing needs a restart, and without it the text is not good.
+  WriteConfig("text: thing\ninsecure_thing: {}\n");
+  daemon.Signal(SIGHUP);
+  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reload_refused\""),
+              HasSubstr("in force until a restart: " + config_ + ":10:7: text: expected insecure_thing beside it"));
+  EXPECT_THAT(daemon.ReadUntil("\"event\":\"restart_needed\""), HasSubstr("\"changed\":\"insecure_thing\""))
+      << "also when it is refused";
+  WriteConfig("text: new\n");
+  daemon.Signal(SIGHUP);
+  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reloaded\""), HasSubstr("\"changed\":\"text\"")) << "it was not in force";
+  daemon.Signal(SIGTERM);
+  EXPECT_NE(daemon.ReadUntil("\"event\":\"stopped\""), "");
+  EXPECT_EQ(daemon.Wait(), 0);
+}
+
+TEST_F(DaemonTest, ALogThatCannotBeOpenedIsAnEventOfItsOwn) {
+  Process daemon({"--config", config_});
+  ASSERT_NE(daemon.ReadUntil("\"event\":\"listening\""), "");
+  // What --check-config cannot see: a link to a file in a folder that is not there.
+  ASSERT_EQ(symlink("/nonexistent/log", pki_.dir().File("dangling").c_str()), 0);
+  WriteConfig("text: new\nlog: {file: " + pki_.dir().File("dangling") + "}\n");
+  daemon.Signal(SIGHUP);
+  const std::string lines = daemon.ReadUntil("\"event\":\"reloaded\"");
+  EXPECT_THAT(lines, HasSubstr("\"event\":\"log_not_opened\""));
+  EXPECT_THAT(lines, HasSubstr("\"changed\":\"log,text\"")) << "in force: the log says so where it was";
+  EXPECT_THAT(lines, ::testing::Not(HasSubstr("reload_refused")));
+  daemon.Signal(SIGTERM);
+  EXPECT_NE(daemon.ReadUntil("\"event\":\"stopped\""), "");
+  EXPECT_EQ(daemon.Wait(), 0);
+}
+
+TEST_F(DaemonTest, ARefusedReloadOpensTheLogAnewAllTheSame) {
+  WriteConfig("log: {file: " + pki_.dir().File("log") + "}\n");
+  Process daemon({"--config", config_});
+  ASSERT_NE(LogWith("\"event\":\"listening\""), "");
+  ASSERT_EQ(std::rename(pki_.dir().File("log").c_str(), pki_.dir().File("log.1").c_str()), 0);
+  WriteConfig("text: bad\n");
+  daemon.Signal(SIGHUP);
+  EXPECT_THAT(LogWith("\"event\":\"reload_refused\""), HasSubstr("expected anything but bad"));
+  daemon.Signal(SIGTERM);
+  EXPECT_EQ(daemon.Wait(), 0);
+  EXPECT_THAT(pki_.dir().Read("log.1"), ::testing::Not(HasSubstr("reload_refused")));
+}
+
 TEST_F(DaemonTest, CheckConfigSaysGoodAndDoesNotListen) {
   WriteConfig("insecure_thing: {}\n");
   Process daemon({"--config", config_, "--check-config", "--port-file", PortFile()});
@@ -272,6 +337,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadRun{"NoConfig", "", {}, "--config FILE is required"},
         BadRun{"UnknownFlag", "", {"--config", "CONFIG", "--verbose"}, "unknown argument --verbose"},
         BadRun{"UnknownProbe", "", {"--config", "CONFIG", "--probe", "well"}, "expected live, ready or started"},
+        BadRun{"CheckAndProbe", "", {"--config", "CONFIG", "--check-config", "--probe"}, "--check-config and --probe"},
         BadRun{"ProbeTwice", "", {"--config", "CONFIG", "--probe=live", "--probe"}, "--probe given twice"},
         BadRun{"MissingFile", "", {"--config", "/nonexistent.yaml"}, "No such file"},
         BadRun{"CheckBadConfig",
@@ -287,6 +353,8 @@ INSTANTIATE_TEST_SUITE_P(
                "log: {file: /nonexistent/log}\n",
                {"--config", "CONFIG", "--check-config"},
                "echo.yaml:10:13: log.file: /nonexistent/: No such file"},
+        BadRun{
+            "LogIsAFolder", "log: {file: /}\n", {"--config", "CONFIG"}, "echo.yaml:10:13: log.file: /: Is a directory"},
         BadRun{"PortFileNowhere", "", {"--config", "CONFIG", "--port-file", "/nonexistent/port"}, "--port-file"}),
     [](const auto& info) { return info.param.name; });
 
@@ -338,8 +406,9 @@ INSTANTIATE_TEST_SUITE_P(
                   "echo.yaml:9:15: server.allow[0].peers[0]: expected a SPIFFE ID or attested_key"},
         BadServer{"RpcTwice", "  allow:\n", "  allow:\n    - {rpc: Say, peers: [attested_key]}\n",
                   "echo.yaml:9:12: server.allow[1].rpc: Say stands there twice"},
-        BadServer{"Metrics", "  allow:\n", "  metrics: {listen: \"0.0.0.0:1\"}\n  allow:\n",
-                  "echo.yaml:7:21: server.metrics.listen: expected unix:/path, got \"0.0.0.0:1\""},
+        BadServer{"Metrics", "  allow:\n",
+                  "  metrics: {listen: \"0.0.0.0:1\", peers: [\"spiffe://test.example/x\"]}\n  allow:\n",
+                  "echo.yaml:7:12: server.metrics.tls: expected a section: no metrics over plaintext TCP"},
         BadServer{"MetricsForNobody", "  allow:\n", "  metrics: {listen: \"unix:/run/m.sock\"}\n  allow:\n",
                   "echo.yaml:7:12: server.metrics.peers: expected at least one"},
         BadServer{"Deadline", "  allow:\n", "  max_deadline: 24h\n  allow:\n",

@@ -1,9 +1,11 @@
 // The smallest daemon there is: what daemon_test runs, and a template for main.cc.
 #include "common/config/checks.h"
+#include "common/log/log.h"
 #include "common/server/daemon.h"
 #include "common/server/echo_daemon.pb.h"
 #include "common/server/echo_server.h"
 #include "common/status/deny.h"
+#include "common/status/status_macros.h"
 
 namespace twi::server {
 namespace {
@@ -15,17 +17,18 @@ const EchoDaemonConfig& Typed(const google::protobuf::Message& config) {
 }
 
 absl::Status Validate(const google::protobuf::Message& config) {
-  return config::Expect(Typed(config).text() != "bad", "text", "anything but bad");
+  const EchoDaemonConfig& c = Typed(config);
+  TWI_RETURN_IF_ERROR(config::Expect(c.text() != "bad", "text", "anything but bad"));
+  return config::Expect(c.text() != "thing" || c.has_insecure_thing(), "text", "insecure_thing beside it");
 }
 
 class EchoDaemon final : public Running {
  public:
   absl::Status Start(const EchoDaemonConfig& config) {
-    auto started = Server::Start(config.server(), clock_, [this](Gate& gate) {
-      std::vector<NamedService> services;
-      services.push_back({std::make_unique<EchoService>(gate, clock_, latch_), testing::Echo::service_full_name()});
-      return services;
-    });
+    auto started =
+        Server::Start(config.server(), clock_, OneService(testing::Echo::service_full_name(), [this](Gate& gate) {
+                        return std::make_unique<EchoService>(gate, clock_, latch_);
+                      }));
     if (!started.ok()) return started.status();
     server_ = *std::move(started);
     return absl::OkStatus();
@@ -34,6 +37,7 @@ class EchoDaemon final : public Running {
   absl::Status Reload(const google::protobuf::Message& config) override {
     if (Typed(config).text() == "unloadable")
       return Deny(v1::DENY_REASON_CONFIG_INVALID, "text: cannot be changed to this");
+    if (Typed(config).text() == "heard") log::Error("heard");  // at every level, before the level changes
     return absl::OkStatus();
   }
   int port() const override { return server_->port(); }

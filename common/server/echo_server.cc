@@ -72,11 +72,9 @@ config::v1::Server EchoConfig(testing::TestPki& pki) {
 }
 
 absl::Status EchoServer::Start() {
-  auto started = Server::Start(config, clock, [this](Gate& gate) {
-    std::vector<NamedService> services;
-    services.push_back({std::make_unique<EchoService>(gate, clock, latch), testing::Echo::service_full_name()});
-    return services;
-  });
+  auto started = Server::Start(config, clock, OneService(testing::Echo::service_full_name(), [this](Gate& gate) {
+                                 return std::make_unique<EchoService>(gate, clock, latch);
+                               }));
   if (!started.ok()) return started.status();
   server = *std::move(started);
   return absl::OkStatus();

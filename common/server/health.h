@@ -1,4 +1,5 @@
-// grpc.health.v1 as every daemon answers it: live, ready and started differ, and only the daemon itself may ask.
+// grpc.health.v1 as every daemon answers it: live, ready and started differ, and only the daemon itself may ask, and
+// whom its config names.
 #ifndef TWI_COMMON_SERVER_HEALTH_H_
 #define TWI_COMMON_SERVER_HEALTH_H_
 
@@ -27,7 +28,7 @@ enum class HealthQuestion {
 // "live", "ready" or "" (the whole server, in grpc.health.v1), "started".
 std::optional<HealthQuestion> HealthQuestionOf(absl::string_view service);
 
-// Every RPC of this class asks the store at most once and holds no lock meanwhile. Thread-safe.
+// An RPC of this class asks the check that its question needs once, and holds no lock meanwhile. Thread-safe.
 class Health final : public grpc::health::v1::Health::Service {
  public:
   // `gate` finishes what is refused: one audit line, one count. Both must outlive this.

@@ -29,16 +29,13 @@ class HealthTest : public ::testing::Test {
   ~HealthTest() override { latch_.Release(); }
 
   void Start(HealthChecks checks = {}) {
-    auto started = Server::Start(
-        config_, clock_,
-        [this](Gate& gate) {
-          std::vector<NamedService> services;
-          services.push_back({std::make_unique<EchoService>(gate, clock_, latch_), testing::Echo::service_full_name()});
-          return services;
-        },
-        std::move(checks));
+    auto started = Server::Start(config_, clock_, EchoServices(), std::move(checks));
     ASSERT_OK(started);
     server_ = *std::move(started);
+  }
+  Server::MakeServices EchoServices() {
+    return OneService(testing::Echo::service_full_name(),
+                      [this](Gate& gate) { return std::make_unique<EchoService>(gate, clock_, latch_); });
   }
   void AllowCheck(const std::string& peer) {
     auto* allow = config_.add_allow();
@@ -112,8 +109,8 @@ TEST_F(HealthTest, RefusesEverybodyElse) {
 
 TEST_F(HealthTest, RefusesAConfigThatLetsWorkloadsAsk) {
   AllowCheck("attested_key");
-  const auto started = Server::Start(config_, clock_, [](Gate&) { return std::vector<NamedService>(); });
-  EXPECT_THAT(started, StatusIs(v1::DENY_REASON_CONFIG_INVALID));
+  const auto started = Server::Start(config_, clock_, EchoServices());
+  EXPECT_THAT(started, StatusIs(v1::DENY_REASON_CONFIG_INVALID, HasSubstr("a probe has a certificate")));
 }
 
 TEST_F(HealthTest, NotReadyAndNotStartedAreSaidWithTheirReason) {

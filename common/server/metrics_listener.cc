@@ -6,40 +6,49 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/config/load_yaml.h"
+#include "common/http/http_config.h"
+#include "common/http/server.h"
+#include "common/server/unix_address.h"
 #include "common/server/unix_listener.h"
+#include "common/spiffe/spiffe_id.h"
 #include "common/status/status_macros.h"
 
 namespace twi::server {
 namespace {
 
-constexpr absl::string_view kUnix = "unix:";
-constexpr absl::string_view kUid = "uid:";
+constexpr char kPath[] = "/metrics";
+constexpr char kScrape[] = "Scrape";
+constexpr char kExposition[] = "text/plain; version=0.0.4; charset=utf-8";
+constexpr std::uint32_t kMaxScrapers = 16;
 constexpr std::size_t kMaxHead = 8 << 10;
-constexpr std::chrono::seconds kPatience(2);  // for the whole exchange: one scraper at a time
+constexpr std::chrono::seconds kPatience(2);  // for the request, and again for the answer: one scraper at a time
 
 using Time = std::chrono::steady_clock::time_point;
 
-absl::StatusOr<std::set<std::uint32_t>> UidsOf(const config::v1::Metrics& config, const std::string& field) {
-  std::set<std::uint32_t> uids;
+bool OnUnixSocket(const config::v1::Metrics& config) { return IsUnixAddress(config.listen()); }
+
+absl::Status CheckPeers(const config::v1::Metrics& config, const std::string& field) {
+  std::set<std::string> seen;
   for (int i = 0; i < config.peers_size(); ++i) {
     const std::string& peer = config.peers(i);
     const std::string place = absl::StrCat(field, ".peers[", i, "]");
-    std::uint32_t uid = 0;
-    if (!absl::StartsWith(peer, kUid) || !absl::SimpleAtoi(absl::string_view(peer).substr(kUid.size()), &uid))
-      return config::AtField(place, absl::StrCat("expected uid:N on a Unix socket, got \"", peer, "\""));
-    if (!uids.insert(uid).second) return config::AtField(place, absl::StrCat(peer, " stands there twice"));
+    if (OnUnixSocket(config) ? !UidOf(peer).has_value() : !ValidateWorkloadIdentifier(peer).ok()) {
+      return config::AtField(
+          place, absl::StrCat("expected ", OnUnixSocket(config) ? "uid:N" : "a SPIFFE ID", ", got \"", peer, "\""));
+    }
+    if (!seen.insert(peer).second) return config::AtField(place, absl::StrCat(peer, " stands there twice"));
   }
-  if (uids.empty()) return config::AtField(field + ".peers", "expected at least one: as it is nobody may scrape");
-  return uids;
+  if (seen.empty()) return config::AtField(field + ".peers", "expected at least one: as it is nobody may scrape");
+  return absl::OkStatus();
 }
 
 // Waits until `fd` is ready for `event`; false when the time is over.
@@ -79,8 +88,7 @@ void WriteAll(int fd, absl::string_view text, Time end) {
 }
 
 void AnswerScrape(int fd, const metrics::Metrics& metrics) {
-  const Time end = std::chrono::steady_clock::now() + kPatience;
-  const std::string head = ReadHead(fd, end);
+  const std::string head = ReadHead(fd, std::chrono::steady_clock::now() + kPatience);
   if (!head.empty()) {
     const int status = StatusOfScrape(head);
     const char* const reason = status == 200   ? "OK"
@@ -88,25 +96,59 @@ void AnswerScrape(int fd, const metrics::Metrics& metrics) {
                                : status == 405 ? "Method Not Allowed"
                                                : "Bad Request";
     const std::string body = status == 200 ? metrics.Text() : absl::StrCat(reason, "\n");
-    const char* const type = status == 200 ? "text/plain; version=0.0.4; charset=utf-8" : "text/plain";
-    WriteAll(fd,
-             absl::StrCat("HTTP/1.1 ", status, " ", reason, "\r\nContent-Type: ", type, "\r\nContent-Length: ",
-                          body.size(), status == 405 ? "\r\nAllow: GET" : "", "\r\nConnection: close\r\n\r\n", body),
-             end);
+    const char* const type = status == 200 ? kExposition : "text/plain";
+    WriteAll(
+        fd,
+        absl::StrCat("HTTP/1.1 ", status, " ", reason, "\r\nContent-Type: ", type, "\r\nContent-Length: ", body.size(),
+                     status == 405 ? "\r\nAllow: GET" : "", "\r\nConnection: close\r\n\r\n", body),
+        std::chrono::steady_clock::now() + kPatience);  // what is sampled may take its time, like the store's probe
   }
   close(fd);
 }
 
 class UnixMetricsListener final : public MetricsListener {
  public:
-  absl::Status Listen(const std::string& path, std::set<std::uint32_t> uids, const metrics::Metrics& metrics) {
-    TWI_ASSIGN_OR_RETURN(listener_,
-                         UnixListener::Start(path, std::move(uids), [&metrics](int fd) { AnswerScrape(fd, metrics); }));
+  absl::Status Listen(const config::v1::Metrics& config, const metrics::Metrics& metrics) {
+    std::set<std::uint32_t> uids;
+    for (const std::string& peer : config.peers()) uids.insert(UidOf(peer).value());
+    TWI_ASSIGN_OR_RETURN(listener_, UnixListener::Start(UnixPathOf(config.listen()).value(), std::move(uids),
+                                                        [&metrics](int fd) { AnswerScrape(fd, metrics); }));
     return absl::OkStatus();
   }
+  int port() const override { return 0; }
 
  private:
   std::unique_ptr<UnixListener> listener_;
+};
+
+// The HTTPS listener that serves nothing but the scrape, to those peers.
+config::v1::Http HttpConfigOf(const config::v1::Metrics& config) {
+  config::v1::Http http;
+  http.set_listen(config.listen());
+  *http.mutable_tls() = config.tls();
+  config::v1::Allow* allow = http.add_allow();
+  allow->set_rpc(kScrape);
+  *allow->mutable_peers() = config.peers();
+  http.set_max_connections(kMaxScrapers);
+  http.set_max_concurrent_requests(kMaxScrapers);
+  return http;
+}
+
+class HttpsMetricsListener final : public MetricsListener {
+ public:
+  absl::Status Listen(const config::v1::Metrics& config, const std::string& field, const metrics::Metrics& metrics,
+                      const Clock& clock) {
+    const http::Handler answer = [&metrics](const http::Request&) -> absl::StatusOr<http::Response> {
+      return http::Response{200, kExposition, metrics.Text()};
+    };
+    TWI_ASSIGN_OR_RETURN(server_, http::Server::Start(HttpConfigOf(config), clock, {{kScrape, "GET", kPath, 0, answer}},
+                                                      {field, nullptr}));
+    return absl::OkStatus();
+  }
+  int port() const override { return server_->port(); }
+
+ private:
+  std::unique_ptr<http::Server> server_;
 };
 
 }  // namespace
@@ -114,28 +156,33 @@ class UnixMetricsListener final : public MetricsListener {
 int StatusOfScrape(absl::string_view head) {
   const std::vector<absl::string_view> line = absl::StrSplit(head.substr(0, head.find("\r\n")), ' ');
   if (line.size() != 3 || !absl::StartsWith(line[2], "HTTP/1.")) return 400;
-  if (line[1].substr(0, line[1].find('?')) != "/metrics") return 404;
+  if (line[1].substr(0, line[1].find('?')) != kPath) return 404;
   return line[0] == "GET" ? 200 : 405;
 }
 
 absl::Status CheckMetricsConfig(const config::v1::Metrics& config, const std::string& field) {
-  const std::string listen = field + ".listen";
-  if (!absl::StartsWith(config.listen(), kUnix))
-    return config::AtField(listen, absl::StrCat("expected unix:/path, got \"", config.listen(), "\""));
-  const absl::string_view path = absl::string_view(config.listen()).substr(kUnix.size());
-  if (path.empty() || path[0] != '/' || path.size() > 107)
-    return config::AtField(listen, "expected unix: and an absolute path of at most 107 bytes");
-  return UidsOf(config, field).status();
+  TWI_RETURN_IF_ERROR(CheckPeers(config, field));
+  if (!OnUnixSocket(config)) {
+    if (!config.has_tls()) return config::AtField(field + ".tls", "expected a section: no metrics over plaintext TCP");
+    return http::CheckHttpConfig(HttpConfigOf(config), field, {kScrape}).status();
+  }
+  if (!UnixPathOf(config.listen()).has_value())
+    return config::AtField(field + ".listen", absl::StrCat("expected ", kUnixAddressForm));
+  return config.has_tls() ? config::AtField(field + ".tls", "expected nothing on a Unix socket") : absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<MetricsListener>> MetricsListener::Start(const config::v1::Metrics& config,
                                                                         const std::string& field,
-                                                                        const metrics::Metrics& metrics) {
+                                                                        const metrics::Metrics& metrics,
+                                                                        const Clock& clock) {
   TWI_RETURN_IF_ERROR(CheckMetricsConfig(config, field));
-  TWI_ASSIGN_OR_RETURN(std::set<std::uint32_t> uids, UidsOf(config, field));
+  if (!OnUnixSocket(config)) {
+    auto listener = std::make_unique<HttpsMetricsListener>();
+    TWI_RETURN_IF_ERROR(listener->Listen(config, field, metrics, clock));
+    return listener;
+  }
   auto listener = std::make_unique<UnixMetricsListener>();
-  TWI_RETURN_IF_ERROR(config::AtField(
-      field + ".listen", listener->Listen(config.listen().substr(kUnix.size()), std::move(uids), metrics)));
+  TWI_RETURN_IF_ERROR(config::AtField(field + ".listen", listener->Listen(config, metrics)));
   return listener;
 }
 

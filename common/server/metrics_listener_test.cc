@@ -1,4 +1,4 @@
-// Metrics as a scraper gets them: over a Unix socket, from a server that counts.
+// Metrics as a scraper gets them, over a Unix socket or HTTPS with mutual TLS, from a server that counts.
 #include "common/server/metrics_listener.h"
 
 #include <sys/socket.h>
@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
+#include "common/http/client.h"
 #include "common/server/echo_server.h"
+#include "common/status/status_macros.h"
 #include "common/testing/matchers.h"
 #include "common/testing/temp_dir.h"
 #include "gmock/gmock.h"
@@ -16,6 +18,7 @@
 namespace twi::server {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -36,6 +39,7 @@ std::string Exchange(const std::string& path, const std::string& text) {
   close(fd);
   return answer;
 }
+constexpr char kScraperId[] = "spiffe://test.example/prometheus";
 const char kGet[] = "GET /metrics HTTP/1.1\r\nHost: twi\r\n\r\n";
 
 config::v1::Metrics Config(const std::string& path, std::uint32_t uid = getuid()) {
@@ -47,6 +51,7 @@ config::v1::Metrics Config(const std::string& path, std::uint32_t uid = getuid()
 
 class MetricsListenerTest : public ::testing::Test {
  protected:
+  SystemClock clock_;
   testing::TempDir dir_;
   const std::string path_ = dir_.File("metrics.sock");
 };
@@ -76,7 +81,7 @@ TEST_F(MetricsListenerTest, AServerShowsWhatItCounted) {
         "twi_ready 1\n", "twi_rpc_in_flight 0\n", "twi_certificate_expiry_timestamp_seconds 1"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
-  EXPECT_THAT(text, Not(HasSubstr("twi_handshakes_refused_total 0\n")));
+  EXPECT_THAT(text, ContainsRegex("\ntwi_handshakes_refused_total [1-9][0-9]*\n"));
   EXPECT_THAT(text, Not(HasSubstr(kClientId))) << "no label is a peer's word";
   echo.server->Drain();
   EXPECT_THAT(Exchange(path_, kGet), HasSubstr("twi_ready 0\n")) << "to be seen until the end";
@@ -86,7 +91,7 @@ TEST_F(MetricsListenerTest, AServerShowsWhatItCounted) {
 
 TEST_F(MetricsListenerTest, AnswersNothingButGetMetrics) {
   metrics::Metrics metrics;
-  ASSERT_OK_AND_ASSIGN(const auto listener, MetricsListener::Start(Config(path_), "metrics", metrics));
+  ASSERT_OK_AND_ASSIGN(const auto listener, MetricsListener::Start(Config(path_), "metrics", metrics, clock_));
   EXPECT_THAT(Exchange(path_, "GET /metrics?x=1 HTTP/1.0\r\n\r\n"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(Exchange(path_, "POST /metrics HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 405"));
   for (const char* other :
@@ -102,14 +107,15 @@ TEST_F(MetricsListenerTest, AnswersNothingButGetMetrics) {
 
 TEST_F(MetricsListenerTest, RefusesAnotherUser) {
   metrics::Metrics metrics;
-  ASSERT_OK_AND_ASSIGN(const auto listener, MetricsListener::Start(Config(path_, getuid() + 1), "metrics", metrics));
+  ASSERT_OK_AND_ASSIGN(const auto listener,
+                       MetricsListener::Start(Config(path_, getuid() + 1), "metrics", metrics, clock_));
   EXPECT_EQ(Exchange(path_, kGet), "");
 }
 
 TEST_F(MetricsListenerTest, RefusesBadConfigs) {
   metrics::Metrics metrics;
   const auto expect_refused = [&](const config::v1::Metrics& config) {
-    EXPECT_THAT(MetricsListener::Start(config, "metrics", metrics), StatusIs(v1::DENY_REASON_CONFIG_INVALID))
+    EXPECT_THAT(MetricsListener::Start(config, "metrics", metrics, clock_), StatusIs(v1::DENY_REASON_CONFIG_INVALID))
         << config.ShortDebugString();
     EXPECT_THAT(CheckMetricsConfig(config, "metrics"), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
   };
@@ -133,12 +139,80 @@ TEST_F(MetricsListenerTest, RefusesBadConfigs) {
   config = Config(path_);
   config.set_listen("unix:/" + std::string(107, 'x'));
   expect_refused(config);
+  config = Config(path_);
+  config.mutable_tls()->set_key_file("/nowhere");
+  expect_refused(config);
+}
+
+class MetricsOverTlsTest : public MetricsListenerTest {
+ protected:
+  MetricsOverTlsTest() : pki_(absl::Now()) {
+    config_.set_listen("127.0.0.1:0");
+    config_.add_peers(kScraperId);
+    *config_.mutable_tls() = pki_.Issue("server", kServerId);
+  }
+  absl::StatusOr<http::ClientResponse> Scrape(const MetricsListener& listener, const char* spiffe_id,
+                                              const std::string& path = "/metrics") {
+    config::v1::Peer peer;
+    peer.set_address(absl::StrCat("127.0.0.1:", listener.port()));
+    peer.set_spiffe_id(kServerId);
+    TWI_ASSIGN_OR_RETURN(const auto client, http::Client::Make(peer, pki_.Issue("scraper", spiffe_id), clock_));
+    http::ClientRequest request;
+    request.path = path;
+    return client->Send(request, absl::Now() + absl::Seconds(10));
+  }
+
+  testing::TestPki pki_;
+  config::v1::Metrics config_;
+  metrics::Metrics metrics_;
+};
+
+TEST_F(MetricsOverTlsTest, ServesThePeersThatConfigNames) {
+  const metrics::Metrics::Token ready = metrics_.Sample("twi_ready", {}, [] { return 1; });
+  ASSERT_OK_AND_ASSIGN(const auto listener, MetricsListener::Start(config_, "metrics", metrics_, clock_));
+  ASSERT_OK_AND_ASSIGN(const http::ClientResponse scraped, Scrape(*listener, kScraperId));
+  EXPECT_EQ(scraped.status, 200);
+  EXPECT_EQ(scraped.content_type, "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_THAT(scraped.body, HasSubstr("\ntwi_ready 1\n"));
+  ASSERT_OK_AND_ASSIGN(const http::ClientResponse other, Scrape(*listener, kScraperId, "/"));
+  EXPECT_EQ(other.status, 404);
+}
+
+TEST_F(MetricsOverTlsTest, RefusesOtherPeers) {
+  ASSERT_OK_AND_ASSIGN(const auto listener, MetricsListener::Start(config_, "metrics", metrics_, clock_));
+  ASSERT_OK_AND_ASSIGN(const http::ClientResponse refused, Scrape(*listener, kClientId));
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_THAT(refused.body, Not(HasSubstr("twi_")));
+}
+
+TEST_F(MetricsOverTlsTest, RefusesBadConfigs) {
+  const auto expect_refused = [&](const config::v1::Metrics& config) {
+    EXPECT_THAT(MetricsListener::Start(config, "metrics", metrics_, clock_), StatusIs(v1::DENY_REASON_CONFIG_INVALID))
+        << config.ShortDebugString();
+  };
+  for (const char* peer : {"", "uid:0", "attested_key", "anonymous", "https://test.example/x"}) {
+    config::v1::Metrics config = config_;
+    config.set_peers(0, peer);
+    expect_refused(config);
+    EXPECT_THAT(CheckMetricsConfig(config, "metrics"), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
+  }
+  config::v1::Metrics config = config_;
+  config.clear_tls();
+  expect_refused(config);
+  EXPECT_THAT(CheckMetricsConfig(config, "metrics"), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
+  config = config_;
+  config.set_listen("localhost:0");
+  expect_refused(config);
+  config = config_;
+  config.mutable_tls()->set_key_file("/nowhere");
+  expect_refused(config);
 }
 
 TEST_F(MetricsListenerTest, DoesNotReplaceAFile) {
   metrics::Metrics metrics;
   dir_.Write("metrics.sock", "a file");
-  EXPECT_THAT(MetricsListener::Start(Config(path_), "metrics", metrics), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
+  EXPECT_THAT(MetricsListener::Start(Config(path_), "metrics", metrics, clock_),
+              StatusIs(v1::DENY_REASON_CONFIG_INVALID));
 }
 
 }  // namespace

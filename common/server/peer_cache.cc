@@ -5,9 +5,10 @@
 namespace twi::server {
 
 std::optional<VerifiedPeer> PeerCache::Find(absl::string_view leaf_pem, std::uint64_t generation) const {
+  const std::size_t hash = Table::hasher()(leaf_pem);  // once for both tables: the PEM is about 1 KB
   std::shared_lock lock(mutex_);
   for (const Table* table : {&services_, &attested_keys_}) {
-    const auto found = table->find(leaf_pem);
+    const auto found = table->find(leaf_pem, hash);
     if (found != table->end() && found->second.generation == generation) return found->second.peer;
   }
   return std::nullopt;

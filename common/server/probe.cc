@@ -5,7 +5,6 @@
 #include <memory>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/client/channel.h"
@@ -13,6 +12,7 @@
 #include "common/crypto/x509.h"
 #include "common/server/health.h"
 #include "common/server/tls13.h"
+#include "common/server/unix_address.h"
 #include "common/server/verify_peer.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
@@ -23,8 +23,6 @@ namespace {
 
 namespace ge = grpc::experimental;
 namespace hv1 = grpc::health::v1;
-
-constexpr char kUnix[] = "unix:";
 
 // One line, whatever a peer or a file says.
 std::string OneLine(absl::string_view text) {
@@ -61,8 +59,7 @@ absl::StatusOr<std::string> OwnSpiffeId(const config::v1::Tls& tls) {
 }
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(const config::v1::Server& server, const std::string& address) {
-  if (absl::StartsWith(server.listen(), kUnix))
-    return grpc::CreateChannel(server.listen(), grpc::InsecureChannelCredentials());
+  if (IsUnixAddress(server.listen())) return grpc::CreateChannel(server.listen(), grpc::InsecureChannelCredentials());
   config::v1::Peer self;
   self.set_address(address);
   TWI_ASSIGN_OR_RETURN(*self.mutable_spiffe_id(), OwnSpiffeId(server.tls()));
@@ -131,7 +128,7 @@ ProbeResult Unasked(absl::string_view question, const std::string& address, absl
 ProbeResult Probe(const config::v1::Server& server, int port, absl::string_view question, absl::Duration timeout) {
   if (server.listen().empty()) return Bad(question, "the config names no address to listen on: nothing to ask");
   std::string address;  // empty: a Unix socket
-  if (!absl::StartsWith(server.listen(), kUnix)) {
+  if (!IsUnixAddress(server.listen())) {
     absl::StatusOr<std::string> resolved = AddressOf(server.listen(), port);
     if (!resolved.ok()) return Bad(question, resolved.status().message());
     address = *std::move(resolved);

@@ -1,7 +1,5 @@
 #include "common/server/server.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <chrono>
 #include <mutex>
@@ -43,13 +41,6 @@ class LocalPeerSource final : public PeerSource {
 constexpr std::chrono::milliseconds kLastAnswers(300);
 constexpr int kMaxIdleThreads = 64;
 
-// libgrpc++_reflection switches reflection on for every server of a process by being loaded (a static initializer), so
-// it is not linked: it is loaded when config asks for it.
-absl::Status LoadReflection() {
-  if (dlopen("libgrpc++_reflection.so.1.51", RTLD_NOW | RTLD_GLOBAL) != nullptr) return absl::OkStatus();
-  return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("server.reflection: ", dlerror()));
-}
-
 void SetLimits(const ServerSettings& settings, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(settings.max_message_bytes);
   builder.SetMaxSendMessageSize(settings.max_message_bytes);
@@ -78,8 +69,9 @@ void SetLimits(const ServerSettings& settings, grpc::ServerBuilder& builder) {
 
 class ServerImpl final : public Server {
  public:
-  ServerImpl(const Clock& clock, HealthChecks health, metrics::Metrics* metrics)
+  ServerImpl(const Clock& clock, HealthChecks health, metrics::Metrics* metrics, std::string field)
       : clock_(clock),
+        field_(std::move(field)),
         own_metrics_(metrics == nullptr ? std::make_unique<metrics::Metrics>() : nullptr),
         metrics_(metrics == nullptr ? *own_metrics_ : *metrics),
         gate_(clock),
@@ -96,11 +88,10 @@ class ServerImpl final : public Server {
     for (const NamedService& named : services_) names.push_back(named.full_name);
     TWI_ASSIGN_OR_RETURN(std::vector<std::string> methods, MethodsOf(names));
     methods.emplace_back(kHealthRpc);
-    TWI_ASSIGN_OR_RETURN(settings_, CheckServerConfig(config, methods));
+    TWI_ASSIGN_OR_RETURN(settings_, CheckServerConfig(config, methods, field_));
 
     grpc::ServerBuilder builder;
     SetLimits(settings_, builder);
-    if (config.reflection()) TWI_RETURN_IF_ERROR(LoadReflection());
     for (const NamedService& named : services_) builder.RegisterService(named.service.get());
     builder.RegisterService(&health_);
     TWI_RETURN_IF_ERROR(settings_.unix_path.empty() ? ListenTls(config, builder) : ListenUnix(builder));
@@ -133,7 +124,7 @@ class ServerImpl final : public Server {
  private:
   absl::Status ListenTls(const config::v1::Server& config, grpc::ServerBuilder& builder) {
     TlsFiles::Options options;
-    options.field = "server.tls";
+    options.field = FieldBelow(field_, "tls");
     options.expiry_warning = settings_.certificate_expiry_warning;
     options.on_certificate =
         [expiry = metrics_.GaugeOf("twi_certificate_expiry_timestamp_seconds")](absl::Time not_after) mutable {
@@ -151,8 +142,8 @@ class ServerImpl final : public Server {
                              &port_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port_ == 0)
-      return config::AtField("server.listen", absl::StrCat("cannot listen on ", settings_.listen, ": ",
-                                                           WhyNotListening(settings_.listen)));
+      return config::AtField(FieldBelow(field_, "listen"), absl::StrCat("cannot listen on ", settings_.listen, ": ",
+                                                                        WhyNotListening(settings_.listen)));
     return absl::OkStatus();
   }
 
@@ -165,7 +156,7 @@ class ServerImpl final : public Server {
     auto listener = UnixListener::Start(settings_.unix_path, {settings_.local_uid}, [server = server_.get()](int fd) {
       grpc::AddInsecureChannelFromFd(server, fd);  // takes the descriptor
     });
-    if (!listener.ok()) return config::AtField("server.listen", listener.status());
+    if (!listener.ok()) return config::AtField(FieldBelow(field_, "listen"), listener.status());
     unix_listener_ = *std::move(listener);
     return absl::OkStatus();
   }
@@ -183,12 +174,14 @@ class ServerImpl final : public Server {
         metrics_.Sample("twi_ready", {}, [this] { return health_.Answer(HealthQuestion::kReady).ok() ? 1 : 0; }));
     samples_.push_back(metrics_.Sample("twi_rpc_in_flight", {}, [this] { return gate_.in_flight(); }));
     if (!config.has_metrics()) return absl::OkStatus();
-    TWI_ASSIGN_OR_RETURN(metrics_listener_, MetricsListener::Start(config.metrics(), "server.metrics", metrics_));
+    TWI_ASSIGN_OR_RETURN(metrics_listener_,
+                         MetricsListener::Start(config.metrics(), FieldBelow(field_, "metrics"), metrics_, clock_));
     return absl::OkStatus();
   }
 
   // In the order of their making: what is below uses what is above.
   const Clock& clock_;
+  const std::string field_;  // where the config stands
   const std::unique_ptr<metrics::Metrics> own_metrics_;
   metrics::Metrics& metrics_;
   ServerSettings settings_;
@@ -207,10 +200,18 @@ class ServerImpl final : public Server {
 
 }  // namespace
 
+Server::MakeServices OneService(std::string full_name, MakeService make) {
+  return [full_name = std::move(full_name), make = std::move(make)](Gate& gate) {
+    std::vector<NamedService> services;
+    services.push_back({make(gate), full_name});
+    return services;
+  };
+}
+
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::Server& config, const Clock& clock,
                                                       const MakeServices& make_services, HealthChecks health,
-                                                      metrics::Metrics* metrics) {
-  auto server = std::make_unique<ServerImpl>(clock, std::move(health), metrics);
+                                                      metrics::Metrics* metrics, const std::string& field) {
+  auto server = std::make_unique<ServerImpl>(clock, std::move(health), metrics, field);
   TWI_RETURN_IF_ERROR(server->Run(config, make_services));
   return server;
 }

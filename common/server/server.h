@@ -58,6 +58,12 @@ struct NamedService {
   std::string full_name;
 };
 
+// The services of a daemon that has one: `make` gives it for the gate.
+//   Server::Start(..., OneService(v1::ClaimsMapper::service_full_name(),
+//                                 [this](Gate& gate) { return std::make_unique<ClaimsMapperService>(gate, *deps_); }));
+using MakeService = std::function<std::unique_ptr<grpc::Service>(Gate&)>;
+std::function<std::vector<NamedService>(Gate&)> OneService(std::string full_name, MakeService make);
+
 // What a daemon knows of its own health beyond what its server knows (draining, the certificate). Asked by health
 // probes only (common/server/health.h); OK, or why not, for the operator. Thread-safe, bounded by the store's own
 // speed.
@@ -75,10 +81,12 @@ class Server {
   // the server.
   using MakeServices = std::function<std::vector<NamedService>(Gate&)>;
   // Every server also answers grpc.health.v1.Health/Check, which config's `allow` names "Check". `metrics` is where it
-  // counts, and what it serves when config says so; it must outlive the server. Null: its own.
+  // counts, and what it serves when config says so; it must outlive the server. Null: its own. `field`: where `config`
+  // stands in the daemon's config, for errors; empty: its fields stand there themselves.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const config::v1::Server& config, const Clock& clock,
                                                        const MakeServices& make_services, HealthChecks health = {},
-                                                       metrics::Metrics* metrics = nullptr);
+                                                       metrics::Metrics* metrics = nullptr,
+                                                       const std::string& field = "server");
   virtual ~Server() = default;
   // The bound port (when listen had port 0) or 0 for a Unix socket.
   virtual int port() const = 0;

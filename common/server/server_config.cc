@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/config/checks.h"
 #include "common/config/load_yaml.h"
 #include "common/server/metrics_listener.h"
+#include "common/server/unix_address.h"
 #include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
@@ -21,126 +21,130 @@ constexpr std::uint32_t kDefaultMessageBytes = 512 << 10;
 constexpr std::uint32_t kMaxMessageBytes = 4 << 20;
 constexpr std::uint32_t kDefaultConcurrent = 256;
 constexpr std::uint32_t kMaxConcurrent = 10000;
-constexpr absl::string_view kUnix = "unix:";
-constexpr absl::string_view kUid = "uid:";
 
-absl::Status Invalid(absl::string_view field, absl::string_view what) {
-  return config::AtField(absl::StrCat("server.", field), what);
-}
-
-// The field's value, or `fallback` when it is not set; from `least` to `most`.
-absl::StatusOr<absl::Duration> DurationOf(bool set, const google::protobuf::Duration& value, absl::string_view field,
-                                          absl::Duration fallback, absl::Duration least, absl::Duration most) {
-  if (!set) return fallback;
-  const absl::Duration duration = config::ToDuration(value);
-  if (duration < least || duration > most) {
-    return Invalid(field, absl::StrCat("expected ", absl::FormatDuration(least), " to ", absl::FormatDuration(most),
-                                       ", got ", absl::FormatDuration(duration)));
+// The section's place in the config.
+struct Section {
+  const std::string& field;
+  std::string Field(absl::string_view name) const { return FieldBelow(field, name); }
+  absl::Status Invalid(absl::string_view name, absl::string_view what) const {
+    return config::AtField(Field(name), what);
   }
-  return duration;
-}
+};
 
-absl::Status CheckListen(const config::v1::Server& config, ServerSettings& settings) {
+absl::Status CheckListen(const config::v1::Server& config, const Section& section, ServerSettings& settings) {
   const std::string& listen = config.listen();
-  if (absl::StartsWith(listen, kUnix)) {
-    settings.unix_path = listen.substr(kUnix.size());
-    if (settings.unix_path.empty() || settings.unix_path[0] != '/' || settings.unix_path.size() > 107) {
-      return Invalid("listen", "expected unix: and an absolute path of at most 107 bytes");
-    }
+  if (IsUnixAddress(listen)) {
+    const std::optional<std::string> path = UnixPathOf(listen);
+    if (!path.has_value()) return section.Invalid("listen", absl::StrCat("expected ", kUnixAddressForm));
     if (config.has_tls())
-      return Invalid("tls", "expected nothing: a Unix socket has no TLS, the kernel says who connects");
+      return section.Invalid("tls", "expected nothing: a Unix socket has no TLS, the kernel says who connects");
+    settings.unix_path = *path;
     return absl::OkStatus();
   }
   const std::size_t colon = listen.rfind(':');
   std::uint32_t port = 0;
-  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(listen.substr(colon + 1), &port) || port > 65535) {
-    return Invalid("listen", absl::StrCat("expected ADDRESS:PORT or unix:/path, got \"", listen, "\""));
-  }
-  if (!config.has_tls()) return Invalid("tls", "required");
+  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(listen.substr(colon + 1), &port) || port > 65535)
+    return section.Invalid("listen", absl::StrCat("expected ADDRESS:PORT or unix:/path, got \"", listen, "\""));
+  if (!config.has_tls()) return section.Invalid("tls", "required");
   settings.listen = listen;
   return absl::OkStatus();
 }
 
-absl::Status AddPeer(const std::string& peer, absl::string_view field, bool health, ServerSettings& settings,
-                     AllowRule& rule) {
-  if (settings.unix_path.empty()) {
-    if (peer == "attested_key" && health) return Invalid(field, "expected SPIFFE IDs: a probe has a certificate");
-    if (peer == "attested_key") {
-      if (rule.attested_key) return Invalid(field, "attested_key stands there twice");
-      rule.attested_key = settings.any_attested_key = true;
-      return absl::OkStatus();
-    }
-    const absl::Status id = ValidateWorkloadIdentifier(peer);
-    if (!id.ok())
-      return Invalid(field, absl::StrCat("expected a SPIFFE ID or attested_key, got \"", peer, "\": ", id.message()));
-    if (!rule.spiffe_ids.insert(peer).second) return Invalid(field, absl::StrCat(peer, " stands there twice"));
+// Over TLS.
+absl::Status AddRemotePeer(const std::string& peer, bool health, ServerSettings& settings, AllowRule& rule) {
+  const auto invalid = [](absl::string_view what) { return Deny(v1::DENY_REASON_CONFIG_INVALID, what); };
+  if (peer == "attested_key" && health) return invalid("expected SPIFFE IDs: a probe has a certificate");
+  if (peer == "attested_key") {
+    if (rule.attested_key) return invalid("attested_key stands there twice");
+    rule.attested_key = settings.any_attested_key = true;
     return absl::OkStatus();
   }
-  std::uint32_t uid = 0;
-  if (!absl::StartsWith(peer, kUid) || !absl::SimpleAtoi(absl::string_view(peer).substr(kUid.size()), &uid)) {
-    return Invalid(field, absl::StrCat("expected uid:N on a Unix socket, got \"", peer, "\""));
-  }
+  const absl::Status id = ValidateWorkloadIdentifier(peer);
+  if (!id.ok())
+    return invalid(absl::StrCat("expected a SPIFFE ID or attested_key, got \"", peer, "\": ", id.message()));
+  if (!rule.spiffe_ids.insert(peer).second) return invalid(absl::StrCat(peer, " stands there twice"));
+  return absl::OkStatus();
+}
+
+// On a Unix socket.
+absl::Status AddLocalPeer(const std::string& peer, ServerSettings& settings, AllowRule& rule) {
+  const auto invalid = [](absl::string_view what) { return Deny(v1::DENY_REASON_CONFIG_INVALID, what); };
+  const std::optional<std::uint32_t> uid = UidOf(peer);
+  if (!uid.has_value()) return invalid(absl::StrCat("expected uid:N on a Unix socket, got \"", peer, "\""));
   rule.local_user = true;
   const bool first = std::none_of(settings.allow.begin(), settings.allow.end(),
                                   [&](const auto& entry) { return entry.second.local_user && &entry.second != &rule; });
-  if (!first && uid != settings.local_uid)
-    return Invalid(field, "expected the same uid for every rpc of a Unix socket");
-  settings.local_uid = uid;
+  if (!first && *uid != settings.local_uid) return invalid("expected the same uid for every rpc of a Unix socket");
+  settings.local_uid = *uid;
   return absl::OkStatus();
 }
 
 absl::Status CheckAllow(const config::v1::Server& config, const std::vector<std::string>& methods,
-                        ServerSettings& settings) {
+                        const Section& section, ServerSettings& settings) {
   for (const std::string& method : methods) settings.allow[method];
   std::set<std::string> seen;
   for (int i = 0; i < config.allow_size(); ++i) {
     const config::v1::Allow& allow = config.allow(i);
     const auto rule = settings.allow.find(allow.rpc());
     if (rule == settings.allow.end()) {
-      return Invalid(absl::StrCat("allow[", i, "].rpc"),
-                     absl::StrCat("expected one of ", absl::StrJoin(methods, ", "), ", got \"", allow.rpc(), "\""));
+      return section.Invalid(
+          absl::StrCat("allow[", i, "].rpc"),
+          absl::StrCat("expected one of ", absl::StrJoin(methods, ", "), ", got \"", allow.rpc(), "\""));
     }
     if (!seen.insert(allow.rpc()).second)
-      return Invalid(absl::StrCat("allow[", i, "].rpc"), absl::StrCat(allow.rpc(), " stands there twice"));
+      return section.Invalid(absl::StrCat("allow[", i, "].rpc"), absl::StrCat(allow.rpc(), " stands there twice"));
     const std::string field = absl::StrCat("allow[", i, "].peers");
     if (allow.peers().empty())
-      return Invalid(field, "expected at least one peer; leave the rpc out to refuse it to everybody");
+      return section.Invalid(field, "expected at least one peer; leave the rpc out to refuse it to everybody");
     if (!settings.unix_path.empty() && allow.peers_size() != 1)
-      return Invalid(field, "expected exactly one uid:N on a Unix socket");
-    const bool health = allow.rpc() == kHealthRpc;
-    for (int j = 0; j < allow.peers_size(); ++j)
-      TWI_RETURN_IF_ERROR(AddPeer(allow.peers(j), absl::StrCat(field, "[", j, "]"), health, settings, rule->second));
+      return section.Invalid(field, "expected exactly one uid:N on a Unix socket");
+    for (int j = 0; j < allow.peers_size(); ++j) {
+      TWI_RETURN_IF_ERROR(config::AtField(
+          section.Field(absl::StrCat(field, "[", j, "]")),
+          settings.unix_path.empty()
+              ? AddRemotePeer(allow.peers(j), /*health=*/allow.rpc() == kHealthRpc, settings, rule->second)
+              : AddLocalPeer(allow.peers(j), settings, rule->second)));
+    }
   }
-  if (seen.empty()) return Invalid("allow", "expected at least one rpc: as it is nobody may call anything");
+  if (seen.empty()) return section.Invalid("allow", "expected at least one rpc: as it is nobody may call anything");
   return absl::OkStatus();
+}
+
+absl::Status CheckDurations(const config::v1::Server& config, const Section& section, ServerSettings& settings) {
+  settings.max_deadline = config::DurationOr(config.has_max_deadline(), config.max_deadline(), absl::Seconds(10));
+  TWI_RETURN_IF_ERROR(config::ExpectWithin(settings.max_deadline, absl::Milliseconds(1), absl::Minutes(10),
+                                           section.Field("max_deadline")));
+  settings.drain_timeout = config::DurationOr(config.has_drain_timeout(), config.drain_timeout(), absl::Seconds(10));
+  TWI_RETURN_IF_ERROR(config::ExpectWithin(settings.drain_timeout, absl::ZeroDuration(), absl::Minutes(10),
+                                           section.Field("drain_timeout")));
+  settings.certificate_expiry_warning =
+      config::DurationOr(config.has_certificate_expiry_warning(), config.certificate_expiry_warning(), absl::Hours(24));
+  return config::ExpectWithin(settings.certificate_expiry_warning, absl::ZeroDuration(), absl::Hours(24 * 365),
+                              section.Field("certificate_expiry_warning"));
 }
 
 }  // namespace
 
+std::string FieldBelow(absl::string_view field, absl::string_view name) {
+  return field.empty() ? std::string(name) : absl::StrCat(field, ".", name);
+}
+
 absl::StatusOr<ServerSettings> CheckServerConfig(const config::v1::Server& config,
-                                                 const std::vector<std::string>& methods) {
+                                                 const std::vector<std::string>& methods, const std::string& field) {
+  const Section section{field};
   ServerSettings settings;
-  TWI_RETURN_IF_ERROR(CheckListen(config, settings));
-  TWI_RETURN_IF_ERROR(CheckAllow(config, methods, settings));
-  if (config.has_metrics()) TWI_RETURN_IF_ERROR(CheckMetricsConfig(config.metrics(), "server.metrics"));
+  TWI_RETURN_IF_ERROR(CheckListen(config, section, settings));
+  TWI_RETURN_IF_ERROR(CheckAllow(config, methods, section, settings));
+  if (config.has_metrics()) TWI_RETURN_IF_ERROR(CheckMetricsConfig(config.metrics(), section.Field("metrics")));
   if (config.max_message_bytes() > kMaxMessageBytes)
-    return Invalid("max_message_bytes", absl::StrCat("expected at most ", kMaxMessageBytes));
+    return section.Invalid("max_message_bytes", absl::StrCat("expected at most ", kMaxMessageBytes));
   settings.max_message_bytes =
       static_cast<int>(config.max_message_bytes() == 0 ? kDefaultMessageBytes : config.max_message_bytes());
   if (config.max_concurrent_requests() > kMaxConcurrent)
-    return Invalid("max_concurrent_requests", absl::StrCat("expected at most ", kMaxConcurrent));
+    return section.Invalid("max_concurrent_requests", absl::StrCat("expected at most ", kMaxConcurrent));
   settings.max_concurrent_requests =
       static_cast<int>(config.max_concurrent_requests() == 0 ? kDefaultConcurrent : config.max_concurrent_requests());
-  TWI_ASSIGN_OR_RETURN(settings.max_deadline,
-                       DurationOf(config.has_max_deadline(), config.max_deadline(), "max_deadline", absl::Seconds(10),
-                                  absl::Milliseconds(1), absl::Minutes(10)));
-  TWI_ASSIGN_OR_RETURN(settings.drain_timeout,
-                       DurationOf(config.has_drain_timeout(), config.drain_timeout(), "drain_timeout",
-                                  absl::Seconds(10), absl::ZeroDuration(), absl::Minutes(10)));
-  TWI_ASSIGN_OR_RETURN(
-      settings.certificate_expiry_warning,
-      DurationOf(config.has_certificate_expiry_warning(), config.certificate_expiry_warning(),
-                 "certificate_expiry_warning", absl::Hours(24), absl::ZeroDuration(), absl::Hours(24 * 365)));
+  TWI_RETURN_IF_ERROR(CheckDurations(config, section, settings));
   return settings;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "proto/twi/config/v1/common.pb.h"
 
@@ -37,9 +38,13 @@ struct ServerSettings {
   absl::Duration max_deadline, drain_timeout, certificate_expiry_warning;
 };
 
-// `methods`: bare names of all methods of all services. CONFIG_INVALID at the field's place.
+// `methods`: bare names of all methods of all services. `field`: where the section stands in the config ("server");
+// empty: its fields stand in the config themselves (the agent's `listen`). CONFIG_INVALID at the field's place.
 absl::StatusOr<ServerSettings> CheckServerConfig(const config::v1::Server& config,
-                                                 const std::vector<std::string>& methods);
+                                                 const std::vector<std::string>& methods, const std::string& field);
+
+// "server.listen" of "server" and "listen"; "listen" of "" and "listen".
+std::string FieldBelow(absl::string_view field, absl::string_view name);
 
 // The bare method names of services by their full names. INTERNAL when a service is unknown or two have a method of the
 // same name.

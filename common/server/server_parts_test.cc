@@ -1,6 +1,11 @@
 // The parts of a server that need no socket.
 #include <sys/stat.h>
 
+#include <filesystem>
+#include <string>
+#include <system_error>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/crypto/x509.h"
 #include "common/server/daemon_flags.h"
@@ -121,6 +126,41 @@ TEST_F(TlsFilesTest, OpensAGoodPair) {
   EXPECT_EQ(files->spiffe_id(), kId);
   EXPECT_EQ(files->bundle()->anchors.size(), 1u);
 }
+// Files in memory that hold a pair of a TlsFiles of this process.
+int PairsInMemory() {
+  int pairs = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (absl::StrContains(std::filesystem::read_symlink(entry.path(), gone).string(), "memfd:twi-tls")) ++pairs;
+  }
+  return pairs;
+}
+TEST_F(TlsFilesTest, LeavesNoKeyBehind) {
+  const int before = PairsInMemory();
+  {
+    ASSERT_OK_AND_ASSIGN(const auto files, TlsFiles::Open(tls_, clock_, {}));
+    EXPECT_EQ(PairsInMemory(), before + 1);
+    ASSERT_NE(files->provider(), nullptr);
+    EXPECT_EQ(files->provider(), files->provider()) << "made once";
+  }
+  EXPECT_EQ(PairsInMemory(), before);
+  tls_.set_trust_bundle_file("/nonexistent");
+  EXPECT_FALSE(Open().ok());
+  EXPECT_EQ(PairsInMemory(), before) << "a start that failed";
+}
+TEST_F(TlsFilesTest, AClockThatIsSetBackDoesNotStopTheTries) {
+  ASSERT_OK_AND_ASSIGN(const auto files, TlsFiles::Open(tls_, clock_, {}));
+  const std::string key = files->key_sha256();
+  TestPki::Options past;
+  past.starts = -absl::Hours(3);
+  past.ends = -absl::Hours(1);
+  pki_.Issue("server", kId, past);
+  files->Refresh();
+  EXPECT_EQ(files->key_sha256(), key) << "the new one has expired";
+  clock_.Advance(-absl::Hours(2));
+  files->Refresh();
+  EXPECT_NE(files->key_sha256(), key) << "the files are the same, but good now";
+}
 TEST_F(TlsFilesTest, RefusesAKeyThatOthersMayRead) {
   chmod(tls_.key_file().c_str(), 0640);
   EXPECT_THAT(Open(), StatusIs(v1::DENY_REASON_CONFIG_INVALID, HasSubstr("group or others may read")));
@@ -182,15 +222,25 @@ class ServerConfigTest : public ::testing::Test {
   }
   // The refusal's words; "" when there is none.
   std::string Refusal() {
-    const absl::Status status = CheckServerConfig(config_, {"Say", "Open"}).status();
+    const absl::Status status = CheckServerConfig(config_, {"Say", "Open"}, field_).status();
     EXPECT_TRUE(status.ok() || DenyReasonOf(status) == v1::DENY_REASON_CONFIG_INVALID) << status;
     return std::string(status.message());
   }
   config::v1::Server config_;
+  std::string field_ = "server";
 };
 
+TEST_F(ServerConfigTest, NamesTheFieldsWhereTheyStand) {
+  field_ = "admin.server";
+  config_.clear_tls();
+  EXPECT_EQ(Refusal(), "admin.server.tls: required");
+  field_ = "";
+  config_.set_listen("unix:relative");
+  EXPECT_EQ(Refusal(), "listen: expected unix: and an absolute path of at most 107 bytes");
+}
+
 TEST_F(ServerConfigTest, FillsInDefaults) {
-  ASSERT_OK_AND_ASSIGN(const ServerSettings settings, CheckServerConfig(config_, {"Say", "Open"}));
+  ASSERT_OK_AND_ASSIGN(const ServerSettings settings, CheckServerConfig(config_, {"Say", "Open"}, field_));
   EXPECT_EQ(settings.max_message_bytes, 524288);
   EXPECT_EQ(settings.max_deadline, absl::Seconds(10));
   EXPECT_EQ(settings.drain_timeout, absl::Seconds(10));
@@ -274,6 +324,10 @@ TEST(DaemonFlagsTest, RefusesWhatIsNotAFlag) {
   EXPECT_FALSE(parse({"--config", "x", "--config", "y"}));
   EXPECT_FALSE(parse({"--config", "x", "stray"}));
   EXPECT_FALSE(parse({"--config", "x", "--check-config=false"}));
+  EXPECT_FALSE(parse({"--config", "x", "--check-config", "--check-config"}));
+  EXPECT_FALSE(parse({"--help", "--help"}));
+  EXPECT_FALSE(parse({"--config", "x", "--check-config", "--probe", "live"}));
+  EXPECT_TRUE(parse({"--config", "x", "--probe", "live"}));
 }
 
 }  // namespace

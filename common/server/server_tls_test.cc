@@ -1,7 +1,10 @@
 // Who gets in, through the real door: sockets, TLS, gRPC.
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/client/channel.h"
@@ -252,6 +255,8 @@ TEST_F(ServerTlsTest, EveryReasonTravels) {
   }
 }
 
+constexpr absl::Duration kBetweenLooks = absl::Milliseconds(100);
+
 // Asks again and again until `wanted` holds, at most 10 s: files are looked at once a second, by us and then
 // by gRPC.
 template <typename Predicate>
@@ -259,28 +264,57 @@ bool Eventually(Predicate wanted) {
   const absl::Time end = absl::Now() + absl::Seconds(10);
   while (absl::Now() < end) {
     if (wanted()) return true;
+    absl::SleepFor(kBetweenLooks);
   }
   return false;
 }
 
+// Files in memory that hold a TLS key of this process (tls_files.h).
+int KeysInMemory() {
+  int keys = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (absl::StrContains(std::filesystem::read_symlink(entry.path(), gone).string(), "memfd:twi-tls")) ++keys;
+  }
+  return keys;
+}
+
+// An agent makes channels for as long as it lives: what they hold must go with them.
+TEST_F(ServerTlsTest, AChannelThatIsGoneLeavesNoKeyBehind) {
+  const auto servers_alone = [] { return KeysInMemory() == 1; };
+  ASSERT_TRUE(Eventually(servers_alone)) << "those of the tests before are gone too";
+  {
+    std::shared_ptr<client::Identity> identity = FromFiles(pki_.Issue("client", kClientId));
+    const auto stub = echo_.Stub(*identity);
+    identity.reset();
+    EXPECT_TRUE(Say(*stub).status.ok()) << "the channel keeps what it needs";
+    EXPECT_EQ(KeysInMemory(), 2);
+  }
+  EXPECT_TRUE(Eventually(servers_alone)) << KeysInMemory() << " keys in memory";
+}
+
 TEST_F(ServerTlsTest, TakesUpANewCertificateAndKeepsTheLastGoodOne) {
-  const auto client_tls = pki_.Issue("client", kClientId);
-  ASSERT_TRUE(SayAs(client_tls).status.ok());
+  const auto identity = FromFiles(pki_.Issue("client", kClientId));
+  const auto served = [&] { return Say(*echo_.Stub(*identity)).status.ok(); };  // a handshake each
+  ASSERT_TRUE(served());
   // A pair that does not fit: every new handshake goes on with the old one.
   const std::string old_key = pki_.dir().Read("server.key");
   const TestPki::Pair other = pki_.Make(kServerId, {});
   pki_.dir().Write("server.key", other.key_pem);
   const absl::Time two_turns = absl::Now() + absl::Milliseconds(2500);
-  while (absl::Now() < two_turns) ASSERT_TRUE(SayAs(client_tls).status.ok());
+  while (absl::Now() < two_turns) {
+    ASSERT_TRUE(served());
+    absl::SleepFor(kBetweenLooks);
+  }
   // The certificate of another identity, with its key: taken up, and so the client refuses it.
   const TestPki::Pair renamed = pki_.Make("spiffe://test.example/twi/renamed", {});
   pki_.dir().Write("server.crt", renamed.certificate_pem);
   pki_.dir().Write("server.key", renamed.key_pem);
-  EXPECT_TRUE(Eventually([&] { return !SayAs(client_tls).status.ok(); }));
+  EXPECT_TRUE(Eventually([&] { return !served(); }));
   const TestPki::Pair again = pki_.Make(kServerId, {});
   pki_.dir().Write("server.crt", again.certificate_pem);
   pki_.dir().Write("server.key", again.key_pem);
-  EXPECT_TRUE(Eventually([&] { return SayAs(client_tls).status.ok(); }));
+  EXPECT_TRUE(Eventually(served));
 }
 
 TEST_F(ServerTlsTest, PeerOfARemovedCaIsRefusedOnItsOpenConnection) {

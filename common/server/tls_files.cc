@@ -145,19 +145,22 @@ absl::StatusOr<std::unique_ptr<TlsFiles>> TlsFiles::Open(const config::v1::Tls& 
   files->bundle_stamp_ = Stamp(config.trust_bundle_file());
   TWI_RETURN_IF_ERROR(files->LoadPair());
   TWI_RETURN_IF_ERROR(files->LoadBundle());
-  // Key and certificate are one file, so that gRPC reads both in one piece; LoadPair exchanges it atomically (dup3).
-  const std::string path = files->pair_path();
-  files->provider_ =
-      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(path, path, /*refresh_interval_sec=*/1);
   files->WarnOfExpiry();
   files->complained_ = clock.Now();
   files->watcher_ = std::thread([raw = files.get()] { raw->Watch(); });
   return files;
 }
 
-// pair_fd_ stays open on purpose, one per daemon: gRPC's watcher lives as long as the last connection, and must never
-// find another file behind the number.
-TlsFiles::~TlsFiles() { Stop(); }
+// gRPC's provider reads the memory file by its number, each second, in a thread that ends with the last credentials
+// that were made with it, which may be long after the server or the client that made them: closed while it reads, the
+// number could come to name another file. The verifier of each of those credentials holds this object (peer_source.cc,
+// client/identity.cc), so here none of them is in use any more, and the provider's thread ends in this destructor, or
+// has nobody left to serve.
+TlsFiles::~TlsFiles() {
+  Stop();
+  provider_.reset();
+  if (pair_fd_ >= 0) close(pair_fd_);
+}
 
 void TlsFiles::Stop() {
   {
@@ -209,8 +212,9 @@ void TlsFiles::Refresh() {
   const absl::Time now = clock_.Now();
   bool changed = false;
   const std::string pair = absl::StrCat(Stamp(config_.key_file()), "/", Stamp(config_.certificate_file()));
-  const bool again = now - complained_ >=
-                     kComplainEvery;  // what was bad may have become good: not valid yet, a folder that was not mounted
+  // What was bad may have become good: not valid yet, a folder that was not mounted. In either direction, so that a
+  // clock that was set back does not stop the tries.
+  const bool again = absl::AbsDuration(now - complained_) >= kComplainEvery;
   if (pair != pair_stamp_ || (again && !pair_status_.ok())) {
     pair_stamp_ = pair;
     pair_status_ = LoadPair();
@@ -261,6 +265,16 @@ void TlsFiles::Watch() {
 std::shared_ptr<const TrustBundle> TlsFiles::bundle() const {
   std::lock_guard lock(mutex_);
   return bundle_;
+}
+std::shared_ptr<grpc::experimental::CertificateProviderInterface> TlsFiles::provider() const {
+  std::lock_guard lock(mutex_);
+  if (provider_ == nullptr) {
+    // Key and certificate are one file, so that gRPC reads both in one piece; LoadPair exchanges it atomically (dup3).
+    const std::string path = pair_path();
+    provider_ =
+        std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(path, path, /*refresh_interval_sec=*/1);
+  }
+  return provider_;
 }
 std::string TlsFiles::pair_path() const { return absl::StrCat("/proc/self/fd/", pair_fd_); }
 std::uint64_t TlsFiles::pair_generation() const {

@@ -26,7 +26,7 @@ struct TrustBundle {
   std::uint64_t generation = 0;
 };
 
-// The anchors of a PEM file: at least one, each a CA or self-signed. CONFIG_INVALID.
+// The anchors of a PEM file: at least one, each a CA's certificate. CONFIG_INVALID.
 absl::StatusOr<std::vector<crypto::Certificate>> LoadTrustBundle(const std::string& path);
 
 // What Open would refuse, without keeping anything: missing or unreadable files, a key that others may read or that is
@@ -54,10 +54,11 @@ class TlsFiles {
   std::string spiffe_id() const;
   std::string key_sha256() const;  // 32 bytes
   absl::Time not_after() const;    // of the leaf
-  // For gRPC: serves the pair in force, at most a second behind.
-  std::shared_ptr<grpc::experimental::CertificateProviderInterface> provider() const { return provider_; }
+  // For gRPC: serves the pair in force, at most a second behind. Made when it is first asked for, since it has a thread
+  // of its own. Credentials that are made with it must keep these files for as long as they live: their verifier does.
+  std::shared_ptr<grpc::experimental::CertificateProviderInterface> provider() const;
   // For common/http: a file of this process's memory with the chain and the key in force, PEM, and a number that
-  // changes with them.
+  // changes with them. Good as long as this object.
   std::string pair_path() const;
   std::uint64_t pair_generation() const;
 
@@ -76,15 +77,15 @@ class TlsFiles {
   const config::v1::Tls config_;
   const Clock& clock_;
   const Options options_;
-  std::shared_ptr<grpc::experimental::CertificateProviderInterface> provider_;
-  int pair_fd_ = -1;  // memory file that gRPC reads the pair from
+  int pair_fd_ = -1;  // memory file that gRPC and OpenSSL read the pair from
 
   std::mutex refresh_mutex_;  // one Refresh at a time; guards the next four
   std::string pair_stamp_, bundle_stamp_;
   absl::Status pair_status_, bundle_status_;
   absl::Time complained_ = absl::InfinitePast();
 
-  mutable std::mutex mutex_;  // guards the next five
+  mutable std::mutex mutex_;  // guards the next six
+  mutable std::shared_ptr<grpc::experimental::CertificateProviderInterface> provider_;
   std::shared_ptr<const TrustBundle> bundle_;
   std::string spiffe_id_, key_sha256_;
   absl::Time not_after_;

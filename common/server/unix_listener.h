@@ -2,6 +2,8 @@
 #ifndef TWI_COMMON_SERVER_UNIX_LISTENER_H_
 #define TWI_COMMON_SERVER_UNIX_LISTENER_H_
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,18 +21,23 @@ class UnixListener {
  public:
   // Called in the listener's own thread with a connected, non-blocking descriptor, which is the callee's from then on.
   using Take = std::function<void(int fd)>;
-  // Creates the socket (a stale one is replaced, any other file refused). CONFIG_INVALID. What `take` uses must outlive
-  // the listener.
+  // Creates the socket. One at which nobody listens any more is replaced; one that somebody serves, and any other file,
+  // is refused. CONFIG_INVALID. What `take` uses must outlive the listener.
   static absl::StatusOr<std::unique_ptr<UnixListener>> Start(const std::string& path, std::set<std::uint32_t> uids,
                                                              Take take);
-  ~UnixListener();  // stops accepting, removes the socket
+  ~UnixListener();  // stops accepting, removes the socket, if it is still its own that lies there
 
  private:
-  UnixListener(std::string path, std::set<std::uint32_t> uids, Take take, int listen_fd, int stop_fd);
+  struct File {  // the socket in the file system
+    std::string path;
+    dev_t device;
+    ino_t inode;
+  };
+  UnixListener(File file, std::set<std::uint32_t> uids, Take take, int listen_fd, int stop_fd);
   void AcceptLoop();
   void AcceptOne();
 
-  const std::string path_;
+  const File file_;
   const std::set<std::uint32_t> uids_;
   const Take take_;
   const int listen_fd_;

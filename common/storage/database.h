@@ -40,8 +40,9 @@ class Database {
   // Exceptions and errors as for Write.
   virtual absl::Status Read(const std::function<absl::Status(Session&)>& read) = 0;
 
-  // Called after each transaction of Write, in the writer's thread: how long it took, how many writes were stored by it
-  // (0: it failed as a whole). For metrics; set it before the first Write.
+  // Called after each transaction that stored something, or that failed as a whole (`stored` is 0 then), in the thread
+  // of the Write that carried it out, one at a time: how long it took, and how many writes it stored. Not called when
+  // all of its writes were refused by themselves. For metrics; to be set before the first Write, and then no more.
   using OnCommit = std::function<void(absl::Duration took, std::size_t stored)>;
   virtual void ObserveCommits(OnCommit on_commit) = 0;
 

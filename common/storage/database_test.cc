@@ -274,7 +274,14 @@ TEST_F(DatabaseTest, RefusesUnusablePaths) {
 // when there is room again.
 TEST_F(DatabaseTest, RefusesWhenTheDiskRefuses) {
   auto database = MustOpen();
+  std::atomic<std::size_t> failed{0}, stored{0};
+  database->ObserveCommits([&](absl::Duration, std::size_t writes) {
+    stored += writes;
+    if (writes == 0) ++failed;
+  });
   ASSERT_TRUE(Insert(*database, 1).ok());
+  EXPECT_TRUE(database->Ping().ok());
+  EXPECT_EQ(stored.load(), 1u) << "a store that is well is only read";
   const auto previous = signal(SIGXFSZ, SIG_IGN);
   struct rlimit limit;
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
@@ -287,12 +294,23 @@ TEST_F(DatabaseTest, RefusesWhenTheDiskRefuses) {
   }
   std::vector<DenyReason> reasons;
   for (auto& result : results) reasons.push_back(DenyReasonOf(result.get()));
+  const std::size_t failed_groups = failed;
+  const DenyReason pinged = DenyReasonOf(database->Ping());
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
   signal(SIGXFSZ, previous);
 
   for (const DenyReason reason : reasons) EXPECT_EQ(reason, v1::DENY_REASON_STORAGE_FAILED);
+  EXPECT_GE(failed_groups, 1u);
+  EXPECT_EQ(pinged, v1::DENY_REASON_STORAGE_FAILED) << "it wrote for trial";
+  EXPECT_EQ(failed.load(), failed_groups + 1);
+  EXPECT_EQ(stored.load(), 1u);
   EXPECT_EQ(Count(*database), 1);
+  EXPECT_TRUE(database->Ping().ok()) << "there is room again";
+  EXPECT_EQ(stored.load(), 2u);
+  EXPECT_TRUE(database->Ping().ok());
+  EXPECT_EQ(stored.load(), 2u) << "and then it only reads";
   EXPECT_TRUE(Insert(*database, 50, std::string(100000, 'x')).ok());
+  EXPECT_EQ(stored.load(), 3u);
   database.reset();
   EXPECT_EQ(Count(*MustOpen()), 2);
 }

@@ -56,6 +56,13 @@ absl::Status RequireApart(const std::string& key, const std::string& database) {
   return absl::OkStatus();
 }
 
+// A link of the operator's may come to lead elsewhere; a root key is never exchanged under the database that it seals.
+absl::Status RequireNoLink(const std::string& file) {
+  struct stat info;
+  if (lstat(file.c_str(), &info) != 0) return BadKeyFile(file, strerror(errno));
+  return S_ISLNK(info.st_mode) ? BadKeyFile(file, "is a symbolic link") : absl::OkStatus();
+}
+
 // The file's bytes; the file that was looked at is the file that is read.
 absl::StatusOr<SecretBytes> ReadPrivate(const std::string& file) {
   const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -99,8 +106,10 @@ absl::StatusOr<SecretBytes> ParseKey(const std::string& file, SecretBytes bytes)
 absl::StatusOr<std::unique_ptr<Sealer>> Sealer::FromConfig(const config::v1::Storage& config) {
   if (config.root_key_file().empty()) return BadKeyFile("", "is required");
   if (config.database_file().empty()) return Deny(v1::DENY_REASON_CONFIG_INVALID, "database_file is required");
-  TWI_ASSIGN_OR_RETURN(const std::string file, Resolve(config.root_key_file()));
-  TWI_RETURN_IF_ERROR(RequireApart(file, config.database_file()));
+  const std::string& file = config.root_key_file();
+  TWI_RETURN_IF_ERROR(RequireNoLink(file));
+  TWI_ASSIGN_OR_RETURN(const std::string resolved, Resolve(file));
+  TWI_RETURN_IF_ERROR(RequireApart(resolved, config.database_file()));
   TWI_ASSIGN_OR_RETURN(SecretBytes bytes, ReadPrivate(file));
   TWI_ASSIGN_OR_RETURN(SecretBytes key, ParseKey(file, std::move(bytes)));
   return FromKey(std::move(key));

@@ -19,9 +19,9 @@ class Sealer {
  public:
   // Reads config.root_key_file: 32 bytes raw, or 64 hex digits that one newline may follow. CONFIG_INVALID for anything
   // else, for 32 zero bytes, for a file that group or others may use (unless it is a mounted Secret,
-  // common/config/mounted_secret.h) or that is not this user's or root's, for a symbolic link, and for one that lies,
-  // symbolic links resolved, in or below the folder of config.database_file: who copies the database must not get the
-  // key with it.
+  // common/config/mounted_secret.h) or that is not this user's or root's, for a symbolic link (its folders may be
+  // reached by some), and for one that lies, symbolic links resolved, in or below the folder of config.database_file:
+  // who copies the database must not get the key with it.
   static absl::StatusOr<std::unique_ptr<Sealer>> FromConfig(const config::v1::Storage& config);
   static absl::StatusOr<std::unique_ptr<Sealer>> FromKey(SecretBytes root_key32);
 

@@ -162,6 +162,17 @@ TEST_F(RootKeyFileTest, RefusesSymlinksThatLeadBesideTheDatabase) {
   ExpectRefused();
 }
 
+TEST_F(RootKeyFileTest, RefusesASymlinkToAGoodKey) {
+  std::filesystem::create_symlink(dir_ / "data-keys/root", dir_ / "data-keys/link");
+  config_.set_root_key_file(dir_ / "data-keys/link");
+  ExpectRefused();
+  EXPECT_NE(Sealer::FromConfig(config_).status().message().find("is a symbolic link"), absl::string_view::npos);
+  // On the way to it is another matter: /etc/twi may be one.
+  std::filesystem::create_directory_symlink(dir_ / "data-keys", dir_ / "keys-link");
+  config_.set_root_key_file(dir_ / "keys-link/root");
+  ExpectSameKey();
+}
+
 TEST_F(RootKeyFileTest, RefusesBadContent) {
   const std::string hex64(64, 'a');
   for (const std::string& bytes :

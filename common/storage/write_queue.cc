@@ -84,20 +84,14 @@ std::size_t WriteQueue::queued() {
 }
 
 void WriteQueue::ObserveCommits(std::function<void(absl::Duration, std::size_t)> on_commit) {
-  const std::lock_guard<std::mutex> lock(mutex_);
   on_commit_ = std::move(on_commit);
 }
 
 void WriteQueue::Report(const std::vector<Job*>& batch, absl::Duration took) {
-  std::function<void(absl::Duration, std::size_t)> on_commit;
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    on_commit = on_commit_;
-  }
-  if (!on_commit) return;
+  if (!on_commit_) return;
   const auto stored =
       last_failed_ ? 0 : std::count_if(batch.begin(), batch.end(), [](const Job* job) { return job->result.ok(); });
-  if (last_failed_ || stored > 0) on_commit(took, static_cast<std::size_t>(stored));
+  if (last_failed_ || stored > 0) on_commit_(took, static_cast<std::size_t>(stored));
 }
 
 // Everything that is queued, up to the limit, of which the first is the caller's own. Nothing may leave it half done,

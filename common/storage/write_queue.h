@@ -42,7 +42,7 @@ class WriteQueue {
   //   was not called.
   absl::Status Run(const std::function<absl::Status(Session&)>& write);
 
-  // Database::ObserveCommits.
+  // Database::ObserveCommits: before the first Run.
   void ObserveCommits(std::function<void(absl::Duration, std::size_t)> on_commit);
 
   // The last transaction was not stored.
@@ -60,9 +60,9 @@ class WriteQueue {
 
   const std::unique_ptr<Session> session_;  // of the thread that is `writer_`
   const Limits limits_;
+  std::function<void(absl::Duration, std::size_t)> on_commit_;  // constant from the first Run on
   std::atomic<bool> last_failed_{false};
   std::mutex mutex_;  // Guards what follows.
-  std::function<void(absl::Duration, std::size_t)> on_commit_;
   std::deque<Job*> queue_;
   std::thread::id writer_;  // none: nobody writes
   std::condition_variable idle_;

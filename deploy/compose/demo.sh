@@ -3,7 +3,7 @@
 # TLS, shows who cannot reach whom, and takes everything down again.
 #   deploy/compose/demo.sh           leaves nothing behind but the images
 #   deploy/compose/demo.sh --keep    leaves everything running and prints how to talk to it
-# TWI_SKIP_BUILD=1: the images are there already.
+# TWI_SKIP_BUILD=1: the images are there already. TWI_OPT_BIN: the programs for them are (deploy/images/build.sh).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 keep=no
@@ -45,24 +45,33 @@ for workload in "${workloads[@]}"; do
   agent=agent-${workload#workload-}
   said "$workload" |
     sed -E 's/.*"serial":"([^"]*)".*"spiffe_id":"([^"]*)".*/\2  serial \1/; s/^/  '"${workload#workload-} mechanism "'/' | sed "s/^  \(.\) mechanism/  mechanism \U\1\E:/"
-  docker logs "$(container "$agent")" 2>&1 | grep -q '"event":"credential_acquired"' || fail "$agent has no credential"
+  log_has "$agent" '"event":"credential_acquired"' || fail "$agent has no credential"
 done
 
 step "Mutual TLS between the workloads: A and C, B and D, each in both directions"
 for workload in "${workloads[@]}"; do
   until=$((SECONDS + 20))
-  until said "$workload" | grep -q '"call":"OK"'; do
+  until said "$workload" | grep '"call":"OK"' > /dev/null; do
     [ "$SECONDS" -lt "$until" ] || { docker logs --tail 3 "$(container "$workload")" >&2; fail "$workload cannot call its peer"; }
     sleep 0.5
   done
   echo "  $workload calls its peer: OK"
 done
 
+step "Attested TLS: workload C's plaintext reaches workload A through their agents, each of which has had the other's key attested by the Verifier"
+until=$((SECONDS + 20))
+until said workload-c | grep '"attested_call":"OK"' > /dev/null; do
+  [ "$SECONDS" -lt "$until" ] || { docker logs --tail 5 "$(container agent-c)" >&2; docker logs --tail 3 "$(container workload-c)" >&2; fail "workload-c gets no greeting through the tunnel"; }
+  sleep 0.5
+done
+log_has agent-a '"event":"attested_tls_opened"' || fail "agent-a has opened no attested TLS"
+echo "  workload-c greets workload-a: OK"
+
 step "An agent cannot reach the Claims Mapper, whatever key it has; a Workload Owner can"
 config=${TWI_CONFIG:-$PWD/deploy/compose/config}
 ask() {  # ask NETWORK MAPPER-ADDRESS: the Workload Owner's own key and command, from another network
   docker run --rm --read-only --cap-drop ALL --security-opt no-new-privileges --user 65532:65532 --network "${TWI_PROJECT}_$1" --add-host "claims-mapper:$2" \
-    --volume "${TWI_PROJECT}_owner:/owner:ro" --volume "$config:/etc/twi:ro" "twi/twictl:${TWI_VERSION:-0.1.0}" policy list --config /etc/twi/twictl.yaml
+    --volume "${TWI_PROJECT}_owner:/owner:ro" --volume "$config:/etc/twi:ro" "twi/twictl:$TWI_VERSION" policy list --config /etc/twi/twictl.yaml
 }
 address() { docker inspect --format "{{(index .NetworkSettings.Networks \"${TWI_PROJECT}_$2\").IPAddress}}" "$(container "$1")"; }
 ask owner "$(address claims-mapper owner)" | sed 's/^/  from the network owner:  /'

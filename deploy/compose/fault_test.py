@@ -1,16 +1,25 @@
 #!/usr/bin/env python3
 """Breaks TWI on purpose, as containers, while four agents renew credentials that live a minute, and watches what happens.
 
-    fault_test.py [--only TEXT]... [--table FILE] [--keep]
+    fault_test.py [--only TEXT]... [--table FILE] [--record FILE] [--keep]
 
 Each fault is a function below; after each the test waits until every agent that the daemon serves has acquired a credential anew. What is seen becomes a row of the table in deploy/README.md
-(--table writes it between its markers). What must hold over all of them: no issuance record is lost, no agent leaves an expired credential in place, no credential was ever invalid, agents that
-do not need the broken daemon notice nothing, and every refusal has one of the reasons that the fault explains.
+(--table writes it between its markers). The whole takes a quarter of an hour and is run by hand; .ci/run runs three rows of it (--only).
 
-Needs Docker, and root (signals to containers' processes, stores of a bounded size); without them it says so and ends with 0. Ends with "N faults, N failures".
+A fault that nobody notices was none: beside each stands what must be seen of it, in the agents' log lines, in the daemon's own, and in the metrics (fault_metrics.py scrapes all daemons all the
+time). Every refusal that an agent logs must stand in its metrics under the same reason, and have one of the reasons that the fault explains. What must hold over all faults: no issuance record is
+lost, no agent leaves an expired credential in place, no credential was ever invalid, workloads' calls go on by mutual TLS and (where the Verifier is not the broken one) by attested TLS, and
+agents that do not need the broken daemon notice nothing.
+
+--record writes what was scraped during some faults (RECORDED) as a test of the alert rules for promtool: deploy/monitoring/alerts_recorded_test.yaml.
+
+Needs Docker, and root (signals to containers' processes, stores of a bounded size, metrics sockets that are root's to read); without them it says so and ends with 0. Ends with
+"N faults, N failures".
 """
 import argparse
+import collections
 import contextlib
+import dataclasses
 import datetime
 import json
 import os
@@ -25,6 +34,11 @@ import sys
 import tempfile
 import threading
 import time
+import typing
+
+sys.dont_write_bytecode = True
+
+import fault_metrics  # noqa: E402
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 PROJECT = "twi-faults"
@@ -32,8 +46,15 @@ SERVED = {"verifier": "ABCD", "claims-mapper": "ABC", "credential-authority": "A
 SERVICES = ["verifier", "claims-mapper", "credential-authority", "key-store"]
 AGENTS = {letter: f"agent-{letter.lower()}" for letter in "ABCD"}
 WORKLOADS = {letter: f"workload-{letter.lower()}" for letter in "ABCD"}
+DAEMONS = SERVICES + list(AGENTS.values())
+# Daemons that call this one for agents, so that they too refuse when it is not there.
+DEPENDENTS = {"verifier": ["credential-authority"], "claims-mapper": ["verifier", "credential-authority"], "credential-authority": ["verifier"]}
+# Agents that call it themselves, over a connection of their own for each attempt. (The services keep theirs, and connections outlive the certificate that they began with. Agent C calls the
+# Verifier for its keys only, and keeps them.)
+CALLERS = {"verifier": "ABD", "claims-mapper": "", "credential-authority": "BC", "key-store": "D"}
 FAULT_SECONDS = 8
 RECOVERY_LIMIT = 60  # seconds: beyond it nothing "recovers by itself"
+STORE_BYTES = "64m"  # a write-ahead log grows to 32 MiB before it is begun anew (common/storage/database.cc)
 NOT_THERE = {"DEPENDENCY_UNAVAILABLE", "DEADLINE_EXCEEDED"}
 
 
@@ -72,6 +93,9 @@ class Deployment:
         self.append("credential_authority.yaml", "issuing: {backdate: 20s}\n")
         for letter in "abcd":
             self.append(f"agent_{letter}.yaml", "renewal: {at_fraction: 0.35, jitter: 0.05, retry_min: 500ms, retry_max: 1s}\n")
+            self.append(f"agent_{letter}.yaml", 'metrics: {listen: "unix:/credential/metrics.sock", peers: ["uid:0"]}\n')
+        for service in SERVICES:
+            self.edit(f"{service.replace('-', '_')}.yaml", "server:\n  listen:", 'server:\n  metrics: {listen: "unix:/store/metrics.sock", peers: ["uid:0"]}\n  listen:')
         for service, port in PORTS.items():  # provisioning happens once, while agents renew already: it may wait
             if service != "verifier":
                 self.edit("twictl.yaml", f'"{service}:{port}"', f'"{service}:{port}", timeout: 60s')
@@ -79,11 +103,17 @@ class Deployment:
         for store in self.stores:
             path = os.path.join(self.work, store)
             os.mkdir(path)
-            run("mount", "-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs", path)
+            run("mount", "-t", "tmpfs", "-o", f"size={STORE_BYTES if store.endswith('-store') else '8m'},mode=0700", "tmpfs", path)
             volumes[store] = {"driver_opts": {"type": "none", "o": "bind", "device": path}}
         with open(os.path.join(self.work, "faults.yml"), "w", encoding="utf-8") as file:
             json.dump({"volumes": volumes}, file)  # JSON is YAML
-        os.environ["TWI_CONFIG"] = self.config
+        with open(os.path.join(ROOT, "common/server/daemon_flags.h"), encoding="utf-8") as file:
+            version = re.search(r'kTwiVersion\[\] = "(.*)"', file.read())[1]
+        os.environ.update(TWI_CONFIG=self.config, TWI_VERSION=version)
+
+    def store(self, service):
+        """The folder on this host of what the daemon writes; its metrics socket is there too."""
+        return os.path.join(self.work, f"{service}-store" if service in SERVICES else service.replace("agent-", "credential-"))
 
     def edit(self, name, old, new):
         path = os.path.join(self.config, name)
@@ -124,6 +154,11 @@ class Deployment:
     def pid(self, service):
         return self.inspect(service)["State"]["Pid"]
 
+    def restarts(self, service):
+        """How often Docker has started it again by itself, and when it was started last."""
+        found = self.inspect(service)
+        return found["RestartCount"], parse_time(found["State"]["StartedAt"])
+
     def wait_healthy(self, service, seconds):
         until = time.time() + seconds
         while True:
@@ -156,19 +191,18 @@ class Load(threading.Thread):
         self.deployment, self.stop, self.quiet = deployment, threading.Event(), set()
 
     def run(self):
-        pids = {}
+        held = {}  # by pidfd: never a signal to another process that has got the number meanwhile
         while not self.stop.wait(1.0):
             for agent in AGENTS.values():
-                if agent in self.quiet:
-                    pids.pop(agent, None)
-                    continue
                 try:
-                    if agent not in pids:
-                        pids[agent] = self.deployment.pid(agent)
-                    if pids[agent]:
-                        os.kill(pids[agent], signal.SIGHUP)
-                except (ProcessLookupError, RuntimeError, subprocess.SubprocessError):
-                    pids.pop(agent, None)
+                    if agent in self.quiet:
+                        raise ProcessLookupError
+                    if agent not in held:
+                        held[agent] = os.pidfd_open(self.deployment.pid(agent))
+                    signal.pidfd_send_signal(held[agent], signal.SIGHUP)
+                except (OSError, RuntimeError, subprocess.SubprocessError):
+                    if agent in held:
+                        os.close(held.pop(agent))
 
 
 # --- Certificates of the development PKI, made with openssl from its root.
@@ -219,208 +253,422 @@ def served(deployment, service):
         return ""
 
 
-# --- The faults. Each returns when the fault is over; `mark` is called at that moment.
+# --- The faults. Each names its moments: "in force", "ending", and "over", from which recovery counts; it returns when it is over.
 
 
-def kill(deployment, service, mark):
-    os.kill(deployment.pid(service), signal.SIGKILL)
-    mark()  # from here on it has to help itself: Docker's restart policy, and what is in its store
+class Row:
+    """One fault on one daemon: when, and what was seen of it."""
+
+    def __init__(self, test, fault, service):
+        self.deployment, self.scraper, self.watcher, self.fault, self.service = test.deployment, test.scraper, test.watcher, fault, service
+        self.letters = SERVED.get(service, "ABCD")
+        self.broken = [service] if service in DAEMONS else list(SERVICES)
+        self.moments, self.problems, self.shown = {}, [], []
+        self.refused = {letter: collections.Counter() for letter in "ABCD"}
+        self.without = collections.Counter()  # seconds of each workload
+        self.not_after = None  # of a certificate that the fault installed
+
+    def now(self, moment):
+        self.moments[moment] = time.time()
+
+    @property
+    def in_force(self):
+        return self.moments["in force"]
+
+    @property
+    def ending(self):
+        return self.moments["ending"]
+
+    @property
+    def over(self):
+        return self.moments["over"]
+
+    def problem(self, text):
+        self.problems.append(text)
+
+    def events(self, service, event, **fields):
+        """The lines of a daemon about this, since the fault began."""
+        return [line for line in self.deployment.lines(service, self.began) if line.get("event") == event and all(line.get(key) == value for key, value in fields.items())]
+
+    # What faults expect.
+
+    def expect_refused(self, letters, reasons):
+        for letter in letters:
+            if not reasons & set(self.refused[letter]):
+                self.problem(f"agent {letter} was never refused with {' or '.join(sorted(reasons))}: it did not notice")
+
+    def expect_no_acquisition(self):
+        for letter in self.letters:
+            for at in self.watcher.acquired(letter, self.in_force + 0.5):
+                if at < self.ending:
+                    self.problem(f"agent {letter} acquired a credential without {self.service}, {at - self.in_force:.1f} s after the fault began")
+
+    def expect_metric(self, service, family, label, reasons):
+        grown = self.scraper.grown(service, family, self.began, self.ended, label)
+        seen = {name: count for name, count in grown.items() if name in reasons}
+        if not seen:
+            self.problem(f"{family} of {service} shows none of {', '.join(sorted(reasons)) or family}; it grew by {grown}")
+        self.shown.append(f"{service} {', '.join(sorted(seen))}" if label else f"{service} {family}")
+
+    def expect_dependents(self):
+        for service in DEPENDENTS.get(self.service, []):
+            self.expect_metric(service, "twi_refusals_total", "reason", NOT_THERE)
 
 
-def stop(deployment, service, mark):
-    pid = deployment.pid(service)
+def kill(row):
+    os.kill(row.deployment.pid(row.service), signal.SIGKILL)
+    for moment in ("in force", "ending", "over"):
+        row.now(moment)  # from here on it has to help itself: Docker's restart policy, and what is in its store
+
+
+def expect_restarted(row):
+    if row.deployment.restarts(row.service)[0] <= row.restarts[row.service][0]:
+        row.problem(f"Docker did not start {row.service} again")
+    row.shown.append("started again")
+
+
+def stop(row, seconds=FAULT_SECONDS):
+    pid = row.deployment.pid(row.service)
     os.kill(pid, signal.SIGSTOP)
-    time.sleep(FAULT_SECONDS)
+    row.now("in force")
+    time.sleep(seconds)
+    row.now("ending")
     os.kill(pid, signal.SIGCONT)
-    mark()
+    row.now("over")
 
 
-def cut(deployment, service, mark):
-    networks = list(deployment.inspect(service)["NetworkSettings"]["Networks"])
-    container = deployment.name(service)
+def expect_stopped(row):
+    row.expect_no_acquisition()
+    if not row.scraper.unreachable(row.service, row.in_force, row.ending):
+        row.problem(f"{row.service} answered scrapes while it was stopped")
+    row.shown.append(f"{row.service} up 0")
+    if row.service in SERVICES:
+        row.expect_refused(row.letters, NOT_THERE)
+        row.expect_dependents()
+
+
+def cut(row):
+    networks = list(row.deployment.inspect(row.service)["NetworkSettings"]["Networks"])
+    container = row.deployment.name(row.service)
     for network in networks:
         run("docker", "network", "disconnect", "--force", network, container)
+    row.now("in force")
     time.sleep(FAULT_SECONDS)
+    row.now("ending")
     for network in networks:
-        run("docker", "network", "connect", "--alias", service, network, container)
-    mark()
+        run("docker", "network", "connect", "--alias", row.service, network, container)
+    row.now("over")
 
 
-def fill(deployment, service, mark):
-    store = os.path.join(deployment.work, f"{service}-store" if service in SERVICES else service.replace("agent-", "credential-"))
+def expect_cut(row):
+    row.expect_no_acquisition()
+    row.expect_refused(row.letters, NOT_THERE)
+    row.expect_dependents()
+
+
+def fill(row):
+    store = row.deployment.store(row.service)
     ballast = os.path.join(store, "ballast")
-    with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(4096))
-    with open(ballast, "ab", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"x")
+    for size in (1 << 20, 1):
+        with open(ballast, "ab", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * size)
+    if os.statvfs(store).f_bavail != 0:
+        raise RuntimeError(f"{store} is not full")
+    row.now("in force")
     time.sleep(FAULT_SECONDS)
+    row.now("ending")
     os.remove(ballast)
-    mark()
+    row.now("over")
 
 
-def restart(deployment, service, mark):
-    run("docker", "restart", "--time", "15", deployment.name(service))
-    mark()
+def expect_full(row):
+    if row.service in ("verifier", "claims-mapper"):  # they write nothing for a request
+        if any(row.refused.values()):
+            row.problem(f"{row.service} refused something, and should not need its disk")
+        return
+    row.expect_refused(row.letters, {"STORAGE_FAILED"})
+    if row.service in SERVICES:
+        row.expect_metric(row.service, "twi_refusals_total", "reason", {"STORAGE_FAILED"})
+        row.expect_metric(row.service, "twi_store_commit_failures_total", None, {""})
 
 
-def rolling(deployment, _, mark):
+def rolling(row):
+    row.now("in force")
     for service in SERVICES:
-        run("docker", "restart", "--time", "15", deployment.name(service))
-        deployment.wait_healthy(service, 60)
-    mark()
+        run("docker", "restart", "--time", "15", row.deployment.name(service))
+        row.deployment.wait_healthy(service, 60)
+    row.now("ending")
+    row.now("over")
 
 
-def rotate(deployment, service, mark):
-    certificate, key = issue(deployment, service, time.time() - 60, time.time() + 86400)
-    install(deployment, service, certificate, key)
-    mark()
+def expect_rolled(row):
+    for service in SERVICES:
+        if row.deployment.restarts(service)[1] < row.began:
+            row.problem(f"{service} was not started again")
+        if not row.events(service, "stopped"):
+            row.problem(f"{service} did not stop in good order")
+    row.shown.append("all stopped in good order")
+
+
+def rotate(row):
+    row.not_after = int(time.time()) + 86400
+    certificate, key = issue(row.deployment, row.service, time.time() - 60, row.not_after)
+    install(row.deployment, row.service, certificate, key)
+    for moment in ("in force", "ending", "over"):
+        row.now(moment)
     until = time.time() + 15
-    while served(deployment, service) != certificate.strip():
+    while served(row.deployment, row.service) != certificate.strip():
         if time.time() > until:
-            raise RuntimeError(f"{service} still shows its old certificate after 15 s")
+            raise RuntimeError(f"{row.service} still shows its old certificate after 15 s")
         time.sleep(0.2)
 
 
-def expire(deployment, service, mark):
-    end = int(time.time()) + 6
-    install(deployment, service, *issue(deployment, service, time.time() - 60, end))
-    time.sleep(end - time.time() + FAULT_SECONDS)
-    install(deployment, service, *issue(deployment, service, time.time() - 60, time.time() + 86400))
-    mark()
+def expect_rotated(row):
+    if not row.events(row.service, "certificate_reloaded"):
+        row.problem(f"{row.service} says nothing of its new certificate")
+    if row.not_after not in row.scraper.values(row.service, "twi_certificate_expiry_timestamp_seconds", row.over, row.ended + 5):
+        row.problem(f"twi_certificate_expiry_timestamp_seconds of {row.service} is not the new certificate's")
+    row.shown.append(f"{row.service} its new end")
 
 
-def long_stop(deployment, service, mark):
+def expire(row):
+    row.not_after = int(time.time()) + 6
+    install(row.deployment, row.service, *issue(row.deployment, row.service, time.time() - 60, row.not_after))
+    time.sleep(max(0.0, row.not_after - time.time()))
+    row.now("in force")
+    time.sleep(FAULT_SECONDS)
+    row.now("ending")
+    install(row.deployment, row.service, *issue(row.deployment, row.service, time.time() - 60, time.time() + 86400))
+    row.now("over")
+
+
+def expect_expired(row):
+    row.expect_refused(CALLERS[row.service], {"SERVER_UNAUTHENTICATED"})
+    if 0 not in row.scraper.values(row.service, "twi_ready", row.in_force, row.ending):
+        row.problem(f"twi_ready of {row.service} was never 0")
+    if row.not_after not in row.scraper.values(row.service, "twi_certificate_expiry_timestamp_seconds", row.in_force, row.ending):
+        row.problem(f"twi_certificate_expiry_timestamp_seconds of {row.service} does not show the end that has passed")
+    if not row.events(row.service, "not_ready", reason="PEER_UNAUTHENTICATED"):
+        row.problem(f"{row.service} does not say that its certificate has expired")
+    row.shown.append(f"{row.service} not ready, its certificate's end passed")
+
+
+def long_stop(row):
     """Longer than the credentials live."""
-    pid = deployment.pid(service)
-    os.kill(pid, signal.SIGSTOP)
-    time.sleep(75)
-    os.kill(pid, signal.SIGCONT)
-    mark()
+    stop(row, 75)
 
 
-PEER = {"PEER_UNAUTHENTICATED"}
-FAULTS = [  # (name, function, daemons, reasons that the fault explains, may workloads be without credential meanwhile)
-    ("killed (SIGKILL)", kill, list(SERVED), NOT_THERE, False),
-    ("stopped (SIGSTOP)", stop, list(SERVED), NOT_THERE, False),
-    ("cut off the network", cut, list(SERVED), NOT_THERE, False),
-    ("disk full", fill, list(SERVED), NOT_THERE | {"STORAGE_FAILED"}, False),
-    ("certificate rotated", rotate, SERVICES, set(), False),
-    ("certificate expired", expire, SERVICES, NOT_THERE | PEER, False),
-    ("restarted one by one", rolling, ["all four"], NOT_THERE, False),
-    ("stopped longer than credentials live", long_stop, ["credential-authority"], NOT_THERE, True),
+def expect_withdrawn(row):
+    expect_stopped(row)
+    for letter in row.letters:
+        if not row.events(AGENTS[letter], "credential_withdrawn"):
+            row.problem(f"agent {letter} did not withdraw its expired credential")
+        if row.without[letter] == 0:
+            row.problem(f"workload {letter} was never without a credential")
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    name: str
+    act: typing.Callable
+    daemons: list
+    explained: set                    # reasons with which an agent that needs the daemon may be refused
+    expect: typing.Callable           # what must be seen of it, else it was no fault
+    silent: bool = False              # an agent that is the broken one is told nothing meanwhile (SIGHUP would wait for it)
+    without_credential: bool = False  # workloads may be without, and their calls fail
+
+
+ALL = "all four"
+RESTARTED = NOT_THERE | {"CHALLENGE_UNKNOWN"}  # of the daemon's earlier life
+FAULTS = [
+    Fault("killed (SIGKILL)", kill, list(SERVED), RESTARTED, expect_restarted, silent=True),
+    Fault("stopped (SIGSTOP)", stop, list(SERVED), NOT_THERE, expect_stopped, silent=True),
+    Fault("cut off the network", cut, list(SERVED), NOT_THERE, expect_cut),
+    Fault("disk full", fill, list(SERVED), {"STORAGE_FAILED"}, expect_full),
+    Fault("certificate rotated", rotate, SERVICES, set(), expect_rotated),
+    Fault("certificate expired", expire, SERVICES, NOT_THERE | {"SERVER_UNAUTHENTICATED"}, expect_expired),
+    Fault("restarted one by one", rolling, [ALL], RESTARTED, expect_rolled),
+    Fault("stopped longer than credentials live", long_stop, ["credential-authority"], NOT_THERE, expect_withdrawn, without_credential=True),
 ]
+# What --record writes, and the alerts that must fire: (name, the daemon that it names). Alerts with a `for:` of minutes want longer faults than these.
+RECORDED = {
+    ("disk full", "credential-authority"): [("TwiStoreCommitFailing", "credential-authority")] + [("TwiRenewalFailing", AGENTS[letter]) for letter in "ABC"],
+    ("certificate expired", "verifier"): [("TwiCertificateExpired", "verifier")],
+    ("stopped longer than credentials live", "credential-authority"): [("TwiRenewalFailing", AGENTS[letter]) for letter in "ABC"],
+}
 
 
 class Watcher:
-    """Looks at what agents and workloads said, and keeps what must hold over all faults."""
+    """Looks at what agents and workloads said, and keeps the serials that it saw."""
 
     def __init__(self, deployment):
-        self.deployment, self.serials, self.failures = deployment, set(), []
+        self.deployment, self.serials = deployment, set()
 
     def acquired(self, letter, since):
         return [parse_time(line["time"]) for line in self.deployment.lines(AGENTS[letter], since) if line.get("event") == "credential_acquired" and parse_time(line["time"]) > since]
 
     def refusals(self, letter, since):
-        reasons = {}
-        for line in self.deployment.lines(AGENTS[letter], since):
-            if line.get("event") == "credential_not_acquired" and parse_time(line["time"]) > since:
-                reasons[line["reason"]] = reasons.get(line["reason"], 0) + 1
-        return reasons
+        return collections.Counter(line["reason"] for line in self.deployment.lines(AGENTS[letter], since)
+                                   if line.get("event") == "credential_not_acquired" and parse_time(line["time"]) > since)
 
-    def workloads(self, letters, since, none_allowed):
-        """(seconds without credential, calls, calls that failed), and judges each line."""
-        without = calls = failed = 0
-        for letter in letters:
-            for line in self.deployment.lines(WORKLOADS[letter], since):
-                if "credential" not in line:  # its server's log
-                    continue
+    def said(self, letter, since):
+        """The lines of a workload about its credential and calls; its server's log lines have another form."""
+        return [line for line in self.deployment.lines(WORKLOADS[letter], since) if "credential" in line and parse_time(line["time"]) > since]
+
+    def judge(self, row):
+        """(calls, calls that failed) of all workloads since the fault began; what must not be becomes a problem of the row."""
+        calls, may_fail = collections.Counter(), row.fault.without_credential
+        failed = collections.Counter()
+        for letter in "ABCD":
+            for line in self.said(letter, row.began):
                 state = line["credential"]
-                without += state == "none"
+                row.without[letter] += state == "none"
                 if line.get("serial") and letter != "D":
                     self.serials.add(line["serial"])
-                if state == "broken" or state == "expired" or (state == "none" and not none_allowed):
-                    self.failures.append(f"workload {letter}: credential {state} {line.get('detail', '')} at {line['time']}")
-                if "call" in line:
-                    calls += 1
-                    failed += line["call"] != "OK"
-                    if line["call"] != "OK" and not none_allowed:
-                        self.failures.append(f"workload {letter}: call {line['call']} {line.get('call_detail', '')} at {line['time']}")
-        return without, calls, failed
+                if state in ("broken", "expired") or (state == "none" and not may_fail):
+                    row.problem(f"workload {letter}: credential {state} {line.get('detail', '')} at {line['time']}")
+                # Attested TLS needs agents A and C and the Verifier, and no credential.
+                for kind, must_hold in (("call", not may_fail), ("attested_call", "verifier" not in row.broken)):
+                    if kind in line:
+                        calls[letter, kind] += 1
+                        failed[letter, kind] += line[kind] != "OK"
+                        if line[kind] != "OK" and must_hold:
+                            row.problem(f"workload {letter}: {kind} {line[kind]} {line.get('call_detail', '')} at {line['time']}")
+        for wanted in [(letter, "call") for letter in "ABCD"] + [("C", "attested_call")]:
+            if calls[wanted] == 0:
+                row.problem(f"workload {wanted[0]} made no {wanted[1]}: nothing was seen of it")
+        return sum(calls.values()), sum(failed.values())
 
-    def await_recovery(self, letters, since):
+    def await_recovery(self, letters, since, problem):
         """Seconds until each of the agents has acquired anew."""
         slowest = 0.0
         for letter in letters:
-            while True:
-                acquired = self.acquired(letter, since)
-                if acquired:
-                    slowest = max(slowest, min(acquired) - since)
-                    break
+            while not (acquired := self.acquired(letter, since)):
                 if time.time() - since > RECOVERY_LIMIT:
-                    self.failures.append(f"agent {letter} has no new credential {RECOVERY_LIMIT} s after the fault was over")
+                    problem(f"agent {letter} has no new credential {RECOVERY_LIMIT} s after the fault was over")
                     return RECOVERY_LIMIT
                 time.sleep(0.3)
+            slowest = max(slowest, min(acquired) - since)
         return slowest
 
-
-def one(deployment, watcher, load, fault, service):
-    name, function, _, explained, none_allowed = fault
-    letters = SERVED.get(service, "ABCD")
-    before = len(watcher.failures)
-    began = time.time()
-    over = []
-    if service.startswith("agent"):
-        load.quiet.add(service)  # it must find its way back by its own renewal
-    function(deployment, service, lambda: over.append(time.time()))
-    recovery = watcher.await_recovery(letters, over[0])
-    load.quiet.discard(service)
-    time.sleep(1.5)
-    reasons = {}
-    for letter in "ABCD":
-        for reason, count in watcher.refusals(letter, began).items():
-            reasons[reason] = reasons.get(reason, 0) + count
-            if letter not in letters:
-                watcher.failures.append(f"agent {letter} does not need {service}, and was refused: {reason}")
-            elif reason not in explained:
-                watcher.failures.append(f"agent {letter} was refused with {reason}, which {name} does not explain")
-    without, calls, failed = watcher.workloads("ABCD", began, none_allowed)
-    good = len(watcher.failures) == before
-    said = ", ".join(f"{reason} ({count})" for reason, count in sorted(reasons.items())) or "nothing"
-    kept = f"{calls - failed} of {calls} calls" + (f"; {without} s without a credential" if without else "")
-    row = (service, name, said, kept, f"{recovery:.1f} s")
-    print(f"{'ok    ' if good else 'FAILED'} {service:22} {name:38} {row[4]:>7}  refused: {said}; workloads: {kept}", flush=True)
-    for failure in watcher.failures[before:]:
-        print(f"       {failure}", flush=True)
-    return row
+    def await_calls(self, since, problem):
+        """Until each workload has called its peer again, and workload C by attested TLS too."""
+        for letter in "ABCD":
+            wanted = ("call", "attested_call") if letter == "C" else ("call",)
+            while not any(all(line.get(kind) == "OK" for kind in wanted) for line in self.said(letter, since)):
+                if time.time() - since > RECOVERY_LIMIT:
+                    problem(f"workload {letter} cannot call {RECOVERY_LIMIT} s after the fault was over")
+                    return
+                time.sleep(0.3)
 
 
-def records(deployment, watcher):
-    """Every credential that an agent acquired or a workload held has its issuance record."""
+def compare_with_metrics(row):
+    """Every reason in an agent's log stands in its metrics too; those of an agent that was killed began anew."""
+    by_reason = collections.defaultdict(str)
+    for letter, agent in AGENTS.items():
+        if row.fault.act is kill and agent == row.service:
+            continue
+        counted = row.scraper.grown(agent, "twi_credential_acquisitions_total", row.began, row.ended, "outcome")
+        for reason in row.refused[letter]:
+            if counted.get(reason, 0) < row.refused[letter][reason]:
+                row.problem(f"agent {letter} was refused with {reason} {row.refused[letter][reason]} times, its metrics show {counted.get(reason, 0):.0f}")
+            by_reason[reason] += letter
+    row.shown[:0] = [f"agents {letters} {reason}" for reason, letters in sorted(by_reason.items())]
+
+
+class Test:
+    def __init__(self, deployment):
+        self.deployment, self.watcher, self.load = deployment, Watcher(deployment), Load(deployment)
+        self.scraper = fault_metrics.Scraper({service: os.path.join(deployment.store(service), "metrics.sock") for service in DAEMONS})
+        self.rows, self.failures, self.recorded = [], [], []
+
+    def begin(self):
+        began = time.time()
+        self.watcher.await_calls(began, self.failures.append)
+        self.scraper.start()
+        if late := self.scraper.wait_past(began):
+            self.failures.append(f"no metrics of {', '.join(late)}")
+        if self.failures:
+            raise RuntimeError("; ".join(self.failures))
+        self.load.start()
+
+    def end(self):
+        for thread in (self.load, self.scraper):
+            thread.stop.set()
+            thread.join()
+
+    def run(self, fault, service, record):
+        if record:
+            time.sleep(fault_metrics.BEFORE + 1)  # a recording begins in peace
+        row = Row(self, fault, service)
+        row.restarts = {name: self.deployment.restarts(name) for name in row.broken}
+        if service in AGENTS.values() and fault.silent:
+            self.load.quiet.add(service)
+        row.began = time.time()
+        fault.act(row)
+        if service in AGENTS.values():
+            self.load.quiet.add(service)  # it must find its way back by its own renewal
+        recovery = self.watcher.await_recovery(row.letters, row.over, row.problem)
+        self.watcher.await_calls(row.over, row.problem)
+        self.load.quiet.discard(service)
+        self.see(row)
+        calls, failed = self.watcher.judge(row)
+        fault.expect(row)
+        compare_with_metrics(row)
+        if record and not row.problems:
+            title = f"{fault.name}, {service}"
+            self.recorded.append(fault_metrics.test_of_rules(self.scraper, title, row.in_force, row.ending, RECORDED[fault.name, service]))
+        self.say(row, recovery, calls, failed)
+
+    def see(self, row):
+        """Reads what there is in the logs, then lets the scraper catch up with it."""
+        for letter in "ABCD":
+            row.refused[letter] = self.watcher.refusals(letter, row.began)
+            for reason in row.refused[letter]:
+                if letter not in row.letters:
+                    row.problem(f"agent {letter} does not need {row.service}, and was refused: {reason}")
+                elif reason not in row.fault.explained:
+                    row.problem(f"agent {letter} was refused with {reason}, which {row.fault.name} does not explain")
+        row.ended = time.time()
+        if late := self.scraper.wait_past(row.ended):
+            row.problem(f"no metrics of {', '.join(late)} after the fault")
+
+    def say(self, row, recovery, calls, failed):
+        reasons = sum(row.refused.values(), collections.Counter())
+        said = ", ".join(f"{reason} ({count})" for reason, count in sorted(reasons.items())) or "nothing"
+        without = sum(row.without.values())
+        kept = f"{calls - failed} of {calls} calls" + (f"; {without} s without a credential" if without else "")
+        self.rows.append((row.service, row.fault.name, said, "; ".join(row.shown) or "nothing", kept, f"{recovery:.1f} s"))
+        print(f"{'FAILED' if row.problems else 'ok    '} {row.service:22} {row.fault.name:38} {recovery:5.1f} s  refused: {said}; metrics: {self.rows[-1][3]}; workloads: {kept}", flush=True)
+        for problem in row.problems:
+            print(f"       {problem}", flush=True)
+        self.failures += [f"{row.service}, {row.fault.name}: {problem}" for problem in row.problems]
+
+
+def records(test):
+    """Every credential that an agent acquired or a workload held has its issuance record. (credentials, records)"""
+    serials = set(test.watcher.serials)
     for letter in "ABC":
-        for line in deployment.lines(AGENTS[letter], 0):
-            if line.get("event") == "credential_acquired":
-                watcher.serials.add(line["serial"])
-    copy = os.path.join(deployment.work, "copy")
-    os.mkdir(copy)
-    store = os.path.join(deployment.work, "credential-authority-store")
-    for name in os.listdir(store):
-        shutil.copy(os.path.join(store, name), copy)
-    with contextlib.closing(sqlite3.connect(os.path.join(copy, "credential-authority.db"))) as database:
-        if database.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
-            watcher.failures.append("the authority's database is damaged")
-        recorded = {row[0].lower() for row in database.execute("SELECT serial FROM issuance")}
-    missing = {serial.lower() for serial in watcher.serials} - recorded
-    if missing:
-        watcher.failures.append(f"no issuance record of {len(missing)} credentials: {sorted(missing)[:3]}")
-    return len(watcher.serials), len(recorded)
+        serials |= {line["serial"] for line in test.deployment.lines(AGENTS[letter], 0) if line.get("event") == "credential_acquired"}
+    path = os.path.join(test.deployment.store("credential-authority"), "credential-authority.db")
+    # As deploy/README.md backs it up: while the daemon runs.
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as live, contextlib.closing(sqlite3.connect(":memory:")) as copy:
+        live.backup(copy)
+        if copy.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
+            test.failures.append("the authority's database is damaged")
+        recorded = {row[0].lower() for row in copy.execute("SELECT serial FROM issuance")}
+    missing = {serial.lower() for serial in serials} - recorded
+    if missing or not serials:
+        test.failures.append(f"of {len(serials)} credentials {len(missing)} have no issuance record: {sorted(missing)[:3]}")
+    return len(serials), len(recorded)
 
 
 def write_table(path, rows, summary):
     begin, end = "<!-- fault table: begin -->", "<!-- fault table: end -->"
-    text = open(path, encoding="utf-8").read()
-    lines = ["| Daemon | Fault | Agents were refused with (times) | Workloads' mutual TLS meanwhile | Recovered by itself after |", "|---|---|---|---|---|"]
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    lines = ["| Daemon | Fault | Agents were refused with (times) | Metrics showed | Workloads' TLS meanwhile | Recovered by itself after |", "|---|---|---|---|---|---|"]
     lines += [f"| {' | '.join(row)} |" for row in rows] + ["", summary]
     head, tail = text.split(begin)[0], text.split(end)[1]
     with open(path, "w", encoding="utf-8") as file:
@@ -429,43 +677,40 @@ def write_table(path, rows, summary):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", action="append", default=[], help="faults or daemons whose name holds this text")
+    parser.add_argument("--only", action="append", default=[], help='rows whose "FAULT DAEMON" holds this text; several times: any of the texts')
     parser.add_argument("--table", help="Markdown file with the table's markers")
+    parser.add_argument("--record", help="file for a test of the alert rules (promtool test rules)")
     parser.add_argument("--keep", action="store_true", help="leave everything running")
     args = parser.parse_args()
     if os.geteuid() != 0 or subprocess.run(["docker", "version"], capture_output=True).returncode != 0:
         print("skipped: needs root and Docker")
         return 0
-    wanted = [(fault, service) for fault in FAULTS for service in fault[2] if not args.only or all(only in f"{fault[0]} {service}" for only in args.only)]
+    wanted = [(fault, service) for fault in FAULTS for service in fault.daemons if not args.only or any(only in f"{fault.name} {service}" for only in args.only)]
     deployment = Deployment(tempfile.mkdtemp(prefix="twi-faults."))
-    rows = []
+    test = Test(deployment)
     try:
         deployment.prepare()
         deployment.up()
-        watcher = Watcher(deployment)
-        for letter in "ABCD":
-            watcher.await_recovery(letter, 1.0)
-        time.sleep(3)  # the workloads have found each other
-        load = Load(deployment)
-        load.start()
+        test.begin()
         for fault, service in wanted:
-            rows.append(one(deployment, watcher, load, fault, service))
-        load.stop.set()
-        load.join()
-        credentials, recorded = records(deployment, watcher)
-        summary = (f"{credentials} credentials were acquired or held meanwhile; each of them has its issuance record ({recorded} records). No workload ever saw an expired or invalid one."
-                   if not watcher.failures else "The test FAILED.")
-        print(summary)
-        if args.table and not watcher.failures:
-            write_table(args.table, rows, summary)
+            test.run(fault, service, bool(args.record) and (fault.name, service) in RECORDED)
+        test.end()
+        credentials, recorded = records(test)
     finally:
         if not args.keep:
             deployment.down()
             deployment.clean()
-    for failure in watcher.failures:
+    summary = (f"{credentials} credentials were acquired or held meanwhile; each of them has its issuance record ({recorded} records). No workload ever saw an expired or invalid one."
+               if not test.failures else "The test FAILED.")
+    print(summary)
+    if args.table and not test.failures:
+        write_table(args.table, test.rows, summary)
+    if args.record and test.recorded and not test.failures:
+        fault_metrics.write_tests(args.record, test.recorded)
+    for failure in test.failures:
         print(failure)
-    print(f"{len(rows)} faults, {len(watcher.failures)} failures")
-    return 1 if watcher.failures or not rows else 0
+    print(f"{len(test.rows)} faults, {len(test.failures)} failures")
+    return 1 if test.failures or not test.rows else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-# What demo.sh and the fault test share: which Compose there is, and the project's name. To be sourced.
+# What demo.sh and stores_test.sh share: which Compose there is, the project's name, the version of the images (TWI_VERSION). To be sourced in the repository's root.
+source deploy/programs.sh
 # `docker compose` (v2) where it is there, else docker-compose 1.29.
 if docker compose version > /dev/null 2>&1; then compose=(docker compose); else compose=(docker-compose); fi
 compose+=(--project-name "${TWI_PROJECT:=twi}" --file deploy/compose/docker-compose.yml)
@@ -7,6 +8,9 @@ step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 
 # container SERVICE: the id of its container, also one that has ended.
 container() { docker ps --all --quiet --filter "label=com.docker.compose.project=$TWI_PROJECT" --filter "label=com.docker.compose.service=$1"; }
+
+# log_has SERVICE PATTERN [SINCE]: its log has such a line. Reads all of it: `grep -q` would end early, and `docker logs` with it.
+log_has() { docker logs ${3:+--since "$3"} "$(container "$1")" 2>&1 | grep -- "$2" > /dev/null; }
 
 # said WORKLOAD: its last line of standard output.
 said() { docker logs --tail 20 "$(container "$1")" 2> /dev/null | tail -n 1; }

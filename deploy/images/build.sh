@@ -3,7 +3,7 @@
 # SPDX document; no shell, no package manager, user 65532. The same commit gives the same digests in any folder, on any day (with the same Debian packages installed).
 #   deploy/images/build.sh [--out DIR] [--no-load] [IMAGE...]
 # Writes DIR/IMAGE.oci.tar (default out/images; for `ctr images import`, `skopeo copy oci-archive:`, `docker load`), IMAGE.spdx.json and digests.json; loads the images where Docker runs.
-# TWI_OPT_BIN: the folder of programs built with `bazel build -c opt` (default: they are built).
+# TWI_OPT_BIN: the folder of programs that are built already, with `bazel build -c opt` (default: they are built). Others do for a look, and it is said that they are others.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=out/images load=yes images=()
@@ -17,19 +17,13 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-version=$(sed -n 's/.*kTwiVersion\[\] = "\(.*\)".*/\1/p' common/server/daemon_flags.h)
+source deploy/programs.sh
 revision=$(git rev-parse HEAD)
 [ -z "$(git status --porcelain --untracked-files=no)" ] || revision=$revision-dirty
 epoch=$(git log -1 --format=%ct)
 
-if [ -z "${TWI_OPT_BIN:-}" ]; then
-  bazel build -c opt --show_result=0 //services/verifier //services/claims_mapper //services/credential_authority //services/key_store //services/workload_agent \
-    //services/twictl //integration_tests/containers:workload
-  TWI_OPT_BIN=$(bazel info -c opt bazel-bin 2> /dev/null)
-fi
-external=$TWI_OPT_BIN/../../../../../external
-[ -d "$external/boringssl" ] || external=${TWI_OPT_BIN%%/execroot/*}/external
-python3 deploy/images/make_images.py --bin "$TWI_OPT_BIN" --boringssl "$external/boringssl" --out "$out" --version "$version" --revision "$revision" --epoch "$epoch" "${images[@]}"
+programs //services/verifier //services/claims_mapper //services/credential_authority //services/key_store //services/workload_agent //services/twictl //integration_tests/containers:workload
+python3 deploy/images/make_images.py --bin "$TWI_OPT_BIN" --boringssl "$boringssl" --out "$out" --version "$TWI_VERSION" --revision "$revision" --epoch "$epoch" "${images[@]}"
 
 if [ "$load" = no ]; then exit 0; fi
 if ! docker version > /dev/null 2>&1; then

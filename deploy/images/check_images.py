@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Looks into each image archive, and runs each image where Docker is, as production does: read-only, without capabilities, without new privileges, without network.
 
-    check_images.py DIR [--forbidden TEXT]...     DIR: what build.sh wrote; TEXT: must not stand in any program (folders of the machine that built it)
+    check_images.py DIR [--forbidden TEXT]... [--no-start]
+        DIR: what build.sh wrote, and loaded where Docker is; TEXT: must not stand in any program (folders of the machine that built it); --no-start: only looks into the archives
 
 Ends with "N images, N failures"; exit code 0 when nothing failed.
 """
@@ -87,8 +88,10 @@ def run(name, version):
     argument = "--help" if name in ("twictl",) else "--version"
     result = subprocess.run(command + [argument], capture_output=True, text=True)
     if name in ("demo-workload", "demo-tpm"):  # no --version: started is what counts
-        return [] if "usage" in (result.stdout + result.stderr).lower() or "emulator" in result.stdout else [f"does not start: {result.stderr.strip()}"]
-    problems = [] if result.returncode == 0 else [f"does not start: {result.stderr.strip()}"]
+        started = "usage" in (result.stdout + result.stderr).lower() or "emulator" in result.stdout
+    else:
+        started = result.returncode == 0
+    problems = [] if started else [f"does not start: {result.stderr.strip()}"]
     for shell in ("sh", "/bin/sh", "/bin/bash", "/usr/bin/apt-get"):
         if subprocess.run(command[:-1] + ["--entrypoint", shell, command[-1]], capture_output=True).returncode != 127:
             problems.append(f"starts {shell}")
@@ -99,10 +102,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("directory")
     parser.add_argument("--forbidden", action="append", default=[])
+    parser.add_argument("--no-start", action="store_true")
     args = parser.parse_args()
-    docker = subprocess.run(["docker", "version"], capture_output=True).returncode == 0
+    docker = not args.no_start and subprocess.run(["docker", "version"], capture_output=True).returncode == 0
     if not docker:
-        print("Docker does not run here: the images are looked into, not started")
+        print("the images are looked into, not started" + ("" if args.no_start else ": Docker does not run here"))
     archives = sorted(f for f in os.listdir(args.directory) if f.endswith(".oci.tar"))
     failures = 0
     for file in archives:

@@ -36,8 +36,8 @@ IMAGES = {
     "demo-workload": {"program": "integration_tests/containers/workload", "title": "a workload that uses its credential (demonstration)", "command": ["--help"]},
     "demo-tpm": {"system": "/usr/bin/swtpm", "also": ["/usr/bin/tpm2"], "title": "software TPM, and the tools that enroll it (demonstration)", "command": ["--help"], "opened": TCTI},
 }
-# Compiled into our programs from Debian packages: BoringSSL's source package, and headers.
-STATIC = ["nlohmann-json3-dev"]
+# Compiled into all of our programs from Debian packages, besides BoringSSL's source package: headers. (Boost: the HTTPS server of common/http.)
+STATIC = ["/usr/include/nlohmann/json.hpp", "/usr/include/boost/version.hpp"]
 
 
 def stripped(path):
@@ -85,8 +85,8 @@ def make(name, args, created):
         packages[package["name"]] = {**package, "linked": "shared"}
     notices = {}
     if own:
-        for package in STATIC:
-            described = closure.describe(package)
+        for header in STATIC:
+            described = closure.describe(closure.package_of(header))
             packages[described["name"]] = {**described, "linked": "static"}
         crypto, notice = boringssl(args.boringssl)
         packages[crypto["name"]], notices[crypto["name"]] = {**crypto}, notice
@@ -103,7 +103,7 @@ def make(name, args, created):
         add(layer, path, read(source), 0o555)
         layer_of.setdefault(closure.describe(closure.package_of(source))["name"], layer)
     for package in packages:
-        add(layer_of.get(package, more), f"/usr/share/doc/{package}/copyright", notices.get(package) or closure.copyright_file(package))
+        add(layer_of.get(package, base if own else more), f"/usr/share/doc/{package}/copyright", notices.get(package) or closure.copyright_file(package))
     for path in [here] + also:
         add(top, path if path in also else target, stripped(path), 0o555)
     image = f"twi/{name}"

@@ -21,7 +21,7 @@ class Layer:
     def _add_parents(self, path):
         parts = path.split("/")[:-1]
         for i in range(1, len(parts) + 1):
-            self._entries.setdefault("/".join(parts[:i]), (tarfile.DIRTYPE, 0o755, b"", ""))
+            self._entries.setdefault("/".join(parts[:i]), (tarfile.DIRTYPE, 0o755, b""))
 
     def add_file(self, path, content, mode=0o444):
         path = path.lstrip("/")
@@ -29,7 +29,7 @@ class Layer:
         old = self._entries.get(path)
         if old is not None and old[2] != content:
             raise ValueError(f"two different files for {path}")
-        self._entries[path] = (tarfile.REGTYPE, mode, content, "")
+        self._entries[path] = (tarfile.REGTYPE, mode, content)
 
     def paths(self):
         return sorted(self._entries)
@@ -38,9 +38,9 @@ class Layer:
         out = io.BytesIO()
         with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
             for path in sorted(self._entries):
-                kind, mode, content, link = self._entries[path]
+                kind, mode, content = self._entries[path]
                 info = tarfile.TarInfo(path)
-                info.type, info.mode, info.mtime, info.size, info.linkname = kind, mode, self._epoch, len(content), link
+                info.type, info.mode, info.mtime, info.size = kind, mode, self._epoch, len(content)
                 tar.addfile(info, io.BytesIO(content))
         return out.getvalue()
 

@@ -6,13 +6,16 @@
 set -euo pipefail
 root=${TWI_ROOT:-$(cd "$(dirname "$0")/../.." && pwd -P)}
 skip() { echo "SKIPPED: kubernetes: $1"; exit 0; }
-command -v go > /dev/null || skip "Go is not installed"
+source "$root/tools/go.sh"
+have_go || skip "Go is not installed"
 export HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)} GOFLAGS="-p=2 -mod=readonly -buildvcs=false" TWI_ROOT=$root
 work=$(mktemp -d "${TMPDIR:-/tmp}/twi-kubernetes.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cp -rL "$root/integration_tests/kubernetes" "$work/test"
 cd "$work/test"
-go mod download > "$work/log" 2>&1 || skip "the modules cannot be fetched: $(tail -n 1 "$work/log")"
+code=0
+why=$(fetch_modules) || code=$?
+case "$code" in 0) ;; 77) skip "$why" ;; *) exit "$code" ;; esac
 if [ "${1:-}" = --update ]; then go test -count=1 -run TestPlainManifestsAreTheRendering . -args -update; exit; fi
 if [ -z "${TWI_BIN:-}" ]; then
   (cd "$root" && bazel build --show_result=0 //services/verifier //services/claims_mapper //services/credential_authority //services/key_store //services/workload_agent //services/twictl)

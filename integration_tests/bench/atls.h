@@ -7,7 +7,9 @@
 namespace twi::bench {
 
 // All rows of one run, interleaved, so that a busy moment hits all alike: {"plain.mutual", "handshake.oneway", ...:
-// {handshakes_per_s, p50_us, p99_us, cpu_us, vs_plain}, "throughput": {"plain", "session": MB/s, "vs_plain"}}.
+// {handshakes_per_s, p50_us, p99_us, cpu_us, vs_plain}}. And "throughput": {"of", "plain_mb_s", "session_mb_s",
+// "vs_plain"}: of a connection over a socket pair, both ends in one thread. No agent is in it: its loop, its loopback
+// sockets and its copies are not measured.
 nlohmann::ordered_json RunAtls(double seconds);
 
 }  // namespace twi::bench

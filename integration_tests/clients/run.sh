@@ -35,11 +35,14 @@ python_client() {
 }
 
 go_client() {
-  command -v go > /dev/null || missing go "Go is not installed"
+  source "$root/tools/go.sh"
+  have_go || missing go "Go is not installed"
   cp -rL "$here/go" "$work/go"
   cd "$work/go"
   export GOFLAGS="-p=2 -mod=readonly -buildvcs=false"
-  go mod download > "$work/go.log" 2>&1 || missing go "the modules cannot be fetched: $(tail -n 1 "$work/go.log")"
+  local why code=0
+  why=$(fetch_modules) || code=$?
+  case "$code" in 0) ;; 77) missing go "$why" ;; *) return 1 ;; esac
   go build -o "$work/bin/" google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc
   local options=() file
   for file in evidence workload_credential verifier credential_authority; do options+=("Mproto/twi/v1/$file.proto=twi/integration_tests/clients/go/twiv1"); done

@@ -19,6 +19,7 @@
 #include "common/time/clock.h"
 #include "integration_tests/containers/greeting.grpc.pb.h"
 #include "integration_tests/containers/held_credential.h"
+#include "integration_tests/containers/plain_greeting.h"
 #include "nlohmann/json.hpp"
 
 namespace twi::containers {
@@ -27,23 +28,24 @@ namespace {
 constexpr char kUsage[] =
     "usage: demo-workload --credential DIR --listen ADDRESS:PORT --allow SPIFFE_ID... [--peer ADDRESS:PORT --peer-id "
     "SPIFFE_ID] [--interval-ms N]\n"
+    "         [--plain-listen SOCKET] [--plain-peer SOCKET]   through the agent's attested TLS, of which it knows "
+    "nothing\n"
     "       demo-workload --credential DIR --probe ADDRESS:PORT   asks the workload that runs with this credential; "
     "exit "
     "code 0 or 1\n";
 
 struct Options {
-  std::string credential, listen, peer, peer_id, probe;
+  std::string credential, listen, peer, peer_id, probe, plain_listen, plain_peer;
   std::vector<std::string> allow;
   int interval_ms = 1000;
 };
 
 absl::StatusOr<Options> Read(int argc, char** argv) {
   Options options;
-  std::map<std::string, std::string*> texts = {{"--credential", &options.credential},
-                                               {"--listen", &options.listen},
-                                               {"--peer", &options.peer},
-                                               {"--peer-id", &options.peer_id},
-                                               {"--probe", &options.probe}};
+  std::map<std::string, std::string*> texts = {
+      {"--credential", &options.credential}, {"--listen", &options.listen}, {"--peer", &options.peer},
+      {"--peer-id", &options.peer_id},       {"--probe", &options.probe},   {"--plain-listen", &options.plain_listen},
+      {"--plain-peer", &options.plain_peer}};
   for (int i = 1; i < argc; i += 2) {
     const std::string name = argv[i];
     if (i + 1 == argc) return absl::InvalidArgumentError(absl::StrCat(name, " needs a value"));
@@ -139,6 +141,10 @@ void Say(const Options& options, const Clock& clock) {
     line["call"] = called.ok() ? "OK" : DenyReasonName(DenyReasonOf(called));
     if (!called.ok()) line["call_detail"] = std::string(called.message());
   }
+  if (!options.plain_peer.empty()) {
+    const absl::Status greeted = GreetPlainly(options.plain_peer, "ledger");
+    line["attested_call"] = greeted.ok() ? "OK" : std::string(greeted.message());
+  }
   std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
 }
 
@@ -156,6 +162,15 @@ int Run(const Options& options) {
   sigemptyset(&stop);
   for (int signal : {SIGTERM, SIGINT}) sigaddset(&stop, signal);
   pthread_sigmask(SIG_BLOCK, &stop, nullptr);
+  std::unique_ptr<PlainGreetings> greetings;
+  if (!options.plain_listen.empty()) {
+    absl::StatusOr<std::unique_ptr<PlainGreetings>> started = PlainGreetings::Start(options.plain_listen);
+    if (!started.ok()) {
+      std::cerr << "demo-workload: " << started.status().message() << "\n";
+      return 1;
+    }
+    greetings = *std::move(started);
+  }
   std::unique_ptr<server::Server> server;
   const timespec interval = {options.interval_ms / 1000, options.interval_ms % 1000 * 1000000};
   do {

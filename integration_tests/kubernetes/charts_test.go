@@ -42,11 +42,21 @@ func matrix(t *testing.T) map[string]values {
 		"config":            set(base, "verifier.config", values{"results_lifetime": "2m", "server": values{"max_concurrent_requests": 512}}),
 		"pull secrets":      set(base, "image.pullSecrets", []any{values{"name": "registry"}}),
 		"owners by address": set(base, "networkPolicy.owners", []any{values{"ipBlock": values{"cidr": "10.0.0.0/8"}}}),
+		"no owners":         set(base, "networkPolicy.owners", []any{}),
+		"no owners, D":      set(set(base, "networkPolicy.owners", []any{}), "mechanisms", split("D")),
+		"REST":              withRest(base),
 	}
 	for _, mechanisms := range everySet("ABCD") {
 		found["mechanisms "+mechanisms] = set(base, "mechanisms", split(mechanisms))
 	}
 	return found
+}
+
+// withRest: the Verifier's REST front for one relying party, which calls from pods `app: gateway` of the namespace twi-owners.
+func withRest(base values) values {
+	peer := values{"namespaceSelector": values{"matchLabels": values{"kubernetes.io/metadata.name": "twi-owners"}}, "podSelector": values{"matchLabels": values{"app": "gateway"}}}
+	v := set(base, "verifier.rest.relyingParties", []any{values{"rpId": "https://gateway.example.org", "spiffeId": "spiffe://example.org/gateway"}})
+	return set(v, "networkPolicy.relyingParties", []any{peer})
 }
 
 func TestChartRendersToWhatKubernetesTakes(t *testing.T) {
@@ -74,6 +84,11 @@ func TestChartRendersToWhatKubernetesTakes(t *testing.T) {
 			}
 			if strings.Contains(name, "network") == (len(o.policies) > 0) {
 				t.Errorf("%d network policies", len(o.policies))
+			}
+			for _, s := range o.services {
+				if rest := s.Labels["app.kubernetes.io/name"] == "verifier" && name == "REST"; rest != (len(s.Spec.Ports) == 2) {
+					t.Errorf("Service %s has %d ports", s.Name, len(s.Spec.Ports))
+				}
 			}
 			for _, said := range []string{"twictl trust-bundle", "kubectl label namespace", "root"} {
 				if !strings.Contains(o.notes, said) {
@@ -117,6 +132,8 @@ func TestRefusesValuesThatMakeNoWorkingSystem(t *testing.T) {
 		{"an owner of another trust domain", "outside the trust domain", set(base, "claimsMapper.owners", []any{values{"name": "x", "publicKey": "-----BEGIN PUBLIC KEY-----", "identifierPrefixes": []any{"spiffe://other.org/x/"}}})},
 		{"a private key as an owner's", "publicKey", set(base, "claimsMapper.owners", []any{values{"name": "x", "publicKey": "-----BEGIN PRIVATE KEY-----", "identifierPrefixes": []any{"spiffe://example.org/x/"}}})},
 		{"a store that two nodes may write", "accessModes", set(base, "storage.accessModes", []any{"ReadWriteMany"})},
+		{"a relying party without a SPIFFE ID", "spiffeId", set(base, "verifier.rest.relyingParties", []any{values{"rpId": "https://gateway.example.org"}})},
+		{"a peer that is everybody", "relyingParties", set(base, "networkPolicy.relyingParties", []any{values{}})},
 	} {
 		_, err := render(loadChart(t, "twi"), "twi", "twi", c.v)
 		if err == nil || !strings.Contains(err.Error(), c.says) {

@@ -51,7 +51,11 @@ func read(t *testing.T, path string) string {
 // node lays out what the pod would see: the ConfigMap's files, a Secret with certificate and key, a root key, a store; paths in the config are moved there.
 func node(t *testing.T, pki, service string, data map[string]string) string {
 	t.Helper()
-	folder := t.TempDir()
+	folder, err := os.MkdirTemp("/tmp", "twi-node.") // t.TempDir is too long for the path of a Unix socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
 	for _, file := range []string{"config", "tls", "keys", "lib", "trust", "run", "provisioned"} {
 		if err := os.MkdirAll(filepath.Join(folder, file), 0o700); err != nil {
 			t.Fatal(err)
@@ -96,6 +100,7 @@ func TestDaemonsTakeTheirConfigs(t *testing.T) {
 	base = set(base, "claimsMapper.policies", values{"payroll.jws": read(t, signed)})
 	base = set(base, "verifier.attestationKeys", values{"node-1": read(t, filepath.Join(pki, "owners/payroll.pub.pem"))})
 	base = set(base, "verifier.config", values{"results_lifetime": "2m", "server": values{"max_concurrent_requests": 512}})
+	base = withRest(base)
 	check := func(what, service string, data map[string]string, good bool) {
 		t.Helper()
 		program := strings.ReplaceAll(service, "-", "_")

@@ -45,7 +45,7 @@ func wrongs(t *testing.T, services, team *chart.Chart, v values) []string {
 		found = slices.Concat(found, podSecurity(o, api.LevelRestricted), hardening(o), daemons(o))
 		decoded = append(decoded, o)
 	}
-	return slices.Concat(found, rolls(decoded[0], decoded[1]), sidecar(decoded[2].pods()[0], "/run/twi"), configWrongs(decoded[0], "ABCD"), networkWrongs(decoded[0], decoded[2], "ABCD", "B"))
+	return slices.Concat(found, rolls(decoded[0], decoded[1]), sidecar(decoded[2].pods()[0], "/run/twi"), configWrongs(decoded[0], "ABCD"), networkWrongs(decoded[0], decoded[2], arrows{mechanisms: "ABCD", agent: "B", owners: true}))
 }
 
 // A broken template is noticed, each by the check that is there for it.
@@ -108,6 +108,18 @@ func TestMutantsAreNoticed(t *testing.T) {
 		if !strings.Contains(found, m.says) {
 			t.Errorf("%q -> %q: not noticed as %q, only: %q", m.from, m.to, m.says, found)
 		}
+	}
+}
+
+// A rule without peers lets everybody in: D alone, without owners, is the case in which nobody calls the Credential Authority.
+func TestAnOpenRuleIsNoticed(t *testing.T) {
+	services := loadChart(t, "twi")
+	mutate(t, services, "{{- if or $callers $agents $owners }}", "{{- if true }}")
+	v := set(set(readValues(t, "deploy/kubernetes/values.yaml"), "mechanisms", split("D")), "networkPolicy.owners", []any{})
+	rendered, team := renderObjects(t, services, "twi", "twi", v), renderObjects(t, loadTeam(t), "payroll", "payroll", agentValues("D"))
+	found := strings.Join(networkWrongs(rendered, team, arrows{mechanisms: "D", agent: "D"}), "\n")
+	if !strings.Contains(found, "a stranger beside the services -> credential-authority:8443 passes: true, expected false") {
+		t.Errorf("not noticed: %q", found)
 	}
 }
 

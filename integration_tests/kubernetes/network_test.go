@@ -115,12 +115,21 @@ func passes(policies []*networkingv1.NetworkPolicy, from, to endpoint, port int,
 	return side(from, to, networkingv1.PolicyTypeEgress) && side(to, from, networkingv1.PolicyTypeIngress)
 }
 
+// arrows: what a rendering is for.
+type arrows struct {
+	mechanisms, agent string // of the services; of the team's agents
+	owners, rest      bool   // networkPolicy.owners names the pods `twictl`; withRest
+}
+
+const restPort = 8451
+
 // networkWrongs compares every pair of pods, on every service's port, with the table.
-func networkWrongs(services, team *objects, mechanisms, agentMechanism string) []string {
+func networkWrongs(services, team *objects, a arrows) []string {
 	policies := append(slices.Clone(services.policies), team.policies...)
 	everybody := []endpoint{
 		{"owner", "twi-owners", labels.Set{"app": "twictl"}},
 		{"another pod of the owners", "twi-owners", labels.Set{"app": "web"}},
+		{"relying party", "twi-owners", labels.Set{"app": "gateway"}},
 		{"a stranger beside the services", "twi", labels.Set{"app": "web"}},
 		{"a workload without an agent", "payroll", labels.Set{"app": "web"}},
 		{"an agent in a namespace that is not let in", "elsewhere", labels.Set{"twi/agent": "true"}},
@@ -142,14 +151,17 @@ func networkWrongs(services, team *objects, mechanisms, agentMechanism string) [
 			if from.name == to.name || !(isService || fromService || from.name == "agent") {
 				continue // neither end is ours
 			}
-			for _, port := range []int{53, 80, 443, 8441, 8442, 8443, 8444} {
-				caller, mechanismsOf := from.name, mechanisms
+			for _, port := range []int{53, 80, 443, 8441, 8442, 8443, 8444, restPort} {
+				caller, mechanismsOf := from.name, a.mechanisms
 				if from.name == "agent" {
-					mechanismsOf = agentMechanism
+					mechanismsOf = a.agent
 				} else if from.namespace == "ledger" { // the services' side alone
 					caller = "agent"
+				} else if from.name == "owner" && !a.owners {
+					caller = "nobody"
 				}
-				expected := isService && port == ports[to.name] && calls(caller, to.name, mechanismsOf) || to.name == "dns" && port == 53 && callsAnybody(from.name, mechanismsOf)
+				expected := isService && port == ports[to.name] && calls(caller, to.name, mechanismsOf) || to.name == "dns" && port == 53 && callsAnybody(from.name, mechanismsOf) ||
+					a.rest && from.name == "relying party" && to.name == "verifier" && port == restPort
 				if seen := passes(policies, from, to, port, "TCP"); seen != expected {
 					wrong = append(wrong, fmt.Sprintf("%s -> %s:%d passes: %v, expected %v", from.name, to.name, port, seen, expected))
 				}
@@ -201,16 +213,51 @@ func addresses(node any, found map[string]bool) {
 }
 
 func TestNetworkPoliciesAreTheArrowsOfTheArchitecture(t *testing.T) {
-	for _, mechanisms := range everySet("ABCD") {
-		services := renderObjects(t, loadChart(t, "twi"), "twi", "twi", set(readValues(t, "deploy/kubernetes/values.yaml"), "mechanisms", split(mechanisms)))
-		for _, wrong := range configWrongs(services, mechanisms) {
-			t.Errorf("%s: %s", mechanisms, wrong)
-		}
-		for _, mechanism := range strings.Split(mechanisms, "") {
-			team := renderObjects(t, loadTeam(t), "payroll", "payroll", agentValues(mechanism))
-			for _, wrong := range networkWrongs(services, team, mechanisms, mechanism) {
-				t.Errorf("%s, agent %s: %s", mechanisms, mechanism, wrong)
+	base := readValues(t, "deploy/kubernetes/values.yaml")
+	for name, c := range map[string]struct {
+		v            values
+		owners, rest bool
+	}{
+		"with owners":    {base, true, false},
+		"without owners": {set(base, "networkPolicy.owners", []any{}), false, false},
+		"with REST":      {withRest(base), true, true},
+	} {
+		for _, mechanisms := range everySet("ABCD") {
+			services := renderObjects(t, loadChart(t, "twi"), "twi", "twi", set(c.v, "mechanisms", split(mechanisms)))
+			for _, wrong := range configWrongs(services, mechanisms) {
+				t.Errorf("%s, %s: %s", name, mechanisms, wrong)
 			}
+			for _, mechanism := range strings.Split(mechanisms, "") {
+				team := renderObjects(t, loadTeam(t), "payroll", "payroll", agentValues(mechanism))
+				for _, wrong := range networkWrongs(services, team, arrows{mechanisms, mechanism, c.owners, c.rest}) {
+					t.Errorf("%s, %s, agent %s: %s", name, mechanisms, mechanism, wrong)
+				}
+			}
+		}
+	}
+}
+
+// Two releases of a team in one namespace: the policy of one opens nothing for the agents of the other.
+func TestAReleasesPolicyIsForItsOwnAgents(t *testing.T) {
+	services := renderObjects(t, loadChart(t, "twi"), "twi", "twi", readValues(t, "deploy/kubernetes/values.yaml"))
+	worker := renderObjects(t, loadTeam(t), "worker", "payroll", agentValues("B"))
+	batch := renderObjects(t, loadTeam(t), "batch", "payroll", agentValues("D"))
+	policies := slices.Concat(services.policies, worker.policies, batch.policies)
+	for _, c := range []struct {
+		team   *objects
+		callee string
+		passes bool
+	}{
+		{worker, "credential-authority", true},
+		{worker, "key-store", false},
+		{batch, "key-store", true},
+		{batch, "credential-authority", false},
+	} {
+		from := endpoint{"agent", "payroll", c.team.pods()[0].meta.Labels}
+		at := slices.IndexFunc(services.pods(), func(p pod) bool { return p.meta.Labels["app.kubernetes.io/name"] == c.callee })
+		to := endpoint{c.callee, "twi", services.pods()[at].meta.Labels}
+		if seen := passes(policies, from, to, ports[c.callee], "TCP"); seen != c.passes {
+			t.Errorf("the agent of %s reaches %s: %v, expected %v", c.team.pods()[0].name, c.callee, seen, c.passes)
 		}
 	}
 }

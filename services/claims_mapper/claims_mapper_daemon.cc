@@ -1,25 +1,24 @@
 #include "services/claims_mapper/claims_mapper_daemon.h"
 
 #include <mutex>
+#include <set>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "common/client/channel.h"
+#include "common/client/fetch_keys.h"
 #include "common/client/verifier_client.h"
 #include "common/config/checks.h"
 #include "common/config/load_yaml.h"
+#include "common/config/refresh.h"
 #include "common/log/fields.h"
 #include "common/log/log.h"
-#include "common/metrics/watch_store.h"
+#include "common/server/daemon_store.h"
+#include "common/server/server.h"
 #include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
-#include "common/storage/database.h"
 #include "common/storage/rotation.h"
-#include "common/storage/sealed.h"
-#include "common/storage/signing_keys.h"
 #include "services/claims_mapper/claims_mapper_service.h"
 
 namespace twi::claims_mapper {
@@ -34,9 +33,6 @@ absl::Duration GrantLifetime(const ClaimsMapperConfig& c) {
 }
 absl::Duration ResultsMaxAge(const ClaimsMapperConfig& c) {
   return config::DurationOr(c.has_results_max_age(), c.results_max_age(), absl::Minutes(10));
-}
-absl::Duration KeyRefresh(const ClaimsMapperConfig& c) {
-  return config::DurationOr(c.verifier_keys().has_refresh(), c.verifier_keys().refresh(), absl::Minutes(5));
 }
 
 absl::Status ExpectSpiffeIds(const google::protobuf::RepeatedPtrField<std::string>& ids, const std::string& field) {
@@ -94,48 +90,50 @@ class Daemon final : public server::Running {
   absl::Status Assemble(const ClaimsMapperConfig& c, client::KeySource::Fetch fetch) {
     SetSettings(SettingsOf(c));
     TWI_ASSIGN_OR_RETURN(std::shared_ptr<const Owners> owners, Owners::FromConfig(c, ""));
-    TWI_ASSIGN_OR_RETURN(sealer_, storage::Sealer::FromConfig(c.storage()));
-    TWI_ASSIGN_OR_RETURN(
-        database_, storage::Database::Open(c.storage().database_file(), {storage::kSigningKeysSchema, kPoliciesSchema},
-                                           /*durable=*/!c.storage().insecure_not_durable()));
     server::SetBuildInfo(metrics_, "claims-mapper");
-    metrics::WatchStore(metrics_, *database_);
-    TWI_ASSIGN_OR_RETURN(
-        grant_keys_, storage::SigningKeys::Load(*database_, *sealer_, random_, "grant", c.grant_keys(), clock_.Now()));
-    store_ = std::make_unique<PolicyStore>(*database_);
-    TWI_ASSIGN_OR_RETURN(policies_, Policies::Open(*store_, std::move(owners)));
-    TWI_RETURN_IF_ERROR(LoadFilesAtStart(c));
+    TWI_ASSIGN_OR_RETURN(store_, server::DaemonStore::Open(c.storage(), {kPoliciesSchema}, "grant", c.grant_keys(),
+                                                           random_, metrics_, clock_.Now()));
+    policy_store_ = std::make_unique<PolicyStore>(*store_->database);
+    TWI_ASSIGN_OR_RETURN(policies_, Policies::Open(*policy_store_, std::move(owners)));
+    TWI_RETURN_IF_ERROR(LoadFiles(c));
     LogPolicies();
     if (!fetch) {
       TWI_ASSIGN_OR_RETURN(fetch, FetchFromVerifier(c));
     }
-    verifier_keys_ = std::make_unique<client::KeySource>(std::move(fetch), KeyRefresh(c), clock_);
-    deps_ = std::make_unique<MapperDeps>(
-        MapperDeps{clock_, random_, *policies_, *store_, *verifier_keys_, *grant_keys_, [this] { return Settings(); }});
-    TWI_ASSIGN_OR_RETURN(server_, server::Server::Start(
-                                      c.server(), clock_,
-                                      [this](server::Gate& gate) {
-                                        std::vector<server::NamedService> services;
-                                        services.push_back({std::make_unique<ClaimsMapperService>(gate, *deps_),
-                                                            v1::ClaimsMapper::service_full_name()});
-                                        return services;
-                                      },
-                                      {[this] { return Ready(); }, nullptr}, &metrics_));
+    verifier_keys_ =
+        std::make_unique<client::KeySource>(std::move(fetch), config::RefreshOf(c.verifier_keys()), clock_);
+    deps_ = std::make_unique<MapperDeps>(MapperDeps{clock_, random_, *policies_, *policy_store_, *verifier_keys_,
+                                                    *store_->keys, [this] { return Settings(); }});
+    const server::MakeService make = [this](server::Gate& gate) {
+      return std::make_unique<ClaimsMapperService>(gate, *deps_);
+    };
+    TWI_ASSIGN_OR_RETURN(
+        server_,
+        server::Server::Start(c.server(), clock_, server::OneService(v1::ClaimsMapper::service_full_name(), make),
+                              {[this] { return store_->Ready(clock_.Now()); }, nullptr}, &metrics_));
     return absl::OkStatus();
   }
 
   void Drain() override { server_->Drain(); }
   int port() const override { return server_->port(); }
 
+  // All of it or nothing. Everything that can be seen beforehand is checked before the first change; when the store
+  // then refuses a policy file, the owners that were in force are put back, and the rest was not touched. (A file of
+  // the same reload that was recorded before that one stays: signed, newer than what was there, and one day loaded.)
   absl::Status Reload(const google::protobuf::Message& message) override {
     const auto& c = static_cast<const ClaimsMapperConfig&>(message);
-    TWI_RETURN_IF_ERROR(ValidateFields(c));
+    TWI_RETURN_IF_ERROR(ValidateConfig(c, clock_.Now()));
     TWI_ASSIGN_OR_RETURN(std::shared_ptr<const Owners> owners, Owners::FromConfig(c, ""));
+    const std::shared_ptr<const Owners> before = policies_->owners();
     TWI_RETURN_IF_ERROR(policies_->SetOwners(std::move(owners)));
+    if (const absl::Status loaded = LoadFiles(c); !loaded.ok()) {
+      const absl::Status back = policies_->SetOwners(before);
+      if (back.ok()) return loaded;
+      return WithContext(loaded, absl::StrCat("the owners could not be put back (", back.message(), ")"));
+    }
     SetSettings(SettingsOf(c));
-    const absl::Status files = LoadFiles(c);
     LogPolicies();
-    return files;
+    return absl::OkStatus();
   }
 
  private:
@@ -143,21 +141,9 @@ class Daemon final : public server::Running {
     log::Info("policies_in_force", {{log::fields::kCount, absl::StrCat(policies_->snapshot()->size())}});
   }
 
+  // A file that is older than what the store has in force changes nothing, and is no reason not to start or to reload.
+  // Every other fault is.
   absl::Status LoadFiles(const ClaimsMapperConfig& c) {
-    std::vector<std::string> problems;
-    absl::Status first;
-    for (const std::string& file : c.policy_files()) {  // each on its own: a bad one keeps no other from taking effect
-      const absl::Status put = policies_->PutFile(file, clock_.Now());
-      if (put.ok()) continue;
-      if (first.ok()) first = put;
-      problems.emplace_back(put.message());
-    }
-    return first.ok() ? first : Deny(DenyReasonOf(first), absl::StrJoin(problems, " | "));
-  }
-
-  // A file that is older than what the store has in force changes nothing, and is no reason not to start. Every other
-  // fault is.
-  absl::Status LoadFilesAtStart(const ClaimsMapperConfig& c) {
     for (const std::string& file : c.policy_files()) {
       const absl::Status put = policies_->PutFile(file, clock_.Now());
       if (DenyReasonOf(put) == v1::DENY_REASON_POLICY_VERSION_NOT_HIGHER) {
@@ -173,10 +159,7 @@ class Daemon final : public server::Running {
   absl::StatusOr<client::KeySource::Fetch> FetchFromVerifier(const ClaimsMapperConfig& c) {
     TWI_ASSIGN_OR_RETURN(identity_, client::Identity::FromFiles(c.server().tls()));
     TWI_ASSIGN_OR_RETURN(verifier_, client::MakeVerifierClient(c.verifier_keys().peer(), *identity_, clock_));
-    return client::KeySource::Fetch([this](absl::Time deadline) -> absl::StatusOr<jose::JwkSet> {
-      TWI_ASSIGN_OR_RETURN(const v1::GetVerifierKeysResponse keys, verifier_->GetVerifierKeys(deadline));
-      return jose::JwkSetFromText(keys.jwks());
-    });
+    return client::VerifierKeysOf(*verifier_);
   }
 
   std::shared_ptr<const MapperSettings> Settings() {
@@ -189,22 +172,14 @@ class Daemon final : public server::Running {
     settings_ = std::move(settings);
   }
 
-  // For health probes: the store answers, and holds what signs.
-  absl::Status Ready() {
-    TWI_RETURN_IF_ERROR(database_->Ping());
-    return grant_keys_->StillStored(clock_.Now());
-  }
-
   // In order of construction; destroyed in reverse, the server first.
   const Clock& clock_;
   crypto::Random& random_;
   std::mutex settings_mutex_;
   std::shared_ptr<const MapperSettings> settings_;
   metrics::Metrics metrics_;
-  std::unique_ptr<storage::Sealer> sealer_;
-  std::unique_ptr<storage::Database> database_;
-  std::unique_ptr<storage::SigningKeys> grant_keys_;
-  std::unique_ptr<PolicyStore> store_;
+  std::unique_ptr<server::DaemonStore> store_;
+  std::unique_ptr<PolicyStore> policy_store_;
   std::unique_ptr<Policies> policies_;
   std::shared_ptr<client::Identity> identity_;
   std::unique_ptr<client::VerifierClient> verifier_;

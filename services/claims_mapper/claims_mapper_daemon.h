@@ -22,9 +22,9 @@ server::DaemonSpec ClaimsMapperSpec();
 absl::Status ValidateConfig(const config::v1::ClaimsMapperConfig& config, absl::Time now);
 
 // Starts and listens. `fetch_verifier_keys` replaces the RPC to the Verifier (tests); empty: GetVerifierKeys over mTLS.
-// On Reload: owners, relying parties, peers by kind, lifetimes and policy files are taken over; a policy file that is
-// bad, or not newer, leaves the policy in force and is named in the error. Server, storage, keys and the Verifier's
-// address need a restart.
+// On Reload: owners, relying parties, peers by kind, lifetimes and policy files are taken over, all together; a bad
+// policy file refuses the whole, one that is not newer than what is in force changes nothing and is warned of. Server,
+// storage, keys and the Verifier's address need a restart.
 absl::StatusOr<std::unique_ptr<server::Running>> StartClaimsMapper(const config::v1::ClaimsMapperConfig& config,
                                                                    const Clock& clock, crypto::Random& random,
                                                                    client::KeySource::Fetch fetch_verifier_keys);

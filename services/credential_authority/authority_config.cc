@@ -71,9 +71,6 @@ absl::Duration MaxLifetime(const CredentialAuthorityConfig& c) {
 absl::Duration Backdate(const CredentialAuthorityConfig& c) {
   return DurationOr(c.issuing().has_backdate(), c.issuing().backdate(), absl::Seconds(30));
 }
-absl::Duration Refresh(const config::v1::KeySource& source) {
-  return DurationOr(source.has_refresh(), source.refresh(), absl::Minutes(5));
-}
 
 absl::Status ValidateConfig(const CredentialAuthorityConfig& c) {
   TWI_RETURN_IF_ERROR(config::ExpectUri(c.rp_id(), "rp_id"));

@@ -18,7 +18,6 @@ absl::Duration ChallengeLifetime(const config::v1::CredentialAuthorityConfig& co
 absl::Duration MaxResultsAge(const config::v1::CredentialAuthorityConfig& config);
 absl::Duration MaxLifetime(const config::v1::CredentialAuthorityConfig& config);
 absl::Duration Backdate(const config::v1::CredentialAuthorityConfig& config);
-absl::Duration Refresh(const config::v1::KeySource& source);
 
 }  // namespace twi::credential_authority
 

@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "common/config/load_yaml.h"
 #include "common/config/read_file.h"
+#include "common/config/refresh.h"
 #include "common/testing/matchers.h"
 #include "common/testing/test_pki.h"
 #include "services/credential_authority/credential_authority_daemon.h"
@@ -38,7 +39,7 @@ TEST(AuthorityConfigTest, Defaults) {
   EXPECT_EQ(MaxResultsAge(config), absl::Minutes(10));
   EXPECT_EQ(MaxLifetime(config), absl::Hours(1));
   EXPECT_EQ(Backdate(config), absl::Seconds(30));
-  EXPECT_EQ(Refresh(config.grant_keys()), absl::Minutes(5));
+  EXPECT_EQ(config::RefreshOf(config.grant_keys()), absl::Minutes(5));
   EXPECT_FALSE(Serves(config, "A"));
   EXPECT_TRUE(Serves(Sample(), "D"));
 }

@@ -1,14 +1,16 @@
 #include "services/credential_authority/credential_authority_daemon.h"
 
+#include <algorithm>
 #include <memory>
+#include <set>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "common/client/fetch_keys.h"
 #include "common/client/key_store_client.h"
-#include "common/jose/jwk.h"
-#include "common/log/log.h"
+#include "common/config/refresh.h"
 #include "common/metrics/watch_challenges.h"
-#include "common/metrics/watch_store.h"
+#include "common/server/daemon_store.h"
+#include "common/server/server.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "services/credential_authority/authority_config.h"
@@ -35,32 +37,27 @@ class Daemon final : public server::Running {
 
  private:
   absl::Status Assemble(const CredentialAuthorityConfig& c) {
-    TWI_ASSIGN_OR_RETURN(sealer_, storage::Sealer::FromConfig(c.storage()));
-    TWI_ASSIGN_OR_RETURN(database_,
-                         storage::Database::Open(c.storage().database_file(),
-                                                 {storage::kSigningKeysSchema, kAuthoritySchema, kIssuanceSchema},
-                                                 /*durable=*/!c.storage().insecure_not_durable()));
     server::SetBuildInfo(metrics_, "credential-authority");
-    metrics::WatchStore(metrics_, *database_);
-    TWI_ASSIGN_OR_RETURN(X509Authority x509, LoadX509Authority(c, *database_, *sealer_, random_, clock_.Now()));
+    // WIT keys are published for a day after they stop signing: the longest life of a credential.
+    TWI_ASSIGN_OR_RETURN(store_, server::DaemonStore::Open(c.storage(), {kAuthoritySchema, kIssuanceSchema}, "wit",
+                                                           config::v1::SigningKeys(), random_, metrics_, clock_.Now()));
+    TWI_ASSIGN_OR_RETURN(X509Authority x509,
+                         LoadX509Authority(c, *store_->database, *store_->sealer, random_, clock_.Now()));
     x509_ = std::make_unique<X509Authority>(std::move(x509));
     supplied_ = !c.issuing().supplied_key_file().empty();
     absl::Time end = absl::InfiniteFuture();
     for (const crypto::Certificate& certificate : x509_->chain) end = std::min(end, certificate.not_after);
     metrics_.GaugeOf("twi_issuing_certificate_expiry_timestamp_seconds")
         .Set(static_cast<double>(absl::ToUnixSeconds(end)));
-    // Published for a day after they stop signing: the longest life of a credential.
-    TWI_ASSIGN_OR_RETURN(wit_keys_, storage::SigningKeys::Load(*database_, *sealer_, random_, "wit",
-                                                               config::v1::SigningKeys(), clock_.Now()));
     challenges_ = std::make_unique<Challenges>(Challenges::Options{ChallengeLifetime(c)}, random_);
     challenge_samples_ = metrics::WatchChallenges(metrics_, *challenges_);
     TWI_RETURN_IF_ERROR(ConnectPeers(c));
     deps_ = std::make_unique<AuthorityDeps>(
         AuthorityDeps{clock_,
                       random_,
-                      *database_,
+                      *store_->database,
                       *x509_,
-                      *wit_keys_,
+                      *store_->keys,
                       *challenges_,
                       c.rp_id(),
                       c.trust_domain(),
@@ -79,15 +76,13 @@ class Daemon final : public server::Running {
                       claims_mapper_.get(),
                       verifier_.get(),
                       policy_versions_.get()});
-    TWI_ASSIGN_OR_RETURN(server_, server::Server::Start(
-                                      c.server(), clock_,
-                                      [this](server::Gate& gate) {
-                                        std::vector<server::NamedService> services;
-                                        services.push_back({std::make_unique<CredentialAuthorityService>(gate, *deps_),
-                                                            v1::CredentialAuthority::service_full_name()});
-                                        return services;
-                                      },
-                                      {[this] { return Ready(); }, nullptr}, &metrics_));
+    const server::MakeService make = [this](server::Gate& gate) {
+      return std::make_unique<CredentialAuthorityService>(gate, *deps_);
+    };
+    TWI_ASSIGN_OR_RETURN(server_,
+                         server::Server::Start(c.server(), clock_,
+                                               server::OneService(v1::CredentialAuthority::service_full_name(), make),
+                                               {[this] { return Ready(); }, nullptr}, &metrics_));
     return absl::OkStatus();
   }
 
@@ -97,48 +92,39 @@ class Daemon final : public server::Running {
     policy_versions_ = std::make_unique<PolicyVersions>(*claims_mapper_, clock_);
     TWI_ASSIGN_OR_RETURN(grant_source_, client::MakeClaimsMapperClient(c.grant_keys().peer(), *identity_, clock_));
     grant_keys_ = std::make_unique<client::KeySource>(
-        [this](absl::Time deadline) { return grant_source_->GetGrantKeys(deadline); }, Refresh(c.grant_keys()), clock_);
+        [this](absl::Time deadline) { return grant_source_->GetGrantKeys(deadline); },
+        config::RefreshOf(c.grant_keys()), clock_);
     if (c.has_verifier()) {
       TWI_ASSIGN_OR_RETURN(verifier_, client::MakeVerifierClient(c.verifier(), *identity_, clock_));
     }
     if (c.has_verifier_keys()) {
       TWI_ASSIGN_OR_RETURN(verifier_source_, client::MakeVerifierClient(c.verifier_keys().peer(), *identity_, clock_));
-      verifier_keys_ = std::make_unique<client::KeySource>(
-          [this](absl::Time deadline) -> absl::StatusOr<jose::JwkSet> {
-            TWI_ASSIGN_OR_RETURN(const v1::GetVerifierKeysResponse keys, verifier_source_->GetVerifierKeys(deadline));
-            return jose::JwkSetFromText(keys.jwks());
-          },
-          Refresh(c.verifier_keys()), clock_);
+      verifier_keys_ = std::make_unique<client::KeySource>(client::VerifierKeysOf(*verifier_source_),
+                                                           config::RefreshOf(c.verifier_keys()), clock_);
     }
     if (c.has_key_store_keys()) {
       TWI_ASSIGN_OR_RETURN(key_store_source_,
                            client::MakeKeyStoreClient(c.key_store_keys().peer(), *identity_, clock_));
-      key_store_keys_ = std::make_unique<client::KeySource>(
-          [this](absl::Time deadline) -> absl::StatusOr<jose::JwkSet> {
-            TWI_ASSIGN_OR_RETURN(const v1::GetKeyStoreKeysResponse keys, key_store_source_->GetKeyStoreKeys(deadline));
-            return jose::JwkSetFromText(keys.jwks());
-          },
-          Refresh(c.key_store_keys()), clock_);
+      key_store_keys_ = std::make_unique<client::KeySource>(client::KeyStoreKeysOf(*key_store_source_),
+                                                            config::RefreshOf(c.key_store_keys()), clock_);
     }
     return absl::OkStatus();
   }
 
   // For health probes: the store answers, and holds what signs.
   absl::Status Ready() {
-    TWI_RETURN_IF_ERROR(database_->Ping());
-    TWI_RETURN_IF_ERROR(AuthorityUsable(*x509_, supplied_, *database_, clock_.Now()));
-    return wit_keys_->StillStored(clock_.Now());
+    const absl::Time now = clock_.Now();
+    TWI_RETURN_IF_ERROR(store_->Ready(now));
+    return AuthorityUsable(*x509_, supplied_, *store_->database, now);
   }
 
   // In order of construction; destroyed in reverse, the server first.
   SystemClock clock_;
   crypto::SystemRandom random_;
   metrics::Metrics metrics_;
-  std::unique_ptr<storage::Sealer> sealer_;
-  std::unique_ptr<storage::Database> database_;
+  std::unique_ptr<server::DaemonStore> store_;  // its keys sign WITs
   std::unique_ptr<X509Authority> x509_;
   bool supplied_ = false;  // x509_ is from files, not from the store
-  std::unique_ptr<storage::SigningKeys> wit_keys_;
   std::unique_ptr<Challenges> challenges_;
   std::vector<metrics::Metrics::Token> challenge_samples_;
   std::shared_ptr<client::Identity> identity_;

@@ -1,18 +1,20 @@
 #include "services/key_store/key_store_daemon.h"
 
 #include <memory>
+#include <set>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/client/channel.h"
+#include "common/client/fetch_keys.h"
 #include "common/client/verifier_client.h"
 #include "common/config/checks.h"
-#include "common/metrics/watch_store.h"
+#include "common/config/refresh.h"
+#include "common/server/daemon_store.h"
+#include "common/server/server.h"
 #include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
-#include "common/storage/database.h"
 #include "proto/twi/config/v1/key_store.pb.h"
 #include "services/key_store/key_store_service.h"
 
@@ -25,9 +27,6 @@ using config::Expect;
 
 absl::Duration ResultsAge(const KeyStoreConfig& c) {
   return config::DurationOr(c.has_max_results_age(), c.max_results_age(), absl::Minutes(10));
-}
-absl::Duration KeyRefresh(const KeyStoreConfig& c) {
-  return config::DurationOr(c.verifier_keys().has_refresh(), c.verifier_keys().refresh(), absl::Minutes(5));
 }
 std::uint64_t MaxRefusals(const KeyStoreConfig& c) {
   return c.max_refusal_records() == 0 ? 1000000 : c.max_refusal_records();
@@ -66,55 +65,35 @@ class Daemon final : public server::Running {
 
  private:
   absl::Status Assemble(const KeyStoreConfig& c) {
-    TWI_ASSIGN_OR_RETURN(sealer_, storage::Sealer::FromConfig(c.storage()));
-    TWI_ASSIGN_OR_RETURN(
-        database_, storage::Database::Open(c.storage().database_file(),
-                                           {storage::kSigningKeysSchema, kCredentialKeysSchema, kReleaseRecordsSchema},
-                                           /*durable=*/!c.storage().insecure_not_durable()));
     server::SetBuildInfo(metrics_, "key-store");
-    metrics::WatchStore(metrics_, *database_);
-    TWI_ASSIGN_OR_RETURN(signing_keys_, storage::SigningKeys::Load(*database_, *sealer_, random_, "key-store",
-                                                                   c.signing_keys(), clock_.Now()));
-    keys_ = std::make_unique<SealedStore>(*database_, *sealer_, random_);
-    records_ = std::make_unique<ReleaseRecords>(*database_, MaxRefusals(c));
+    TWI_ASSIGN_OR_RETURN(
+        store_, server::DaemonStore::Open(c.storage(), {kCredentialKeysSchema, kReleaseRecordsSchema}, "key-store",
+                                          c.signing_keys(), random_, metrics_, clock_.Now()));
+    keys_ = std::make_unique<SealedStore>(*store_->database, *store_->sealer, random_);
+    records_ = std::make_unique<ReleaseRecords>(*store_->database, MaxRefusals(c));
     TWI_ASSIGN_OR_RETURN(identity_, client::Identity::FromFiles(c.server().tls()));
     TWI_ASSIGN_OR_RETURN(verifier_, client::MakeVerifierClient(c.verifier_keys().peer(), *identity_, clock_));
-    verifier_keys_ = std::make_unique<client::KeySource>(
-        [this](absl::Time deadline) { return FetchVerifierKeys(deadline); }, KeyRefresh(c), clock_);
+    verifier_keys_ = std::make_unique<client::KeySource>(client::VerifierKeysOf(*verifier_),
+                                                         config::RefreshOf(c.verifier_keys()), clock_);
     deps_ = std::make_unique<KeyStoreDeps>(KeyStoreDeps{clock_,
                                                         random_,
                                                         *keys_,
                                                         *records_,
                                                         policies_,
-                                                        *signing_keys_,
+                                                        *store_->keys,
                                                         *verifier_keys_,
                                                         c.rp_id(),
                                                         c.issuer(),
                                                         c.verifier_issuer(),
                                                         ResultsAge(c),
                                                         {c.owners().begin(), c.owners().end()}});
+    const server::MakeService make = [this](server::Gate& gate) {
+      return std::make_unique<KeyStoreService>(gate, *deps_);
+    };
     TWI_ASSIGN_OR_RETURN(
-        server_,
-        server::Server::Start(
-            c.server(), clock_,
-            [this](server::Gate& gate) {
-              std::vector<server::NamedService> services;
-              services.push_back({std::make_unique<KeyStoreService>(gate, *deps_), v1::KeyStore::service_full_name()});
-              return services;
-            },
-            {[this] { return Ready(); }, nullptr}, &metrics_));
+        server_, server::Server::Start(c.server(), clock_, server::OneService(v1::KeyStore::service_full_name(), make),
+                                       {[this] { return store_->Ready(clock_.Now()); }, nullptr}, &metrics_));
     return absl::OkStatus();
-  }
-
-  absl::StatusOr<jose::JwkSet> FetchVerifierKeys(absl::Time deadline) {
-    TWI_ASSIGN_OR_RETURN(const v1::GetVerifierKeysResponse keys, verifier_->GetVerifierKeys(deadline));
-    return jose::JwkSetFromText(keys.jwks());
-  }
-
-  // For health probes: the store answers, and holds what signs.
-  absl::Status Ready() {
-    TWI_RETURN_IF_ERROR(database_->Ping());
-    return signing_keys_->StillStored(clock_.Now());
   }
 
   // In order of construction; destroyed in reverse, the server first.
@@ -122,9 +101,7 @@ class Daemon final : public server::Running {
   crypto::SystemRandom random_;
   ReleasePolicyCache policies_;
   metrics::Metrics metrics_;
-  std::unique_ptr<storage::Sealer> sealer_;
-  std::unique_ptr<storage::Database> database_;
-  std::unique_ptr<storage::SigningKeys> signing_keys_;
+  std::unique_ptr<server::DaemonStore> store_;
   std::unique_ptr<SealedStore> keys_;
   std::unique_ptr<ReleaseRecords> records_;
   std::shared_ptr<client::Identity> identity_;

@@ -36,9 +36,7 @@ namespace {
 using config::v1::AttestedTlsToolConfig;
 using nlohmann::json;
 
-constexpr absl::Duration kConnectLimit = absl::Seconds(10);  // for each address of the server
-
-const char* ProfileName(atls::Profile profile) { return profile == atls::Profile::kSession ? "session" : "handshake"; }
+constexpr absl::Duration kConnectLimit = absl::Seconds(10);  // for all addresses of the server together
 
 // All that a connection needs, from --config.
 struct Tool {
@@ -76,7 +74,7 @@ absl::StatusOr<std::unique_ptr<Tool>> MakeTool(const Flags& flags, atls::Role ro
   if (c.has_peer()) {
     TWI_RETURN_IF_ERROR(agent::ValidateRelyingParty(c.relying_party(), "relying_party"));
     TWI_RETURN_IF_ERROR(agent::ValidatePeerPolicy(c.peer(), c.relying_party().has_claims_mapper(), "peer"));
-    TWI_ASSIGN_OR_RETURN(const auto trust, agent::Trust::Make(c.relying_party(), tool->clock, tool->random));
+    TWI_ASSIGN_OR_RETURN(const auto trust, agent::Trust::Make(c.relying_party(), tool->clock));
     TWI_ASSIGN_OR_RETURN(settings.relying_party, trust->RelyingPartyFor(c.peer()));
   }
   TWI_ASSIGN_OR_RETURN(tool->endpoint, atls::Endpoint::Make(std::move(settings), tool->clock));

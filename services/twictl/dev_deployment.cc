@@ -28,10 +28,19 @@ constexpr char kSummary[] =
     "Makes a development PKI and distributes it into one folder per service, each with what that service alone may "
     "see. Does nothing when it was done before. Not for production.";
 constexpr char kOwnerPrefix[] = "spiffe://example.org/owner/";
+constexpr char kComplete[] = "pki/complete";
 constexpr std::size_t kMaxFile = 64 << 10;
+constexpr const char* kServices[] = {"verifier", "claims-mapper", "credential-authority", "key-store"};
+constexpr const char* kRelyingParties[] = {"relying-party-payroll", "relying-party-ledger"};
 
 absl::Status Failed(absl::string_view what) {
   return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(what, ": ", std::strerror(errno)));
+}
+
+absl::StatusOr<bool> Exists(const std::string& path) {
+  if (access(path.c_str(), F_OK) == 0) return true;
+  if (errno != ENOENT) return Failed(path);
+  return false;
 }
 
 // Folders and files that were made, in order; given to the user at the end, innermost first: until then they are ours
@@ -66,6 +75,13 @@ class Deployment {
     TWI_RETURN_IF_ERROR(Copy("tls/ca.pem", name + "/ca.pem", kPublicFile));
     return Copy(absl::StrCat("keys/", name, ".root"), name + "/storage.root", kSecretFile);
   }
+  // Whom the Verifier and its REST front know as a relying party of attested TLS.
+  absl::Status RelyingParty(const std::string& name) {
+    TWI_RETURN_IF_ERROR(Directory(name));
+    TWI_RETURN_IF_ERROR(Copy(absl::StrCat("tls/", name, ".pem"), name + "/tls.pem", kPublicFile));
+    TWI_RETURN_IF_ERROR(Copy(absl::StrCat("tls/", name, ".key.pem"), name + "/tls.key.pem", kSecretFile));
+    return Copy("tls/ca.pem", name + "/ca.pem", kPublicFile);
+  }
   absl::Status Agent() {
     TWI_RETURN_IF_ERROR(Directory("agent"));
     TWI_RETURN_IF_ERROR(Copy("tls/ca.pem", "agent/ca.pem", kPublicFile));
@@ -95,10 +111,11 @@ class Deployment {
     made_.push_back(signed_policy);
     return absl::OkStatus();
   }
+  // The last step. What it leaves says to the next run that all was done.
   absl::Status HandOver() const {
     for (auto path = made_.rbegin(); path != made_.rend(); ++path)
       if (user_ != geteuid() && lchown(path->c_str(), user_, user_) != 0) return Failed(*path);
-    return absl::OkStatus();
+    return WriteNewFile(absl::StrCat(out_, "/", kComplete), "", kPublicFile);
   }
 
  private:
@@ -108,8 +125,8 @@ class Deployment {
 };
 
 absl::Status Fill(Deployment& deployment, const Flags& flags) {
-  for (const char* service : {"verifier", "claims-mapper", "credential-authority", "key-store"})
-    TWI_RETURN_IF_ERROR(deployment.Service(service));
+  for (const char* service : kServices) TWI_RETURN_IF_ERROR(deployment.Service(service));
+  for (const char* party : kRelyingParties) TWI_RETURN_IF_ERROR(deployment.RelyingParty(party));
   TWI_RETURN_IF_ERROR(deployment.Copy("dev-snp/ark.pem", "verifier/dev-snp-ark.pem", kPublicFile));
   for (const char* owner : {"payroll", "ledger"})
     TWI_RETURN_IF_ERROR(deployment.Copy(absl::StrCat("owners/", owner, ".pub.pem"),
@@ -132,12 +149,21 @@ absl::StatusOr<Shown> DevDeployment(const Flags& flags) {
       if (name.empty() || name[0] == '/' || name[0] == '.' || absl::StrContains(name, "..") ||
           name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-/.") != std::string::npos)
         return absl::InvalidArgumentError(absl::StrCat(flag, " ", name, ": expected a name of a-z, 0-9, - and /"));
-  if (access(pki.c_str(), F_OK) == 0)
+  TWI_ASSIGN_OR_RETURN(const bool complete, Exists(absl::StrCat(out, "/", kComplete)));
+  if (complete)
     return Shown{{{"directory", out}, {"made", false}}, absl::StrCat(out, " was made before; nothing is changed\n")};
+  TWI_ASSIGN_OR_RETURN(const bool begun, Exists(pki));
+  if (begun) {
+    return Deny(v1::DENY_REASON_CONFIG_INVALID,
+                absl::StrCat(out, " was begun by a run that did not finish (there is no ", kComplete,
+                             "): empty it, or remove its volumes, and begin anew"));
+  }
   if (mkdir((out + "/pki").c_str(), 0700) != 0 && errno != EEXIST) return Failed(out + "/pki");
   std::ostringstream said, err;
-  if (RunDevPki({{"--out", pki, "--owner", "payroll", "--owner", "ledger"}, said, err}) != kExitDone)
-    return Deny(v1::DENY_REASON_CONFIG_INVALID, err.str());
+  std::vector<std::string> wanted = {"--out", pki, "--owner", "payroll", "--owner", "ledger"};
+  for (const char* service : kServices) wanted.insert(wanted.end(), {"--service", service});
+  for (const char* party : kRelyingParties) wanted.insert(wanted.end(), {"--service", party});
+  if (RunDevPki({wanted, said, err}) != kExitDone) return Deny(v1::DENY_REASON_CONFIG_INVALID, err.str());
   Deployment deployment(out, user);
   TWI_RETURN_IF_ERROR(Fill(deployment, flags));
   return Shown{{{"directory", out}, {"made", true}}, absl::StrCat("made ", out, ", for development only\n")};

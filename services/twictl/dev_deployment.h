@@ -14,11 +14,13 @@ namespace twi::twictl {
 //   SERVICE/                   verifier, claims-mapper, credential-authority, key-store: tls.pem, tls.key.pem, ca.pem,
 //                              storage.root; the verifier's has dev-snp-ark.pem, the claims-mapper's the owners' public
 //                              keys and each --policy, signed by its owner, as NAME.jws
+//   relying-party-payroll/, relying-party-ledger/   tls.pem, tls.key.pem, ca.pem: of attested TLS
 //   agent/                     ca.pem, and dev-snp/ with the development chain
 //   owner/                     payroll.pem, payroll.key.pem, ca.pem
 //   NAME/, NAME/FILE           empty, mode 0700 and 0644
-// All but pki/ belongs to UID afterwards. Where pki/made exists nothing is done: a second run keeps what the first
-// made.
+//   pki/complete               the last file: all of the above is there
+// All but pki/ belongs to UID afterwards. Where pki/complete exists nothing is done: a second run keeps what the first
+// made. CONFIG_INVALID where pki/made exists without it: a run that failed has left half a deployment.
 int RunDevDeployment(const Args& args);
 
 }  // namespace twi::twictl

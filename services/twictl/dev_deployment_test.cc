@@ -69,6 +69,8 @@ TEST_F(DevDeploymentTest, EachServiceGetsItsOwnAndNothingElse) {
   EXPECT_EQ(In("claims-mapper"), mapper);
   EXPECT_EQ(In("agent"), (std::set<std::string>{"ca.pem", "dev-snp/ark.pem", "dev-snp/ask.pem", "dev-snp/vcek.key.pem",
                                                 "dev-snp/vcek.pem"}));
+  EXPECT_EQ(In("relying-party-payroll"), (std::set<std::string>{"ca.pem", "tls.key.pem", "tls.pem"}));
+  EXPECT_EQ(In("relying-party-ledger"), In("relying-party-payroll"));
   EXPECT_EQ(In("owner"), (std::set<std::string>{"ca.pem", "payroll.key.pem", "payroll.pem"}));
   EXPECT_TRUE(In("verifier-store").empty());
   EXPECT_NE(Text("verifier/tls.key.pem"), Text("key-store/tls.key.pem"));
@@ -104,6 +106,22 @@ TEST_F(DevDeploymentTest, TakesFoldersThatAreThereAndOverwritesNoFile) {
   std::ofstream(dir_.path() + "/verifier/tls.pem") << "another";
   EXPECT_EQ(Run({}), kExitUsage);
   EXPECT_EQ(Text("verifier/tls.pem"), "another");
+}
+
+TEST_F(DevDeploymentTest, ARunThatFailedIsNotTakenForADoneOne) {
+  const std::string policy = WritePolicy("name: no policy\n");
+  ASSERT_NE(Run({"--policy", policy, "--empty", "verifier-store"}), kExitDone);
+  EXPECT_FALSE(fs::exists(dir_.path() + "/verifier-store")) << "the first run stopped before it";
+  WritePolicy(kPolicy);
+  EXPECT_EQ(Run({"--policy", policy, "--empty", "verifier-store"}), kExitUsage);
+  EXPECT_NE(err_.str().find("did not finish"), std::string::npos) << err_.str();
+  EXPECT_FALSE(fs::exists(dir_.path() + "/verifier-store"));
+
+  for (const auto& entry : fs::directory_iterator(dir_.path()))
+    if (entry.is_directory()) fs::remove_all(entry.path());
+  ASSERT_EQ(Run({"--policy", policy, "--empty", "verifier-store"}), kExitDone) << err_.str();
+  EXPECT_TRUE(fs::exists(dir_.path() + "/claims-mapper/worker.jws"));
+  EXPECT_TRUE(fs::exists(dir_.path() + "/verifier-store"));
 }
 
 TEST_F(DevDeploymentTest, RefusesAPolicyOfAnotherOwner) {

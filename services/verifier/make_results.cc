@@ -37,18 +37,20 @@ absl::StatusOr<AttestationResults> ResultsOf(const Appraisal& appraisal, const R
 
 }  // namespace
 
-absl::StatusOr<std::string> AttestedKeyOf(absl::string_view subject) {
-  if (crypto::CheckHpkePublicKey(subject).ok()) return std::string(subject);
-  // Its first length begins with a zero byte, which no DER SEQUENCE does: the two cannot be taken for each other.
-  if (const auto attested = atls::ReadSubject(subject); attested.ok()) return attested->spki;
-  TWI_ASSIGN_OR_RETURN(const crypto::Csr csr, crypto::ParseCsr(subject));
+absl::StatusOr<std::string> AttestedKeyOf(const v1::Binding& binding) {
+  if (atls::IsBindingTarget(binding.target())) {
+    TWI_ASSIGN_OR_RETURN(atls::AttestedKeySubject attested, atls::ReadSubject(binding.subject()));
+    return std::move(attested.spki);
+  }
+  if (crypto::CheckHpkePublicKey(binding.subject()).ok()) return binding.subject();
+  TWI_ASSIGN_OR_RETURN(const crypto::Csr csr, crypto::ParseCsr(binding.subject()));
   return csr.public_key.spki();
 }
 
 absl::StatusOr<AttestationResults> MakeResults(const Appraisal& appraisal, const v1::Binding& binding,
-                                               const ResultsContext& context) {
+                                               const std::string& attested_key, const ResultsContext& context) {
   TWI_ASSIGN_OR_RETURN(AttestationResults results, ResultsOf(appraisal, context));
-  TWI_ASSIGN_OR_RETURN(results.key_spki, AttestedKeyOf(binding.subject()));
+  results.key_spki = attested_key;
   results.audience = binding.rp_id();
   results.nonce = binding.nonce();
   results.target = binding.target();

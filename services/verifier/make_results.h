@@ -24,14 +24,16 @@ struct ResultsContext {
   absl::Duration lifetime;
 };
 
-// The public key that `subject` stands for: of a PKCS#10 request (A, B, C; its self-signature is the relying party's to
-// verify, which does so before it issues), the X25519 encryption key itself (D), or the leaf key of an attested TLS
-// connection (common/attested_tls/attested_key.h; its possession is proven to the relying party by TLS). CSR_MALFORMED.
-absl::StatusOr<std::string> AttestedKeyOf(absl::string_view subject);
+// The public key that the binding's subject stands for. With a target of attested TLS it is the connection's leaf key
+// (common/attested_tls/attested_key.h; its possession is proven to the relying party by TLS), REQUEST_MALFORMED; else
+// that of a PKCS#10 request (A, B, C; its self-signature is the relying party's to verify, which does so before it
+// issues) or the X25519 encryption key itself (D), CSR_MALFORMED.
+absl::StatusOr<std::string> AttestedKeyOf(const v1::Binding& binding);
 
-// `appraisal` was accepted and its freshness field matches `binding` (both checked by the caller; INTERNAL otherwise).
+// `appraisal` was accepted and its freshness field matches `binding` (both checked by the caller; INTERNAL otherwise);
+// `attested_key` is AttestedKeyOf(binding).
 absl::StatusOr<AttestationResults> MakeResults(const Appraisal& appraisal, const v1::Binding& binding,
-                                               const ResultsContext& context);
+                                               const std::string& attested_key, const ResultsContext& context);
 
 // The same for Evidence whose freshness field is `nonce` itself: results for `audience`, of no key (kBindingNonce).
 // BINDING_MISMATCH.

@@ -6,12 +6,12 @@
 #include "common/http/media_type.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
+#include "services/verifier/formats/format.h"
 #include "services/verifier/formats/snp_tsm_report.h"
 
 namespace twi::verifier {
 namespace {
 
-constexpr std::size_t kMaxEvidence = 256 * 1024;
 constexpr char kEvidence[] = "application/vnd.twi.evidence+protobuf";
 constexpr char kTsmCbor[] = "application/vnd.veraison.tsm-report+cbor";
 constexpr char kTsmJson[] = "application/vnd.veraison.tsm-report+json";
@@ -63,7 +63,7 @@ Cmw CmwOf(absl::string_view name, absl::string_view body) {
   for (const absl::string_view base : {absl::string_view(kVeraisonCmw), absl::string_view(kCmw)}) {
     if (name == absl::StrCat(base, "+cbor")) return Cmw::kCbor;
     if (name == absl::StrCat(base, "+json")) return Cmw::kJson;
-    if (name == base) return absl::StartsWith(body, "[") ? Cmw::kJson : Cmw::kCbor;
+    if (name == base) return absl::StartsWith(body, "[") || absl::StartsWith(body, "{") ? Cmw::kJson : Cmw::kCbor;
   }
   return Cmw::kNone;
 }

@@ -20,10 +20,13 @@ constexpr char kEvidence[] = "application/vnd.twi.evidence+protobuf";
 
 class RestSessionsTest : public ::testing::Test {
  protected:
-  RestSessions Make(std::size_t max = 10, std::size_t per_owner = 5) {
-    return RestSessions({absl::Seconds(100), max, per_owner}, random_);
+  RestSessions Make(std::size_t max = 10, std::size_t per_client = 5) {
+    return RestSessions({absl::Seconds(100), max, per_client}, random_);
   }
   std::string OpenFor(RestSessions& sessions, const std::string& owner) {
+    return OpenFor(sessions, SessionOwner{owner, owner});
+  }
+  std::string OpenFor(RestSessions& sessions, const SessionOwner& owner) {
     const auto session = sessions.Open(owner, std::string(32, 'n'), "text", now_);
     EXPECT_OK(session);
     return session->id;
@@ -88,17 +91,33 @@ TEST_F(RestSessionsTest, RefusesAnExpiredSessionAndForgetsItLater) {
 TEST_F(RestSessionsTest, RefusesAFloodOfOneClientWithoutHarmToOthers) {
   RestSessions sessions = Make(10, 5);
   for (int i = 0; i < 5; ++i) OpenFor(sessions, "flooder");
-  EXPECT_THAT(sessions.Open("flooder", "n", "t", now_), StatusIs(v1::DENY_REASON_OVERLOADED));
+  EXPECT_THAT(sessions.Open({"flooder", "flooder"}, "n", "t", now_), StatusIs(v1::DENY_REASON_OVERLOADED));
   const std::string id = OpenFor(sessions, "other");
   EXPECT_OK(sessions.Get(id, "other", now_));
   now_ += absl::Seconds(100);  // the flooder's own have expired: they make room at once
   OpenFor(sessions, "flooder");
 }
 
+// Fresh keys cost nothing: whoever makes many of them has one client's share, and each session still is one key's.
+TEST_F(RestSessionsTest, RefusesAFloodUnderManyNames) {
+  RestSessions sessions = Make(10, 5);
+  std::string first;
+  for (int i = 0; i < 5; ++i) {
+    const std::string id = OpenFor(sessions, SessionOwner{absl::StrCat("key", i), "keys"});
+    if (i == 0) first = id;
+  }
+  EXPECT_THAT(sessions.Open({"key5", "keys"}, "n", "t", now_),
+              StatusIs(v1::DENY_REASON_OVERLOADED, HasSubstr("5 of keys")));
+  EXPECT_THAT(sessions.Get(first, "key1", now_), StatusIs(v1::DENY_REASON_SESSION_WRONG_PEER));
+  OpenFor(sessions, "other");
+  EXPECT_OK(sessions.End(first, "key0", now_));
+  OpenFor(sessions, SessionOwner{"key5", "keys"});
+}
+
 TEST_F(RestSessionsTest, RefusesAFloodOfAllClients) {
   RestSessions sessions = Make(10, 5);
   for (int i = 0; i < 10; ++i) OpenFor(sessions, absl::StrCat("client", i));
-  EXPECT_THAT(sessions.Open("another", "n", "t", now_), StatusIs(v1::DENY_REASON_OVERLOADED));
+  EXPECT_THAT(sessions.Open({"another", "another"}, "n", "t", now_), StatusIs(v1::DENY_REASON_OVERLOADED));
   EXPECT_EQ(sessions.size(), 10u);
 }
 
@@ -150,6 +169,9 @@ class SubmissionTest : public ::testing::Test {
   static std::string CmwJson(const std::string& type, const std::string& value) {
     return absl::StrCat("[\"", type, "\",\"", ToBase64Url(value), "\",4]");
   }
+  static std::string OldCmwJson(const std::string& type, const std::string& value) {
+    return absl::StrCat(R"({"typ":")", type, R"(","val":")", ToBase64Url(value), "\"}");
+  }
   std::string Bound(const std::string& type, bool binding = true) const {
     v1::BoundEvidence bound;
     bound.set_media_type(type);
@@ -169,7 +191,8 @@ TEST_F(SubmissionTest, ReadsEvidencePlainAndWrapped) {
            {"Application/VND.twi.evidence+protobuf", bytes_},
            {"application/cmw+json", CmwJson(kEvidence, bytes_)},
            {"application/cmw", CmwJson(kEvidence, bytes_)},
-           {"application/vnd.veraison.cmw+json", CmwJson(kEvidence, bytes_)}}) {
+           {"application/vnd.veraison.cmw+json", CmwJson(kEvidence, bytes_)},
+           {"application/vnd.veraison.cmw", OldCmwJson(kEvidence, bytes_)}}) {
     ASSERT_OK_AND_ASSIGN(const Submission submission, ReadSubmission(type, body));
     EXPECT_EQ(submission.evidence.SerializeAsString(), bytes_) << type;
     EXPECT_EQ(submission.bytes, bytes_);

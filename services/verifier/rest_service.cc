@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/config/load_yaml.h"
+#include "common/config/checks.h"
 #include "common/encoding/encoding.h"
 #include "common/http/http_config.h"
 #include "common/http/media_type.h"
@@ -26,7 +25,6 @@ constexpr char kDiscoveryMediaType[] = "application/vnd.veraison.discovery+json"
 constexpr char kNewSessionPath[] = "/challenge-response/v1/newSession";
 constexpr char kSessionPath[] = "/challenge-response/v1/session/{id}";
 constexpr char kDiscoveryPath[] = "/.well-known/veraison/verification";
-constexpr char kAttestedTlsTarget[] = "twi-atls-v1:";  // common/attested_tls/README.md
 constexpr std::size_t kMinNonce = 8, kMaxNonce = 64, kDefaultNonce = 32;
 constexpr std::uint32_t kDefaultSessions = 10'000, kMostSessions = 100'000, kDefaultPerClient = 1'000;
 
@@ -57,8 +55,15 @@ http::Response SessionResponse(int http_status, const RestSession& session) {
   return {http_status, kSessionMediaType, body.dump()};
 }
 
-std::string OwnerOf(const http::Request& request) {
-  return request.peer.has_value() ? request.peer->ToString() : "anonymous";
+bool HasSpiffeId(const http::Request& request) {
+  return request.peer.has_value() && request.peer->kind == server::PeerIdentity::Kind::kSpiffeId;
+}
+
+// A SPIFFE ID is given by somebody; a key, or no certificate, anybody can have: each of these two kinds is one client.
+SessionOwner OwnerOf(const http::Request& request) {
+  if (!request.peer.has_value()) return {"anonymous", "anonymous"};
+  const std::string name = request.peer->ToString();
+  return {name, HasSpiffeId(request) ? name : "attested_key"};
 }
 
 absl::Status CheckAccept(const http::Request& request, absl::string_view media_type) {
@@ -72,19 +77,11 @@ absl::Status CheckNoQuery(const http::Request& request) {
   return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "a query where none is known");
 }
 
-bool HasSpiffeId(const http::Request& request) {
-  return request.peer.has_value() && request.peer->kind == server::PeerIdentity::Kind::kSpiffeId;
-}
-
 absl::StatusOr<std::string> DecodeNonce(const std::string& text) {
   absl::StatusOr<std::string> nonce = FromBase64Url(text);
   if (!nonce.ok()) nonce = FromBase64(text);
   if (!nonce.ok()) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "nonce is no base64");
   return nonce;
-}
-
-absl::Status ExpectConfig(bool holds, absl::string_view field, absl::string_view expected) {
-  return holds ? absl::OkStatus() : config::ConfigError("", absl::StrCat("rest.", field), expected);
 }
 
 }  // namespace
@@ -96,31 +93,27 @@ const std::vector<std::string>& RestRouteNames() {
 }
 
 absl::StatusOr<RestSettings> CheckRestConfig(const config::v1::VerifierRest& config) {
-  TWI_RETURN_IF_ERROR(ExpectConfig(config.has_http(), "http", "a section"));
+  TWI_RETURN_IF_ERROR(config::Expect(config.has_http(), "rest.http", "a section"));
   TWI_ASSIGN_OR_RETURN(const http::HttpSettings http,
                        http::CheckHttpConfig(config.http(), "rest.http", RestRouteNames()));
   RestSettings settings;
-  if (config.has_session_lifetime()) {
-    settings.sessions.lifetime =
-        absl::Seconds(config.session_lifetime().seconds()) + absl::Nanoseconds(config.session_lifetime().nanos());
-  }
+  settings.sessions.lifetime =
+      config::DurationOr(config.has_session_lifetime(), config.session_lifetime(), settings.sessions.lifetime);
   TWI_RETURN_IF_ERROR(
-      ExpectConfig(settings.sessions.lifetime >= absl::Seconds(1) && settings.sessions.lifetime <= absl::Minutes(10),
-                   "session_lifetime", "1s..10m"));
+      config::ExpectWithin(settings.sessions.lifetime, absl::Seconds(1), absl::Minutes(10), "rest.session_lifetime"));
   const std::uint32_t sessions = config.max_sessions() == 0 ? kDefaultSessions : config.max_sessions();
-  TWI_RETURN_IF_ERROR(ExpectConfig(sessions <= kMostSessions, "max_sessions", "at most 100000"));
+  TWI_RETURN_IF_ERROR(config::Expect(sessions <= kMostSessions, "rest.max_sessions", "at most 100000"));
   const std::uint32_t per_client =
       config.max_sessions_per_client() == 0 ? std::min(kDefaultPerClient, sessions) : config.max_sessions_per_client();
-  TWI_RETURN_IF_ERROR(ExpectConfig(per_client <= sessions, "max_sessions_per_client", "at most max_sessions"));
+  TWI_RETURN_IF_ERROR(config::Expect(per_client <= sessions, "rest.max_sessions_per_client", "at most max_sessions"));
   settings.sessions.max_sessions = sessions;
-  settings.sessions.max_per_owner = per_client;
-  const bool nameless = http.any_anonymous || http.any_attested_key;
+  settings.sessions.max_per_client = per_client;
   settings.default_audience = config.default_audience();
-  const bool audience_good =
-      nameless ? absl::StrContains(settings.default_audience, ":") : settings.default_audience.empty();
-  TWI_RETURN_IF_ERROR(ExpectConfig(
-      audience_good, "default_audience",
+  const bool nameless = http.any_anonymous || http.any_attested_key;
+  TWI_RETURN_IF_ERROR(config::Expect(
+      nameless != settings.default_audience.empty(), "rest.default_audience",
       nameless ? "a URI: allow names clients without a SPIFFE ID" : "nothing: every client has a SPIFFE ID"));
+  if (nameless) TWI_RETURN_IF_ERROR(config::ExpectUri(settings.default_audience, "rest.default_audience"));
   return settings;
 }
 
@@ -170,7 +163,7 @@ absl::StatusOr<http::Response> RestService::NewSession(const http::Request& requ
 absl::StatusOr<http::Response> RestService::SubmitEvidence(const http::Request& request) {
   TWI_RETURN_IF_ERROR(CheckAccept(request, kSessionMediaType));
   TWI_RETURN_IF_ERROR(CheckNoQuery(request));
-  const std::string owner = OwnerOf(request);
+  const std::string owner = OwnerOf(request).name;
   const std::string& id = request.path_parameters.at("id");
   // First whose session it is: who has none learns nothing of what we make of a body. Then it is used up, whatever
   // comes of it.
@@ -196,12 +189,9 @@ absl::StatusOr<std::string> RestService::Appraise(const http::Request& request, 
   const v1::Binding& binding = *submission.binding;
   if (!ConstantTimeEqual(binding.nonce(), session.nonce))
     return Deny(v1::DENY_REASON_BINDING_MISMATCH, "binding.nonce is not the session's");
-  // Credentials are for the mechanisms' own ways; here nothing but a TLS key is attested.
-  if (!absl::StartsWith(binding.target(), kAttestedTlsTarget))
-    return Deny(v1::DENY_REASON_TARGET_NOT_ALLOWED, absl::StrCat(binding.target(), " is no target of attested TLS"));
   if (!MayAskFor(request, binding.rp_id())) {
     return Deny(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED,
-                absl::StrCat(OwnerOf(request), " may not ask for rp_id ", binding.rp_id()));
+                absl::StrCat(OwnerOf(request).name, " may not ask for rp_id ", binding.rp_id()));
   }
   TWI_ASSIGN_OR_RETURN(const AttestationResults results,
                        AppraiseForSession(deps_, submission.evidence, submission.bytes, binding));
@@ -228,13 +218,13 @@ absl::StatusOr<http::Response> RestService::GetSession(const http::Request& requ
   TWI_RETURN_IF_ERROR(CheckAccept(request, kSessionMediaType));
   TWI_RETURN_IF_ERROR(CheckNoQuery(request));
   TWI_ASSIGN_OR_RETURN(const RestSession session,
-                       sessions_.Get(request.path_parameters.at("id"), OwnerOf(request), deps_.clock.Now()));
+                       sessions_.Get(request.path_parameters.at("id"), OwnerOf(request).name, deps_.clock.Now()));
   return SessionResponse(200, session);
 }
 
 absl::StatusOr<http::Response> RestService::DeleteSession(const http::Request& request) {
   TWI_RETURN_IF_ERROR(CheckNoQuery(request));
-  TWI_RETURN_IF_ERROR(sessions_.End(request.path_parameters.at("id"), OwnerOf(request), deps_.clock.Now()));
+  TWI_RETURN_IF_ERROR(sessions_.End(request.path_parameters.at("id"), OwnerOf(request).name, deps_.clock.Now()));
   http::Response response;
   response.status = 204;
   return response;
@@ -251,7 +241,7 @@ absl::StatusOr<http::Response> RestService::Discovery(const http::Request& reque
       {"ear-verification-key", jose::ToJson(*key)},
       {"media-types", SubmissionMediaTypes()},
       {"version", std::string(kVerifierBuild)},
-      {"service-state", "READY"},
+      {"service-state", ready_().ok() ? "READY" : "DOWN"},
       {"api-endpoints", {{"newChallengeResponseSession", kNewSessionPath}}},
   };
   return http::Response{200, kDiscoveryMediaType, body.dump()};

@@ -3,6 +3,7 @@
 #ifndef TWI_SERVICES_VERIFIER_REST_SERVICE_H_
 #define TWI_SERVICES_VERIFIER_REST_SERVICE_H_
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -26,11 +27,15 @@ struct RestSettings {
 };
 absl::StatusOr<RestSettings> CheckRestConfig(const config::v1::VerifierRest& config);
 
-// Thread-safe. `deps` outlives it, and it the server.
+// Thread-safe. `deps` outlives it, and it the server. `ready`: whether the daemon is (its health probe's answer), for
+// the discovery document.
 class RestService {
  public:
-  RestService(const VerifierDeps& deps, const RestSettings& settings)
-      : deps_(deps), default_audience_(settings.default_audience), sessions_(settings.sessions, deps.random) {}
+  RestService(const VerifierDeps& deps, const RestSettings& settings, std::function<absl::Status()> ready)
+      : deps_(deps),
+        default_audience_(settings.default_audience),
+        ready_(std::move(ready)),
+        sessions_(settings.sessions, deps.random) {}
 
   // POST newSession, POST/GET/DELETE session, GET discovery.
   std::vector<http::Route> Routes();
@@ -52,6 +57,7 @@ class RestService {
 
   const VerifierDeps& deps_;
   const std::string default_audience_;
+  const std::function<absl::Status()> ready_;
   RestSessions sessions_;
 };
 

@@ -1,10 +1,13 @@
 // Veraison's challenge-response API through the real door: TLS 1.3, allow-lists, HTTP; and our client against it.
 #include "services/verifier/rest_service.h"
 
+#include <atomic>
 #include <functional>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "common/attested_tls/attested_key.h"
 #include "common/client/verifier_session.h"
 #include "common/crypto/csr.h"
 #include "common/encoding/encoding.h"
@@ -30,7 +33,6 @@ constexpr char kRelyingParty[] = "spiffe://test.example/workload/relying-party";
 constexpr char kOther[] = "spiffe://test.example/workload/other";
 constexpr char kDefaultAudience[] = "https://anybody.test.example";
 constexpr char kEvidence[] = "application/vnd.twi.evidence+protobuf";
-constexpr char kTarget2[] = "twi-atls-v1:session:server";
 constexpr char kSession[] = "application/vnd.veraison.challenge-response-session+json";
 constexpr char kNewSession[] = "/challenge-response/v1/newSession";
 
@@ -51,7 +53,9 @@ class RestServiceTest : public ::testing::Test {
     const auto settings = CheckRestConfig(config_);
     ASSERT_OK(settings);
     server_.reset();
-    rest_ = std::make_unique<RestService>(*verifier_.deps, *settings);
+    rest_ = std::make_unique<RestService>(*verifier_.deps, *settings, [this] {
+      return ready_ ? absl::OkStatus() : Deny(v1::DENY_REASON_STORAGE_FAILED, "no store");
+    });
     auto server = http::Server::Start(config_.http(), verifier_.clock, rest_->Routes(), {"rest.http", nullptr});
     ASSERT_OK(server);
     server_ = *std::move(server);
@@ -78,6 +82,28 @@ class RestServiceTest : public ::testing::Test {
     EXPECT_OK(response);
     return response.ok() ? *response : http::ClientResponse();
   }
+  // A session for `nonce` over a connection of one's own: its path.
+  static std::string OpenOver(http::RawTls& tls, const std::string& nonce) {
+    tls.Write(absl::StrCat("POST ", kNewSession, "?nonce=", ToBase64Url(nonce), " HTTP/1.1\r\nHost: x\r\n\r\n"));
+    const std::string created = tls.ReadResponse();
+    EXPECT_THAT(created, StartsWith("HTTP/1.1 201 "));
+    const std::size_t at = created.find("Location: session/") + 10;
+    return "/challenge-response/v1/" + created.substr(at, created.find("\r\n", at) - at);
+  }
+  static std::string PostTo(const std::string& path, const std::string& media_type, const std::string& body) {
+    return absl::StrCat("POST ", path, " HTTP/1.1\r\nHost: x\r\nContent-Type: ", media_type,
+                        "\r\nContent-Length: ", body.size(), "\r\n\r\n", body);
+  }
+  http::RawTls WithAFreshKey() {
+    TestPki::Options options;
+    options.uri_sans = std::vector<std::string>{};
+    options.self_signed = true;
+    const TestPki::Pair pair = pki_.Make("", options);
+    http::RawTls::Options as;
+    as.certificate_pem = pair.certificate_pem;
+    as.key_pem = pair.key_pem;
+    return http::RawTls(server_->port(), as);
+  }
   absl::Time Deadline() const { return verifier_.clock.Now() + absl::Seconds(20); }
 
   std::string EvidenceWithFreshness(const std::string& report_data) const {
@@ -90,9 +116,9 @@ class RestServiceTest : public ::testing::Test {
     v1::Binding binding;
     binding.set_profile(v1::BINDING_PROFILE_TACRA_2);
     binding.set_nonce(session.nonce);
-    binding.set_target(kTarget2);
+    binding.set_target(atls::BindingTarget(atls::Profile::kSession, atls::Role::kServer));
     binding.set_rp_id(rp_id);
-    binding.set_subject(*crypto::MakeCsr(key_));
+    binding.set_subject(atls::WriteSubject({key_.public_key().spki(), std::string(32, 'e'), std::string(32, '\0')}));
     return binding;
   }
   std::string EvidenceOver(const v1::Binding& binding) const {
@@ -111,6 +137,7 @@ class RestServiceTest : public ::testing::Test {
   TestPki pki_;
   config::v1::VerifierRest config_;
   const crypto::PrivateKey key_ = *crypto::PrivateKey::Generate(crypto::KeyType::kP256);
+  std::atomic<bool> ready_{true};
   std::unique_ptr<RestService> rest_;
   std::unique_ptr<http::Server> server_;
   int serial_ = 0;
@@ -175,7 +202,18 @@ TEST_F(RestServiceTest, RefusesEvidenceThatIsNotBoundAsStated) {
               }),
               StatusIs(v1::DENY_REASON_TARGET_NOT_ALLOWED));
   EXPECT_THAT(refused([](auto& stated, auto&) { stated.set_subject("no key"); }),
-              StatusIs(v1::DENY_REASON_CSR_MALFORMED));
+              StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
+  EXPECT_THAT(refused([this](auto& stated, auto& attested) {
+                stated.set_subject(*crypto::MakeCsr(key_));
+                attested = stated;
+              }),
+              StatusIs(v1::DENY_REASON_REQUEST_MALFORMED))
+      << "a request for a credential";
+  EXPECT_THAT(refused([](auto& stated, auto& attested) {
+                stated.set_target("twi-atls-v1:session:observer");
+                attested = stated;
+              }),
+              StatusIs(v1::DENY_REASON_TARGET_NOT_ALLOWED));
   EXPECT_THAT(refused([](auto& stated, auto&) { stated.clear_profile(); }),
               StatusIs(v1::DENY_REASON_BINDING_PROFILE_NOT_ALLOWED));
 }
@@ -221,15 +259,8 @@ TEST_F(RestServiceTest, TheAudienceIsTheOneThatConfigGivesToTheCaller) {
 TEST_F(RestServiceTest, ServesAnonymousClientsForTheDefaultAudience) {
   const std::string nonce(64, 'n');
   http::RawTls tls(server_->port(), {});
-  ASSERT_TRUE(
-      tls.Write(absl::StrCat("POST ", kNewSession, "?nonce=", ToBase64Url(nonce), " HTTP/1.1\r\nHost: x\r\n\r\n")));
-  const std::string created = tls.ReadResponse();
-  ASSERT_THAT(created, StartsWith("HTTP/1.1 201 "));
-  const std::size_t at = created.find("Location: session/") + 10;
-  const std::string path = "/challenge-response/v1/" + created.substr(at, created.find("\r\n", at) - at);
-  const std::string evidence = EvidenceWithFreshness(nonce);
-  ASSERT_TRUE(tls.Write(absl::StrCat("POST ", path, " HTTP/1.1\r\nHost: x\r\nContent-Type: ", kEvidence,
-                                     "\r\nContent-Length: ", evidence.size(), "\r\n\r\n", evidence)));
+  const std::string path = OpenOver(tls, nonce);
+  ASSERT_TRUE(tls.Write(PostTo(path, kEvidence, EvidenceWithFreshness(nonce))));
   const std::string submitted = tls.ReadResponse();
   ASSERT_THAT(submitted, StartsWith("HTTP/1.1 200 "));
   const auto session = nlohmann::json::parse(submitted.substr(submitted.find("\r\n\r\n") + 4));
@@ -262,6 +293,13 @@ TEST_F(RestServiceTest, GivesTheDiscoveryDocument) {
   ASSERT_OK(key);
   EXPECT_EQ(key->kid, verifier_.results_keys->Current(verifier_.clock.Now())->kid);
   EXPECT_FALSE(document.at("ear-verification-key").contains("d"));
+}
+
+TEST_F(RestServiceTest, TheDiscoveryDocumentSaysWhenTheDaemonIsNotReady) {
+  ready_ = false;
+  const http::ClientResponse response = Send({"GET", "/.well-known/veraison/verification", "", ""});
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(nlohmann::json::parse(response.body).at("service-state"), "DOWN");
 }
 
 TEST_F(RestServiceTest, SessionsHaveVeraisonsForm) {
@@ -314,6 +352,21 @@ TEST_F(RestServiceTest, RefusesAFloodOfSessions) {
   EXPECT_THAT(other->NewSession(32, Deadline()), StatusIs(v1::DENY_REASON_OVERLOADED));
 }
 
+TEST_F(RestServiceTest, RefusesAFloodOfFreshKeysWithoutHarmToOthers) {
+  config_.set_max_sessions_per_client(3);
+  for (config::v1::Allow& allow : *config_.mutable_http()->mutable_allow()) allow.add_peers("attested_key");
+  Start();
+  const std::string open = absl::StrCat("POST ", kNewSession, " HTTP/1.1\r\nHost: x\r\n\r\n");
+  for (const char* status : {"201", "201", "201", "429"}) {
+    http::RawTls tls = WithAFreshKey();
+    ASSERT_TRUE(tls.Write(open));
+    EXPECT_THAT(tls.ReadResponse(), StartsWith(absl::StrCat("HTTP/1.1 ", status)));
+  }
+  EXPECT_OK(As(kRelyingParty)->NewSession(32, Deadline()));
+  http::RawTls anonymous(server_->port(), {});
+  OpenOver(anonymous, std::string(32, 'n'));
+}
+
 TEST_F(RestServiceTest, RefusesRequestsThatAreNotOfTheApi) {
   const auto reason = [](const http::ClientResponse& response) {
     return absl::StrCat(response.status, " ", response.body);
@@ -340,6 +393,16 @@ TEST_F(RestServiceTest, RefusesWrongMediaTypesAndHugeBodies) {
               StatusIs(v1::DENY_REASON_MEDIA_TYPE_UNSUPPORTED));
 }
 
+// RFC 9110 section 15.5.16: what would be taken stands in the Accept header.
+TEST_F(RestServiceTest, RefusesAWrongMediaTypeAndSaysWhichAreRight) {
+  http::RawTls tls(server_->port(), {});
+  const std::string path = OpenOver(tls, std::string(64, 'n'));
+  ASSERT_TRUE(tls.Write(PostTo(path, "application/json", "{}")));
+  const std::string response = tls.ReadResponse();
+  EXPECT_THAT(response, StartsWith("HTTP/1.1 415 "));
+  EXPECT_THAT(response, HasSubstr(absl::StrCat("\r\nAccept: ", absl::StrJoin(SubmissionMediaTypes(), ", "), "\r\n")));
+}
+
 TEST_F(RestServiceTest, RefusesClientsThatAreNotAllowed) {
   EXPECT_EQ(Send({"POST", kNewSession, "", ""}, "spiffe://test.example/workload/stranger").status, 201)
       << "anonymous is allowed, so a name shuts nobody out";
@@ -361,6 +424,8 @@ TEST_F(RestServiceTest, RefusesBadConfig) {
       {"rest.max_sessions", [](auto& c) { c.set_max_sessions(100'001); }},
       {"rest.max_sessions_per_client", [](auto& c) { c.set_max_sessions_per_client(10'001); }},
       {"rest.default_audience", [](auto& c) { c.clear_default_audience(); }},
+      {"rest.default_audience", [](auto& c) { c.set_default_audience("anybody"); }},
+      {"rest.default_audience", [](auto& c) { c.set_default_audience("https://any body"); }},
       {"rest.default_audience",
        [](auto& c) {
          for (auto& allow : *c.mutable_http()->mutable_allow()) allow.mutable_peers()->RemoveLast();

@@ -7,7 +7,7 @@
 
 namespace twi::verifier {
 
-absl::StatusOr<RestSession> RestSessions::Open(const std::string& owner, const std::string& nonce,
+absl::StatusOr<RestSession> RestSessions::Open(const SessionOwner& owner, const std::string& nonce,
                                                const std::string& nonce_text, absl::Time now) {
   RestSession session;
   session.id = ToBase64Url(random_.Bytes(16));
@@ -17,20 +17,20 @@ absl::StatusOr<RestSession> RestSessions::Open(const std::string& owner, const s
   session.expiry = now + options_.lifetime;
   const std::lock_guard<std::mutex> lock(mutex_);
   Forget(now - options_.lifetime);
-  const auto full = [&] {
-    const auto own = per_owner_.find(owner);
-    return sessions_.size() >= options_.max_sessions ||
-           (own != per_owner_.end() && own->second >= options_.max_per_owner);
+  const auto own = [&] {
+    const auto found = per_client_.find(owner.counted_as);
+    return found == per_client_.end() ? 0 : found->second;
   };
+  const auto full = [&] { return sessions_.size() >= options_.max_sessions || own() >= options_.max_per_client; };
   if (full()) Forget(now);
   if (full()) {
     return Deny(v1::DENY_REASON_OVERLOADED,
-                absl::StrCat(sessions_.size(), " sessions live, ", per_owner_[owner], " of ", owner));
+                absl::StrCat(sessions_.size(), " sessions live, ", own(), " of ", owner.counted_as));
   }
   if (!sessions_.emplace(session.id, session).second)
     return Deny(v1::DENY_REASON_INTERNAL, "the random source has repeated itself");
   by_expiry_.emplace(session.expiry, session.id);
-  ++per_owner_[owner];
+  ++per_client_[owner.counted_as];
   return session;
 }
 
@@ -74,9 +74,9 @@ absl::StatusOr<RestSessions::Table::iterator> RestSessions::Find(absl::string_vi
   const auto found = sessions_.find(std::string(id));
   if (found == sessions_.end()) return Deny(v1::DENY_REASON_SESSION_UNKNOWN, absl::StrCat("session ", id));
   const RestSession& session = found->second;
-  if (session.owner != owner) {
+  if (session.owner.name != owner) {
     return Deny(v1::DENY_REASON_SESSION_WRONG_PEER,
-                absl::StrCat("session ", id, " is of ", session.owner, ", not of ", owner));
+                absl::StrCat("session ", id, " is of ", session.owner.name, ", not of ", owner));
   }
   if (now >= session.expiry) {
     return Deny(v1::DENY_REASON_SESSION_EXPIRED,
@@ -96,8 +96,8 @@ void RestSessions::Erase(Table::iterator session) {
   auto [at, end] = by_expiry_.equal_range(session->second.expiry);
   while (at != end && at->second != session->first) ++at;
   if (at != end) by_expiry_.erase(at);
-  const auto own = per_owner_.find(session->second.owner);
-  if (--own->second == 0) per_owner_.erase(own);
+  const auto own = per_client_.find(session->second.owner.counted_as);
+  if (--own->second == 0) per_client_.erase(own);
   sessions_.erase(session);
 }
 

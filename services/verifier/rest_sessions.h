@@ -16,12 +16,19 @@
 
 namespace twi::verifier {
 
+// Who opens a session.
+struct SessionOwner {
+  std::string name;        // PeerIdentity::ToString(), or "anonymous": whose the session is
+  std::string counted_as;  // the client of max_per_client. The name; but one and the same for all who can have as many
+                           // names as they like (attested keys), who would else have as many shares
+};
+
 struct RestSession {
   enum class Status { kWaiting, kProcessing, kComplete, kFailed };
   std::string id;          // 128 random bits, base64url
   std::string nonce;       // 8..64 bytes
   std::string nonce_text;  // as the client is shown it
-  std::string owner;       // who opened it, as text: PeerIdentity::ToString(), or "anonymous"
+  SessionOwner owner;
   absl::Time expiry;
   Status status = Status::kWaiting;
   std::string result;  // the Attestation Results, when complete
@@ -33,15 +40,15 @@ class RestSessions {
   struct Options {
     absl::Duration lifetime = absl::Seconds(150);
     std::size_t max_sessions = 10'000;
-    std::size_t max_per_owner = 1'000;
+    std::size_t max_per_client = 1'000;
   };
   RestSessions(const Options& options, crypto::Random& random) : options_(options), random_(random) {}
 
-  // OVERLOADED: max_sessions or max_per_owner live. Expired sessions count as long as they are remembered (another
+  // OVERLOADED: max_sessions or max_per_client live. Expired sessions count as long as they are remembered (another
   // lifetime, so that a late client learns SESSION_EXPIRED), unless room is needed.
-  absl::StatusOr<RestSession> Open(const std::string& owner, const std::string& nonce, const std::string& nonce_text,
+  absl::StatusOr<RestSession> Open(const SessionOwner& owner, const std::string& nonce, const std::string& nonce_text,
                                    absl::Time now);
-  // SESSION_UNKNOWN, SESSION_WRONG_PEER, SESSION_EXPIRED, in this order. So do Begin and End.
+  // `owner`: the name. SESSION_UNKNOWN, SESSION_WRONG_PEER, SESSION_EXPIRED, in this order. So do Begin and End.
   absl::StatusOr<RestSession> Get(absl::string_view id, const std::string& owner, absl::Time now);
   // Uses the session up: kWaiting becomes kProcessing. SESSION_USED.
   absl::StatusOr<RestSession> Begin(absl::string_view id, const std::string& owner, absl::Time now);
@@ -61,7 +68,7 @@ class RestSessions {
   mutable std::mutex mutex_;  // guards all below
   Table sessions_;
   std::multimap<absl::Time, std::string> by_expiry_;
-  std::unordered_map<std::string, std::size_t> per_owner_;
+  std::unordered_map<std::string, std::size_t> per_client_;  // by counted_as; no entry is 0
 };
 
 }  // namespace twi::verifier

@@ -1,5 +1,7 @@
 #include "services/verifier/verifier_daemon.h"
 
+#include <future>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -11,11 +13,12 @@
 #include "common/http/server.h"
 #include "common/log/log.h"
 #include "common/metrics/watch_challenges.h"
-#include "common/metrics/watch_store.h"
+#include "common/server/daemon_store.h"
+#include "common/server/metrics.h"
+#include "common/server/server.h"
 #include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
-#include "common/storage/database.h"
 #include "common/storage/rotation.h"
 #include "proto/twi/config/v1/verifier.pb.h"
 #include "services/verifier/count_evidence.h"
@@ -76,9 +79,13 @@ class Daemon final : public server::Running {
     TWI_RETURN_IF_ERROR(daemon->Assemble(c));
     return std::unique_ptr<server::Running>(std::move(daemon));
   }
+  // Both at once: each may take its own drain_timeout.
   void Drain() override {
-    if (rest_server_ != nullptr) rest_server_->Drain();
+    const std::future<void> rest = std::async([this] {
+      if (rest_server_ != nullptr) rest_server_->Drain();
+    });
     server_->Drain();
+    rest.wait();
   }
   int port() const override { return server_->port(); }
 
@@ -96,49 +103,51 @@ class Daemon final : public server::Running {
  private:
   absl::Status Assemble(const VerifierConfig& c) {
     TWI_RETURN_IF_ERROR(Reload(c));
-    TWI_ASSIGN_OR_RETURN(sealer_, storage::Sealer::FromConfig(c.storage()));
-    TWI_ASSIGN_OR_RETURN(database_, storage::Database::Open(c.storage().database_file(),
-                                                            {storage::kSigningKeysSchema, kEncryptionKeySchema},
-                                                            /*durable=*/!c.storage().insecure_not_durable()));
     server::SetBuildInfo(metrics_, "verifier");
-    metrics::WatchStore(metrics_, *database_);
-    TWI_ASSIGN_OR_RETURN(results_keys_, storage::SigningKeys::Load(*database_, *sealer_, random_, "results",
-                                                                   c.results_keys(), clock_.Now()));
-    TWI_ASSIGN_OR_RETURN(EncryptionKey encryption_key, EncryptionKey::Load(*database_, *sealer_, random_));
+    TWI_ASSIGN_OR_RETURN(store_, server::DaemonStore::Open(c.storage(), {kEncryptionKeySchema}, "results",
+                                                           c.results_keys(), random_, metrics_, clock_.Now()));
+    TWI_ASSIGN_OR_RETURN(EncryptionKey encryption_key,
+                         EncryptionKey::Load(*store_->database, *store_->sealer, random_));
     encryption_key_ = std::make_unique<EncryptionKey>(std::move(encryption_key));
     challenges_ = std::make_unique<Challenges>(Challenges::Options{ChallengeLifetime(c)}, random_);
     challenge_samples_ = metrics::WatchChallenges(metrics_, *challenges_);
     std::map<std::string, std::string> parties;
     for (const config::v1::RelyingParty& party : c.relying_parties()) parties[party.rp_id()] = party.spiffe_id();
     deps_ = std::make_unique<VerifierDeps>(
-        VerifierDeps{clock_, random_, *challenges_, *results_keys_, *encryption_key_, c.issuer(), ResultsLifetime(c),
+        VerifierDeps{clock_, random_, *challenges_, *store_->keys, *encryption_key_, c.issuer(), ResultsLifetime(c),
                      std::move(parties), [this] { return Rules(); },
-                     [this](const Appraisal& appraisal) { CountEvidence(metrics_, appraisal); }});
+                     [this](const Appraisal& appraisal) { evidence_.Count(appraisal); }});
     if (c.has_claims_mapper()) {
       TWI_ASSIGN_OR_RETURN(identity_, client::Identity::FromFiles(c.server().tls()));
       TWI_ASSIGN_OR_RETURN(claims_mapper_, client::MakeClaimsMapperClient(c.claims_mapper(), *identity_, clock_));
       TWI_ASSIGN_OR_RETURN(credential_authority_,
                            client::MakeCredentialAuthorityClient(c.credential_authority(), *identity_, clock_));
     }
-    TWI_ASSIGN_OR_RETURN(server_,
-                         server::Server::Start(
-                             c.server(), clock_,
-                             [this](server::Gate& gate) {
-                               std::vector<server::NamedService> services;
-                               services.push_back({std::make_unique<VerifierService>(gate, *deps_, claims_mapper_.get(),
-                                                                                     credential_authority_.get()),
-                                                   v1::Verifier::service_full_name()});
-                               return services;
-                             },
-                             {[this] { return Ready(); }, nullptr}, &metrics_));
+    const server::MakeService make = [this](server::Gate& gate) {
+      return std::make_unique<VerifierService>(gate, *deps_, claims_mapper_.get(), credential_authority_.get());
+    };
+    TWI_ASSIGN_OR_RETURN(
+        server_, server::Server::Start(c.server(), clock_, server::OneService(v1::Verifier::service_full_name(), make),
+                                       {[this] { return Ready(); }, nullptr}, &metrics_));
     return c.has_rest() ? StartRest(c.rest()) : absl::OkStatus();
   }
 
   absl::Status StartRest(const config::v1::VerifierRest& c) {
     TWI_ASSIGN_OR_RETURN(const RestSettings settings, CheckRestConfig(c));
-    rest_ = std::make_unique<RestService>(*deps_, settings);
-    TWI_ASSIGN_OR_RETURN(rest_server_, http::Server::Start(c.http(), clock_, rest_->Routes(), {"rest.http", nullptr}));
+    rest_ = std::make_unique<RestService>(*deps_, settings, [this] { return Ready(); });
+    TWI_ASSIGN_OR_RETURN(rest_server_,
+                         http::Server::Start(c.http(), clock_, rest_->Routes(), {"rest.http", CountRest()}));
     return absl::OkStatus();
+  }
+
+  // A REST request counts like an RPC, as rpc="rest:ROUTE".
+  http::OnOutcome CountRest() {
+    std::map<std::string, std::shared_ptr<server::RpcMetrics>> routes;
+    for (const std::string& name : RestRouteNames())
+      routes.emplace(name, server::MakeRpcMetrics(metrics_, absl::StrCat("rest:", name)));
+    return [routes = std::move(routes)](const std::string& route, v1::DenyReason outcome, absl::Duration took) {
+      routes.at(route)->Count(outcome, took);
+    };
   }
 
   std::shared_ptr<const AppraisalRules> Rules() {
@@ -147,10 +156,7 @@ class Daemon final : public server::Running {
   }
 
   // For health probes: the store answers, and holds what signs.
-  absl::Status Ready() {
-    TWI_RETURN_IF_ERROR(database_->Ping());
-    return results_keys_->StillStored(clock_.Now());
-  }
+  absl::Status Ready() { return store_->Ready(clock_.Now()); }
 
   // In order of construction; destroyed in reverse, the servers first.
   SystemClock clock_;
@@ -158,9 +164,8 @@ class Daemon final : public server::Running {
   std::mutex rules_mutex_;
   std::shared_ptr<const AppraisalRules> rules_;
   metrics::Metrics metrics_;
-  std::unique_ptr<storage::Sealer> sealer_;
-  std::unique_ptr<storage::Database> database_;
-  std::unique_ptr<storage::SigningKeys> results_keys_;
+  EvidenceCounter evidence_{metrics_};
+  std::unique_ptr<server::DaemonStore> store_;
   std::unique_ptr<EncryptionKey> encryption_key_;
   std::unique_ptr<Challenges> challenges_;
   std::vector<metrics::Metrics::Token> challenge_samples_;

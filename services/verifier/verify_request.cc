@@ -1,6 +1,7 @@
 #include "services/verifier/verify_request.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/attested_tls/attested_key.h"
 #include "common/binding/binding.h"
 #include "common/crypto/hash.h"
 #include "common/encoding/encoding.h"
@@ -9,12 +10,11 @@
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "services/verifier/appraise_evidence.h"
+#include "services/verifier/formats/format.h"
 #include "services/verifier/make_results.h"
 
 namespace twi::verifier {
 namespace {
-
-constexpr std::size_t kMaxEvidence = 256 * 1024;
 
 absl::StatusOr<std::string> CheckRelyingParty(const VerifierDeps& deps, const std::string& rp_id) {
   const auto found = deps.relying_parties.find(rp_id);
@@ -22,6 +22,14 @@ absl::StatusOr<std::string> CheckRelyingParty(const VerifierDeps& deps, const st
     return Deny(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED, absl::StrCat("rp_id ", rp_id, " is not configured"));
   }
   return found->second;
+}
+
+// The binding of a request for a credential; the key of attested TLS is attested in sessions of the REST front only.
+absl::Status CheckCredentialBinding(const v1::Binding& binding) {
+  TWI_RETURN_IF_ERROR(ValidateBinding(binding));
+  if (!atls::IsBindingTarget(binding.target())) return absl::OkStatus();
+  return Deny(v1::DENY_REASON_TARGET_NOT_ALLOWED,
+              absl::StrCat(binding.target(), " is attested TLS's, no credential's"));
 }
 
 void AuditAppraisal(const AttestationResults& r) {
@@ -59,16 +67,29 @@ absl::StatusOr<Appraised> Appraise(const VerifierDeps& deps, const v1::Evidence&
   return appraised;
 }
 
-// Appraise, match the binding, make the results: what every mechanism does once it knows whose nonce it is.
-absl::StatusOr<AttestationResults> AppraiseBound(const VerifierDeps& deps, const v1::Evidence& evidence,
-                                                 absl::string_view evidence_bytes, const v1::Binding& binding,
-                                                 absl::string_view channel_key_sha256) {
+// Appraise, match the binding: what every mechanism does once it knows whose nonce it is.
+absl::StatusOr<Appraised> AppraiseBound(const VerifierDeps& deps, const v1::Evidence& evidence,
+                                        absl::string_view evidence_bytes, const v1::Binding& binding) {
   TWI_ASSIGN_OR_RETURN(Appraised appraised, Appraise(deps, evidence, evidence_bytes));
   TWI_RETURN_IF_ERROR(MatchBinding(binding, appraised.appraisal.claims.freshness));
-  appraised.context.channel_key_sha256 = std::string(channel_key_sha256);
-  TWI_ASSIGN_OR_RETURN(AttestationResults results, MakeResults(appraised.appraisal, binding, appraised.context));
+  return appraised;
+}
+
+absl::StatusOr<AttestationResults> BoundResults(const Appraised& appraised, const v1::Binding& binding,
+                                                const std::string& attested_key) {
+  TWI_ASSIGN_OR_RETURN(AttestationResults results,
+                       MakeResults(appraised.appraisal, binding, attested_key, appraised.context));
   AuditAppraisal(results);
   return results;
+}
+
+absl::StatusOr<AttestationResults> AppraiseForCredential(const VerifierDeps& deps, const v1::Evidence& evidence,
+                                                         absl::string_view evidence_bytes, const v1::Binding& binding,
+                                                         absl::string_view channel_key_sha256) {
+  TWI_ASSIGN_OR_RETURN(Appraised appraised, AppraiseBound(deps, evidence, evidence_bytes, binding));
+  appraised.context.channel_key_sha256 = std::string(channel_key_sha256);
+  TWI_ASSIGN_OR_RETURN(const std::string key, AttestedKeyOf(binding));
+  return BoundResults(appraised, binding, key);
 }
 
 }  // namespace
@@ -78,18 +99,18 @@ const char kVerifierBuild[] = "twi-verifier 0.1";
 absl::StatusOr<AttestationResults> AppraiseForWorkload(const VerifierDeps& deps, const v1::Evidence& evidence,
                                                        const v1::Binding& binding,
                                                        absl::string_view channel_key_sha256) {
-  TWI_RETURN_IF_ERROR(ValidateBinding(binding));
+  TWI_RETURN_IF_ERROR(CheckCredentialBinding(binding));
   TWI_RETURN_IF_ERROR(CheckRelyingParty(deps, binding.rp_id()).status());
   TWI_RETURN_IF_ERROR(deps.challenges.Redeem(binding.nonce(), channel_key_sha256, deps.clock.Now()));
   const std::string bytes = evidence.SerializeAsString();
   if (bytes.size() > kMaxEvidence) return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, "evidence is over 256 KiB");
-  return AppraiseBound(deps, evidence, bytes, binding, channel_key_sha256);
+  return AppraiseForCredential(deps, evidence, bytes, binding, channel_key_sha256);
 }
 
 absl::StatusOr<AttestationResults> AppraiseForRelyingParty(const VerifierDeps& deps,
                                                            const v1::AppraiseForRelyingPartyRequest& request,
                                                            absl::string_view peer_spiffe_id) {
-  TWI_RETURN_IF_ERROR(ValidateBinding(request.binding()));
+  TWI_RETURN_IF_ERROR(CheckCredentialBinding(request.binding()));
   TWI_ASSIGN_OR_RETURN(const std::string allowed, CheckRelyingParty(deps, request.binding().rp_id()));
   if (allowed.empty() || peer_spiffe_id != allowed) {
     return Deny(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED,
@@ -103,14 +124,18 @@ absl::StatusOr<AttestationResults> AppraiseForRelyingParty(const VerifierDeps& d
   if (bytes.size() > kMaxEvidence || !evidence.ParseFromArray(bytes.reveal().data(), static_cast<int>(bytes.size()))) {
     return Deny(v1::DENY_REASON_EVIDENCE_MALFORMED, "the decrypted bytes are no Evidence message of at most 256 KiB");
   }
-  return AppraiseBound(deps, evidence, bytes.reveal(), request.binding(), request.channel_key_sha256());
+  return AppraiseForCredential(deps, evidence, bytes.reveal(), request.binding(), request.channel_key_sha256());
 }
 
 absl::StatusOr<AttestationResults> AppraiseForSession(const VerifierDeps& deps, const v1::Evidence& evidence,
                                                       absl::string_view bytes, const v1::Binding& binding) {
   TWI_RETURN_IF_ERROR(ValidateBinding(binding));
-  TWI_ASSIGN_OR_RETURN(const std::string key, AttestedKeyOf(binding.subject()));
-  return AppraiseBound(deps, evidence, bytes, binding, crypto::Sha256(key));
+  if (!atls::IsBindingTarget(binding.target()))  // credentials are for the mechanisms' own ways
+    return Deny(v1::DENY_REASON_TARGET_NOT_ALLOWED, absl::StrCat(binding.target(), " is no target of attested TLS"));
+  TWI_ASSIGN_OR_RETURN(const std::string key, AttestedKeyOf(binding));
+  TWI_ASSIGN_OR_RETURN(Appraised appraised, AppraiseBound(deps, evidence, bytes, binding));
+  appraised.context.channel_key_sha256 = crypto::Sha256(key);
+  return BoundResults(appraised, binding, key);
 }
 
 absl::StatusOr<AttestationResults> AppraiseForNonce(const VerifierDeps& deps, const v1::Evidence& evidence,

@@ -82,6 +82,12 @@ TEST_F(VerifyRequestTest, RefusesRelyingPartiesThatAreNotConfigured) {
   EXPECT_THAT(Appraise(binding), StatusIs(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED, HasSubstr("stranger")));
 }
 
+TEST_F(VerifyRequestTest, RefusesTheTargetsOfAttestedTls) {
+  v1::Binding binding = NewBinding();
+  binding.set_target("twi-atls-v1:session:server");
+  EXPECT_THAT(Appraise(binding), StatusIs(v1::DENY_REASON_TARGET_NOT_ALLOWED));
+}
+
 TEST_F(VerifyRequestTest, RefusesEveryChallengeButAFreshOneToThisChannel) {
   v1::Binding binding = NewBinding();
   EXPECT_OK(Appraise(binding));
@@ -151,7 +157,7 @@ TEST_F(VerifyRequestTest, NewRulesApplyToTheNextRequest) {
 }
 
 TEST_F(VerifyRequestTest, NoResultsOfAnAppraisalThatWasNotAccepted) {
-  EXPECT_THAT(MakeResults(Appraisal(), NewBinding(), ResultsContext()), StatusIs(v1::DENY_REASON_INTERNAL));
+  EXPECT_THAT(MakeResults(Appraisal(), NewBinding(), "", ResultsContext()), StatusIs(v1::DENY_REASON_INTERNAL));
 }
 
 // --- mechanism C ---
@@ -197,6 +203,11 @@ TEST_F(VerifyForRelyingPartyTest, RefusesAMissingChannelOrBinding) {
   EXPECT_THAT(Ask(), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
   request_.clear_binding();
   EXPECT_FALSE(Ask().ok());
+}
+
+TEST_F(VerifyForRelyingPartyTest, RefusesTheTargetsOfAttestedTls) {
+  request_.mutable_binding()->set_target("twi-atls-v1:session:server");
+  EXPECT_THAT(Ask(), StatusIs(v1::DENY_REASON_TARGET_NOT_ALLOWED));
 }
 
 TEST_F(VerifyForRelyingPartyTest, RefusesEvidenceThatDoesNotOpenParseOrBind) {

@@ -19,12 +19,17 @@ namespace twi::agent {
 absl::StatusOr<std::unique_ptr<Acquirer>> Acquirer::Make(const config::v1::WorkloadAgentConfig& config,
                                                          const Clock& clock) {
   TWI_RETURN_IF_ERROR(ValidateAgentConfig(config));
+  // One for all attempts: it watches its files, with a thread and a copy of the key in memory.
+  std::shared_ptr<client::Identity> platform;
+  if (config.has_platform_certificate()) {
+    TWI_ASSIGN_OR_RETURN(platform, client::Identity::FromFiles(config.platform_certificate()));
+  }
   TWI_ASSIGN_OR_RETURN(std::unique_ptr<Attester> attester, MakeAttester(config.attester()));
-  return std::unique_ptr<Acquirer>(new Acquirer(config, clock, std::move(attester)));
+  return std::unique_ptr<Acquirer>(new Acquirer(config, clock, std::move(attester), std::move(platform)));
 }
 
 absl::StatusOr<std::shared_ptr<client::Identity>> Acquirer::MakeIdentity() const {
-  if (config_.has_platform_certificate()) return client::Identity::FromFiles(config_.platform_certificate());
+  if (platform_ != nullptr) return platform_;
   return client::Identity::AttestedKey(config_.trust_bundle_file(), clock_.Now());
 }
 

@@ -25,21 +25,23 @@ class Acquirer {
   static absl::StatusOr<std::unique_ptr<Acquirer>> Make(const config::v1::WorkloadAgentConfig& config,
                                                         const Clock& clock);
 
-  // A new attempt: new challenge, new Credential Key, and with attested_key a new TLS key and new connections. Files of
-  // the config are read anew.
+  // A new attempt: new challenge, new Credential Key, new connections, and with attested_key a new TLS key. Files of
+  // the config are read anew; those of platform_certificate whenever they change.
   absl::StatusOr<AcquiredCredential> Acquire();
   // Thread-safe; lives as long as the acquirer. For what else attests in this process: a TPM takes one user at a time.
   Attester& attester() { return *attester_; }
 
  private:
-  Acquirer(config::v1::WorkloadAgentConfig config, const Clock& clock, std::unique_ptr<Attester> attester)
-      : config_(std::move(config)), clock_(clock), attester_(std::move(attester)) {}
+  Acquirer(config::v1::WorkloadAgentConfig config, const Clock& clock, std::unique_ptr<Attester> attester,
+           std::shared_ptr<client::Identity> platform)
+      : config_(std::move(config)), clock_(clock), attester_(std::move(attester)), platform_(std::move(platform)) {}
   absl::StatusOr<std::shared_ptr<client::Identity>> MakeIdentity() const;
   absl::StatusOr<AcquisitionTerms> MakeTerms() const;
 
   const config::v1::WorkloadAgentConfig config_;
   const Clock& clock_;
   const std::unique_ptr<Attester> attester_;
+  const std::shared_ptr<client::Identity> platform_;  // of platform_certificate; null: a fresh key for each attempt
   VerifierKeyCache verifier_keys_;
 };
 

@@ -2,12 +2,14 @@
 
 #include <sys/stat.h>
 
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "common/config/load_yaml.h"
 #include "common/log/fields.h"
 #include "common/log/log.h"
+#include "common/server/notify.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "google/protobuf/util/message_differencer.h"
@@ -17,6 +19,15 @@
 #include "services/workload_agent/workload_agent_service.h"
 
 namespace twi::agent {
+namespace {
+
+// To a service manager, if there is one. Before the hook, which may start what waits for this.
+void TellReady() {
+  const absl::Status told = server::NotifyServiceManager("READY=1");
+  if (!told.ok()) log::Error("service_manager", {{log::fields::kDetail, std::string(told.message())}});
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Make(const config::v1::WorkloadAgentConfig& config, const Clock& clock,
                                                    crypto::Random& random) {
@@ -47,6 +58,7 @@ Agent::Agent(config::v1::WorkloadAgentConfig config, const Clock& clock, crypto:
       random,
       waiter_,
       &metrics_,
+      TellReady,
   });
 }
 
@@ -60,7 +72,8 @@ absl::Status Agent::Start() {
   if (status_server_ == nullptr)  // else it shows this
     ready_ = metrics_.Sample("twi_ready", {}, [this] { return loop_->Ready().ok() ? 1 : 0; });
   if (config_.has_metrics()) {
-    TWI_ASSIGN_OR_RETURN(metrics_listener_, server::MetricsListener::Start(config_.metrics(), "metrics", metrics_));
+    TWI_ASSIGN_OR_RETURN(metrics_listener_,
+                         server::MetricsListener::Start(config_.metrics(), "metrics", metrics_, clock_));
   }
   if (config_.has_attested_tls()) {
     TWI_ASSIGN_OR_RETURN(

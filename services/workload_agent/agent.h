@@ -41,6 +41,8 @@ class Agent final : public server::Running {
   // changes without one.
   absl::Status Reload(const google::protobuf::Message& config) override;
   int port() const override { return 0; }
+  // With the first credential: what waits for the agent finds one.
+  bool TellsReady() const override { return true; }
 
  private:
   Agent(config::v1::WorkloadAgentConfig config, const Clock& clock, crypto::Random& random,

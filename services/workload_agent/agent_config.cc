@@ -3,12 +3,12 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/attested_tls/attested_key.h"
 #include "common/config/checks.h"
 #include "common/config/load_yaml.h"
 #include "common/config/read_file.h"
+#include "common/server/unix_address.h"
 #include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
@@ -121,8 +121,8 @@ absl::Status ValidateAgentConfig(const WorkloadAgentConfig& config) {
   TWI_RETURN_IF_ERROR(config::ExpectUri(config.target(), "target"));
   if (!config.workload_identifier().empty() && !ValidateWorkloadIdentifier(config.workload_identifier()).ok())
     return Expected("workload_identifier", "a SPIFFE ID with a path");
-  if (!config.listen().empty() && !absl::StartsWith(config.listen(), "unix:/"))
-    return Expected("listen", "unix:/path: the status service is local only");
+  if (!config.listen().empty() && !server::UnixPathOf(config.listen()).has_value())
+    return Expected("listen", absl::StrCat(server::kUnixAddressForm, ": the status service is local only"));
   TWI_RETURN_IF_ERROR(ValidateProvisioned(config, name == "D"));
   if (atls::IsBindingTarget(config.target()))
     return Expected("target", "what a credential is for, not a target of attested TLS");
@@ -166,7 +166,7 @@ RenewalSettings RenewalOf(const WorkloadAgentConfig& config) {
   RenewalSettings settings;
   const config::v1::Renewal& renewal = config.renewal();
   if (renewal.at_fraction() != 0) settings.at_fraction = renewal.at_fraction();
-  if (renewal.jitter() != 0) settings.jitter = renewal.jitter();
+  if (renewal.has_jitter()) settings.jitter = renewal.jitter();
   if (renewal.has_retry_min()) settings.retry_min = ToDuration(renewal.retry_min());
   if (renewal.has_retry_max()) settings.retry_max = ToDuration(renewal.retry_max());
   return settings;

@@ -84,6 +84,15 @@ TEST_F(AgentConfigTest, HasTheDocumentedDefaults) {
   EXPECT_EQ(HookTimeout(config), absl::Seconds(5));
 }
 
+TEST_F(AgentConfigTest, AJitterOfNoneIsTakenAsWritten) {
+  WorkloadAgentConfig config = Valid("A");
+  config.mutable_renewal()->set_jitter(0);
+  EXPECT_OK(Check(config));
+  EXPECT_EQ(RenewalOf(config).jitter, 0);
+  config.mutable_renewal()->set_at_fraction(0.1);
+  EXPECT_OK(Check(config));
+}
+
 TEST_F(AgentConfigTest, RefusesWhatIsMissing) {
   Refuses("A", [](auto& c) { c.clear_mechanism(); });
   Refuses("A", [](auto& c) { c.clear_attester(); });
@@ -121,6 +130,8 @@ TEST_F(AgentConfigTest, RefusesWhatContradicts) {
   Refuses("D", [](auto& c) { c.mutable_provisioned()->set_wit_file("/wit"); });
   Refuses("A", [](auto& c) { c.mutable_platform_certificate()->set_certificate_file("/c"); });
   Refuses("A", [](auto& c) { c.set_listen("127.0.0.1:80"); });
+  Refuses("A", [](auto& c) { c.set_listen("unix:relative"); });
+  Refuses("A", [](auto& c) { c.set_listen("unix:/" + std::string(107, 'x')); });
   Refuses("A", [](auto& c) { c.mutable_metrics()->set_listen("unix:/run/m.sock"); });  // for nobody
   Refuses("A", [](auto& c) {
     c.mutable_metrics()->set_listen("127.0.0.1:80");

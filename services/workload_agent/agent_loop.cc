@@ -66,6 +66,7 @@ absl::Status AgentLoop::AcquireOnce() {
     return status;
   }
   Acquired(acquired->facts);
+  if (!held && deps_.on_first) deps_.on_first();
   deps_.run_hook();
   return absl::OkStatus();
 }

@@ -53,6 +53,7 @@ struct AgentLoopDeps {
   crypto::Random& random;
   Waiter& waiter;
   metrics::Metrics* metrics = nullptr;  // null: nothing is counted
+  std::function<void()> on_first;       // once, when the first credential is installed, before its hook; may be empty
 };
 
 class AgentLoop {

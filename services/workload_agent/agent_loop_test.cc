@@ -39,7 +39,9 @@ class AgentLoopTest : public ::testing::Test {
                                                         ++installs_;
                                                         return install_;
                                                       },
-                                                      [this] { ++hooks_; }, renewal_, clock_, random_, waiter_});
+                                                      [this] { ++hooks_; }, renewal_, clock_, random_, waiter_,
+                                                      /*metrics=*/nullptr,
+                                                      [this] { first_before_hook_.push_back(hooks_); }});
   }
   absl::StatusOr<AcquiredCredential> Acquire() {
     ++attempts_;
@@ -59,6 +61,7 @@ class AgentLoopTest : public ::testing::Test {
   RenewalSettings renewal_;
   crypto::PrivateKey key_ = crypto::PrivateKey::Generate(crypto::KeyType::kP256).value();
   int attempts_ = 0, refuse_from_ = 0, refuse_after_ = 0, installs_ = 0, hooks_ = 0;
+  std::vector<int> first_before_hook_;  // for each call of on_first, how many hooks had run
   absl::Status install_;
   std::size_t stop_after_ = 1;
   std::unique_ptr<AgentLoop> loop_;
@@ -113,6 +116,20 @@ TEST_F(AgentLoopTest, AFailedInstallIsAFailedAttemptWithoutHook) {
   EXPECT_EQ(loop_->GetStatus().last_refusal(), "STORAGE_FAILED");
   EXPECT_EQ(hooks_, 0);
   EXPECT_EQ(loop_->GetStatus().acquisitions(), 0u);
+}
+
+TEST_F(AgentLoopTest, SaysOnceThatThereIsACredentialWhenItIsInstalledAndBeforeItsHook) {
+  refuse_from_ = 2;
+  Run(2);
+  EXPECT_TRUE(first_before_hook_.empty()) << "none yet";
+  install_ = Deny(v1::DENY_REASON_STORAGE_FAILED, "disk full");
+  EXPECT_FALSE(loop_->AcquireOnce().ok());
+  EXPECT_TRUE(first_before_hook_.empty()) << "acquired, but not installed";
+  install_ = absl::OkStatus();
+  EXPECT_OK(loop_->AcquireOnce());
+  EXPECT_OK(loop_->AcquireOnce());
+  EXPECT_THAT(first_before_hook_, ::testing::ElementsAre(0));
+  EXPECT_EQ(hooks_, 2);
 }
 
 TEST_F(AgentLoopTest, StoppedBeforeItRunsDoesNothing) {

@@ -15,9 +15,9 @@ namespace twi::agent {
 class Attester {
  public:
   virtual ~Attester() = default;
-  // Evidence whose freshness field holds the binding's value (common/binding), 64 bytes (SNP) or 32 (TPM). The binding
-  // is validated first; its rp_id must be the agent's own. ATTESTER_FAILED when the TEE or TPM gives none. Thread-safe:
-  // one attestation at a time.
+  // Evidence whose freshness field holds the binding's value (common/binding), 64 bytes (SNP) or 32 (TPM). The
+  // binding's form is validated first; whose rp_id it carries is the caller's business (of attested TLS it is the
+  // challenger's). ATTESTER_FAILED when the TEE or TPM gives none. Thread-safe: one attestation at a time.
   virtual absl::StatusOr<v1::Evidence> Attest(const v1::Binding& binding) = 0;
 };
 

@@ -2,9 +2,6 @@
 
 #include <unistd.h>
 
-#include <utility>
-#include <vector>
-
 #include "absl/strings/str_cat.h"
 
 namespace twi::agent {
@@ -28,13 +25,13 @@ config::v1::Server StatusServerConfig(const std::string& listen) {
 
 absl::StatusOr<std::unique_ptr<server::Server>> ServeStatus(const std::string& listen, const AgentLoop& loop,
                                                             const Clock& clock, metrics::Metrics* metrics) {
-  const auto make_services = [&loop](server::Gate& gate) {
-    std::vector<server::NamedService> services;
-    services.push_back({std::make_unique<WorkloadAgentService>(loop, gate), v1::WorkloadAgent::service_full_name()});
-    return services;
+  const server::MakeService make = [&loop](server::Gate& gate) {
+    return std::make_unique<WorkloadAgentService>(loop, gate);
   };
-  return server::Server::Start(StatusServerConfig(listen), clock, make_services,
-                               {[&loop] { return loop.Ready(); }, [&loop] { return loop.Started(); }}, metrics);
+  return server::Server::Start(StatusServerConfig(listen), clock,
+                               server::OneService(v1::WorkloadAgent::service_full_name(), make),
+                               {[&loop] { return loop.Ready(); }, [&loop] { return loop.Started(); }}, metrics,
+                               /*field=*/"");  // the agent's config has no section for it, but `listen`
 }
 
 }  // namespace twi::agent

@@ -5,7 +5,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/attested_tls/attested_key.h"
-#include "common/attested_tls/leaf.h"
 #include "common/binding/binding.h"
 #include "common/crypto/hash.h"
 #include "common/encoding/encoding.h"
@@ -16,29 +15,6 @@ namespace twi::atls::testing {
 namespace {
 
 constexpr char kReport[] = "fake report|";
-
-class KnownKeyAttester final : public Attester {
- public:
-  KnownKeyAttester(crypto::PrivateKey key, MakeEvidence make_evidence)
-      : key_(std::move(key)), make_evidence_(std::move(make_evidence)) {}
-  const std::string& key_spki() const override { return key_.public_key().spki(); }
-  const std::string& key_sha256() const override { return key_.public_key().spki_sha256(); }
-  absl::StatusOr<std::string> SignHandshake(absl::string_view content) const override {
-    return key_.Sign(crypto::SignatureAlgorithm::kEcdsaP256Sha256, content);
-  }
-  absl::StatusOr<std::string> MakeLeaf(const std::optional<CmwRecord>& kat, absl::Time now) const override {
-    return atls::MakeLeaf(key_, kat, now, random_);
-  }
-  absl::StatusOr<CmwRecord> AttestKey(const v1::Binding& binding) const override {
-    TWI_ASSIGN_OR_RETURN(const v1::Evidence evidence, make_evidence_(binding));
-    return CmwRecord{kEvidenceMediaType, evidence.SerializeAsString()};
-  }
-
- private:
-  const crypto::PrivateKey key_;
-  const MakeEvidence make_evidence_;
-  mutable twi::testing::FakeRandom random_{77};
-};
 
 }  // namespace
 
@@ -52,7 +28,8 @@ MakeEvidence FakeTee(const std::string& tag) {
 }
 
 std::shared_ptr<const Attester> AttesterWithKey(crypto::PrivateKey key, MakeEvidence make_evidence) {
-  return std::make_shared<KnownKeyAttester>(std::move(key), std::move(make_evidence));
+  static twi::testing::FakeRandom random(77);
+  return MakeAttesterWithKey(std::move(key), std::move(make_evidence), random);
 }
 
 FakeVerifier::FakeVerifier()
@@ -77,7 +54,14 @@ void FakeVerifier::Release() {
 
 void FakeVerifier::AwaitRelease() {
   std::unique_lock<std::mutex> lock(mutex_);
+  ++waiting_;
   released_.wait(lock, [this] { return !held_; });
+  --waiting_;
+}
+
+int FakeVerifier::waiting() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return waiting_;
 }
 
 int FakeVerifier::sessions() const {
@@ -88,6 +72,16 @@ int FakeVerifier::sessions() const {
 int FakeVerifier::submissions() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   return submissions_;
+}
+
+int FakeVerifier::open_sessions() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return static_cast<int>(open_.size());
+}
+
+void FakeVerifier::End(const VerifierSession& session) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  open_.erase(session.id);
 }
 
 absl::StatusOr<VerifierSession> FakeVerifier::NewSession(absl::Time) {

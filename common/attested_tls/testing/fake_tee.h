@@ -41,6 +41,7 @@ class FakeVerifier final : public VerifierSessions {
   absl::StatusOr<std::string> Submit(const VerifierSession& session, absl::string_view media_type,
                                      absl::string_view evidence, const v1::Binding& binding,
                                      absl::Time deadline) override;
+  void End(const VerifierSession& session) override;
   std::shared_ptr<const jose::JwkSet> keys() const { return keys_; }
 
   // What goes wrong. Set before use.
@@ -53,6 +54,8 @@ class FakeVerifier final : public VerifierSessions {
   void Release();
   int sessions() const;
   int submissions() const;
+  int open_sessions() const;
+  int waiting() const;  // calls that do not return now
 
  private:
   void AwaitRelease();
@@ -62,7 +65,7 @@ class FakeVerifier final : public VerifierSessions {
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable released_;
   bool held_ = false;
-  int sessions_ = 0, submissions_ = 0;
+  int sessions_ = 0, submissions_ = 0, waiting_ = 0;
   std::map<std::string, std::string> open_;  // id -> nonce; each session once
   twi::testing::FakeRandom random_;
   twi::testing::FakeClock clock_;

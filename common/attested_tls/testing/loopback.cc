@@ -81,6 +81,8 @@ std::string End::ReadAll(std::size_t size) {
     const IoResult result = connection_->Read(buffer, std::min(sizeof(buffer), size - got.size()));
     if (result.kind == IoResult::Kind::kDone) {
       got.append(buffer, result.bytes);
+    } else if (result.kind == IoResult::Kind::kAgain) {
+      continue;
     } else if (result.kind == IoResult::Kind::kWouldBlock) {
       pollfd wait{fd_, static_cast<short>(result.want_write ? POLLOUT : POLLIN), 0};
       if (poll(&wait, 1, 10'000) <= 0) break;
@@ -98,7 +100,7 @@ void End::WriteAll(absl::string_view bytes) {
       bytes.remove_prefix(result.bytes);
     } else if (result.kind == IoResult::Kind::kWouldBlock) {
       PollOne(fd_, result.want_write ? POLLOUT : POLLIN);
-    } else {
+    } else if (result.kind != IoResult::Kind::kAgain) {
       return;
     }
   }

@@ -60,6 +60,7 @@ void RawPeer::Configure() {
     EVP_PKEY_free(key);
     BIO_free(bio);
   }
+  if (!options_.groups.empty()) Require(SSL_CTX_set1_groups_list(ctx_, options_.groups.c_str()) == 1, "groups");
   if (options_.role == Role::kServer && options_.ask_for_certificate)
     SSL_CTX_set_verify(ctx_, SSL_VERIFY_PEER, [](int, X509_STORE_CTX*) { return 1; });
   SSL_CTX_set_msg_callback(ctx_, OnMessage);
@@ -145,6 +146,15 @@ void RawPeer::Send(absl::string_view bytes) {
   ERR_clear_error();
   const int sent = SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size()));
   Require(sent == static_cast<int>(bytes.size()) || failed_ || sent <= 0, "SSL_write");
+}
+
+bool RawPeer::SendKeyUpdate() {
+  ERR_clear_error();
+  if (!key_update_pending_) Require(SSL_key_update(ssl_, SSL_KEY_UPDATE_NOT_REQUESTED) == 1, "SSL_key_update");
+  const int result = SSL_do_handshake(ssl_);
+  Require(result == 1 || SSL_get_error(ssl_, result) == SSL_ERROR_WANT_WRITE, "KeyUpdate");
+  key_update_pending_ = result != 1;
+  return result == 1;
 }
 
 std::optional<Frame> RawPeer::NextFrame() {

@@ -25,6 +25,7 @@ struct RawOptions {
   std::vector<std::string> further_certificates;
   std::optional<crypto::PrivateKey> key;
   bool ask_for_certificate = false;  // server
+  std::string groups;                // for the key exchange, by preference; OpenSSL's own when empty
 };
 
 class RawPeer {
@@ -45,6 +46,8 @@ class RawPeer {
   std::string Exporter() const;
   void Send(absl::string_view bytes);
   void SendFrame(FrameType type, absl::string_view body) { Send(WriteFrame(type, body)); }
+  // RFC 8446 section 4.6.3. False when the socket is full: the next call goes on with it.
+  bool SendKeyUpdate();
   // The next whole frame that was received; "refused:REASON" is easier seen by refused().
   std::optional<Frame> NextFrame();
   std::string application;  // what was received after the handshake and not taken by NextFrame
@@ -63,7 +66,7 @@ class RawPeer {
   const RawOptions options_;
   SSL_CTX* ctx_ = nullptr;
   SSL* ssl_ = nullptr;
-  bool done_ = false, failed_ = false;
+  bool done_ = false, failed_ = false, key_update_pending_ = false;
 };
 
 }  // namespace twi::atls::testing

@@ -1,8 +1,6 @@
 // Veraison's own Go client, unmodified, against our Verifier daemon. It is built here, from its module's published
 // source (go.sum holds its hashes; nothing of it is in this tree), so this needs Go, and a module cache or the network:
 // where these are not, the test is skipped, saying so.
-#include <unistd.h>
-
 #include <climits>
 #include <cstdlib>
 
@@ -21,20 +19,11 @@ using ::testing::HasSubstr;
 
 constexpr char kOwner[] = "spiffe://example.org/owner/payroll";
 constexpr char kFolder[] = "integration_tests/clients/veraison_apiclient/";
+constexpr int kMissing = 77;  // tools/go.sh: no Go here, or no modules
 
 std::string Environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
-}
-
-// Empty when there is no Go.
-std::string FindGo() {
-  const std::string path = absl::StrCat(Environment("PATH"), ":/usr/local/go/bin:/usr/lib/go/bin");
-  for (const absl::string_view folder : absl::StrSplit(path, ':')) {
-    const std::string go = absl::StrCat(folder, "/go");
-    if (access(go.c_str(), X_OK) == 0) return go;
-  }
-  return "";
 }
 
 // The module's folder in the source tree: Go follows no links out of a module.
@@ -48,10 +37,8 @@ std::string SourceFolder() {
 
 class VeraisonApiclientTest : public ::testing::Test {
  protected:
-  // Says why when it cannot be built.
+  // Says why when Go or the modules are missing. What was fetched must be what go.sum says, and must build.
   static std::string Build(const std::string& binary) {
-    const std::string go = FindGo();
-    if (go.empty()) return "no Go on this machine";
     std::vector<std::string> environment = {"GOFLAGS=-mod=readonly -modcacherw -buildvcs=false", "GOTOOLCHAIN=local"};
     const std::string home = Environment("HOME").empty() ? Environment("TEST_TMPDIR") : Environment("HOME");
     environment.push_back("HOME=" + home);
@@ -59,13 +46,15 @@ class VeraisonApiclientTest : public ::testing::Test {
     for (const char* name : {"GOMODCACHE", "GOPROXY", "GONOSUMDB", "GOSUMDB", "HTTPS_PROXY", "SSL_CERT_FILE"}) {
       if (!Environment(name).empty()) environment.push_back(absl::StrCat(name, "=", Environment(name)));
     }
-    const Finished fetched =
-        integration::Run({"/usr/bin/env", "--chdir=" + SourceFolder(), go, "mod", "download"}, environment);
-    if (fetched.exit_code != 0) return absl::StrCat("its modules cannot be fetched: ", fetched.err);
-    const Finished built =
-        integration::Run({"/usr/bin/env", "--chdir=" + SourceFolder(), go, "build", "-o", binary, "main.go"},
-                         environment, absl::Minutes(4));
-    // From here on it is ours: what was fetched must build.
+    const auto go = [&environment](std::vector<std::string> arguments) {
+      arguments.insert(arguments.begin(),
+                       {"/usr/bin/env", "--chdir=" + SourceFolder(), "/bin/bash", Runfile("tools/go.sh")});
+      return integration::Run(arguments, environment, absl::Minutes(4));
+    };
+    const Finished fetched = go({"fetch"});
+    if (fetched.exit_code == kMissing) return fetched.out;
+    EXPECT_EQ(fetched.exit_code, 0) << fetched.err;
+    const Finished built = go({"build", "-o", binary, "main.go"});
     EXPECT_EQ(built.exit_code, 0) << built.err;
     return "";
   }

@@ -18,6 +18,8 @@
 
 namespace twi::verifier {
 
+constexpr std::size_t kMaxEvidence = 256 * 1024;  // bytes, of every format, in every envelope
+
 // One thing that is wrong (or, under policy, not wanted): the reason's name, which claim, what was seen, what was
 // expected and who says so.
 struct Finding {

@@ -68,6 +68,12 @@ TEST(TsmReport, RefusesBadJson) {
         R"({"provider":"sev_guest","outblob":"AAE"}x)", R"({"provider":"sev_guest","outblob":"AAE")"}) {
     EXPECT_EQ(DenyReasonOf(ParseTsmReportJson(bad).status()), v1::DENY_REASON_EVIDENCE_MALFORMED) << bad;
   }
+  // A parser that takes NUL for the end of the text would not see the rest.
+  const std::string good = R"({"provider":"sev_guest","outblob":"AAE"})";
+  ASSERT_TRUE(ParseTsmReportJson(good).ok());
+  for (const std::string& behind :
+       {std::string(1, '\0'), std::string("\0{", 2), std::string("{}"), std::string("\xff")})
+    EXPECT_EQ(DenyReasonOf(ParseTsmReportJson(good + behind).status()), v1::DENY_REASON_EVIDENCE_MALFORMED);
   EXPECT_FALSE(ParseTsmReportJson(std::string(300 * 1024, ' ')).ok());
   EXPECT_FALSE(ParseTsmReportJson(std::string(100000, '[')).ok());
 }

@@ -2,20 +2,23 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/cmw/cbor_head.h"
 #include "common/encoding/encoding.h"
+#include "common/jose/json.h"
 #include "common/snp_cert_table/snp_cert_table.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "nlohmann/json.hpp"
+#include "services/verifier/formats/format.h"
 
 namespace twi::verifier {
 namespace {
 
-constexpr std::size_t kMaxSize = 256 * 1024;
 constexpr std::size_t kMaxEntries = 16;
 constexpr int kMaxSnpCertificates = 8;
 
@@ -36,130 +39,51 @@ absl::StatusOr<TsmReport> FromMap(FlatMap map) {
   return report;
 }
 
-// A SAX reader of one flat object: no tree, so nesting costs nothing and a repeated key is seen.
-class FlatReader : public nlohmann::json_sax<nlohmann::json> {
- public:
-  bool null() override { return Value(""); }
-  bool boolean(bool) override { return Value(""); }
-  bool number_integer(number_integer_t) override { return Value(""); }
-  bool number_unsigned(number_unsigned_t) override { return Value(""); }
-  bool number_float(number_float_t, const string_t&) override { return Value(""); }
-  bool string(string_t& text) override { return Value(std::move(text)); }
-  bool binary(binary_t&) override { return Fail("binary value"); }
-  bool start_object(std::size_t) override { return std::exchange(in_object_, true) ? Fail("nested object") : true; }
-  bool end_object() override { return true; }
-  bool start_array(std::size_t) override { return Fail("array"); }
-  bool end_array() override { return false; }
-  bool key(string_t& name) override {
-    if (map.size() == kMaxEntries) return Fail("too many keys");
-    key_ = name;
-    return map.emplace(std::move(name), "").second ? true : Fail("a key twice");
-  }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override {
-    return Fail("not JSON");
-  }
-
-  FlatMap map;
-  std::string error;
-
- private:
-  bool Value(std::string text) {
-    if (!in_object_) return Fail("not an object");
-    map[key_] = std::move(text);
-    return true;
-  }
-  bool Fail(const char* what) {
-    if (error.empty()) error = what;
-    return false;
-  }
-  bool in_object_ = false;
-  std::string key_;
-};
-
-// Reader of the CBOR subset above. Every length is compared with what is left before it is used.
-class CborReader {
- public:
-  explicit CborReader(absl::string_view bytes) : rest_(bytes) {}
-
-  // Initial byte and argument (RFC 8949 section 3).
-  absl::StatusOr<std::pair<int, std::uint64_t>> Head() {
-    if (rest_.empty()) return Malformed("CBOR ends early");
-    const auto first = static_cast<unsigned char>(rest_[0]);
-    rest_.remove_prefix(1);
-    const int major = first >> 5, info = first & 0x1f;
-    if (info < 24) return std::make_pair(major, std::uint64_t(info));
-    if (info > 27) return Malformed("CBOR of indefinite or reserved length");
-    const std::size_t size = std::size_t{1} << (info - 24);
-    if (rest_.size() < size) return Malformed("CBOR ends early");
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < size; ++i) value = (value << 8) | static_cast<unsigned char>(rest_[i]);
-    rest_.remove_prefix(size);
-    const std::uint64_t least = size == 1 ? 24 : std::uint64_t{1} << (4 * size);
-    if (major != 7 && value < least) return Malformed("CBOR length not in shortest form");
-    return std::make_pair(major, value);
-  }
-
-  absl::StatusOr<std::string> Bytes(std::uint64_t size) {
-    if (size > rest_.size()) return Malformed("CBOR string longer than the file");
-    std::string value(rest_.substr(0, size));
-    rest_.remove_prefix(size);
-    return value;
-  }
-
-  bool done() const { return rest_.empty(); }
-
- private:
-  absl::string_view rest_;
-};
-
-constexpr int kUint = 0, kNint = 1, kBytes = 2, kText = 3, kMap = 5, kSimple = 7;
-
 absl::Status CheckType(absl::string_view key, int major) {
-  if ((key == "outblob" || key == "auxblob") && major != kBytes)
+  if ((key == "outblob" || key == "auxblob") && major != kCborBytes)
     return Malformed(absl::StrCat(key, " is not a byte string"));
-  if (key == "provider" && major != kText) return Malformed("provider is not a text string");
+  if (key == "provider" && major != kCborText) return Malformed("provider is not a text string");
   return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<TsmReport> ParseTsmReportJson(absl::string_view text) {
-  if (text.size() > kMaxSize) return Malformed("over 256 KiB");
-  FlatReader reader;
-  if (!nlohmann::json::sax_parse(text.begin(), text.end(), &reader) || !reader.error.empty()) {
-    return Malformed(reader.error.empty() ? "not JSON" : reader.error);
+  const absl::StatusOr<nlohmann::json> json = jose::ParseJson(text, kMaxEvidence, 1);
+  if (!json.ok()) return Malformed(json.status().message());
+  if (!json->is_object() || json->size() > kMaxEntries) return Malformed("no object of at most 16 members");
+  FlatMap map;
+  for (const auto& [name, value] : json->items()) {
+    std::string& text_or_bytes = map[name];
+    if (value.is_string()) text_or_bytes = value.get<std::string>();
+    if (name != "outblob" && name != "auxblob") continue;
+    absl::StatusOr<std::string> bytes = FromBase64Url(text_or_bytes);
+    if (!value.is_string() || !bytes.ok()) return Malformed(absl::StrCat(name, " is not base64url"));
+    text_or_bytes = *std::move(bytes);
   }
-  for (const char* blob : {"outblob", "auxblob"}) {
-    auto found = reader.map.find(blob);
-    if (found == reader.map.end()) continue;
-    absl::StatusOr<std::string> bytes = FromBase64Url(found->second);
-    if (!bytes.ok()) return Malformed(absl::StrCat(blob, " is not base64url"));
-    found->second = *std::move(bytes);
-  }
-  return FromMap(std::move(reader.map));
+  return FromMap(std::move(map));
 }
 
-absl::StatusOr<TsmReport> ParseTsmReportCbor(absl::string_view bytes) {
-  if (bytes.size() > kMaxSize) return Malformed("over 256 KiB");
-  CborReader reader(bytes);
-  TWI_ASSIGN_OR_RETURN(const auto map_head, reader.Head());
-  if (map_head.first != kMap || map_head.second > kMaxEntries) return Malformed("not a CBOR map of at most 16 entries");
+absl::StatusOr<TsmReport> ParseTsmReportCbor(absl::string_view in) {
+  if (in.size() > kMaxEvidence) return Malformed("over 256 KiB");
+  const std::optional<CborHead> entries = TakeCborHead(in);
+  if (!entries.has_value() || entries->major != kCborMap || entries->value > kMaxEntries)
+    return Malformed("not a CBOR map of at most 16 entries");
   FlatMap map;
-  for (std::uint64_t i = 0; i < map_head.second; ++i) {
-    TWI_ASSIGN_OR_RETURN(const auto key_head, reader.Head());
-    if (key_head.first != kText) return Malformed("a key is not text");
-    TWI_ASSIGN_OR_RETURN(std::string key, reader.Bytes(key_head.second));
-    TWI_ASSIGN_OR_RETURN(const auto head, reader.Head());
-    TWI_RETURN_IF_ERROR(CheckType(key, head.first));
-    std::string value;
-    if (head.first == kBytes || head.first == kText) {
-      TWI_ASSIGN_OR_RETURN(value, reader.Bytes(head.second));
-    } else if (head.first != kUint && head.first != kNint && head.first != kSimple) {
+  for (std::uint64_t i = 0; i < entries->value; ++i) {
+    std::string key, value;
+    if (!TakeCborString(in, kCborText, key)) return Malformed("a key is not text");
+    const std::optional<CborHead> head = TakeCborHead(in);
+    if (!head.has_value()) return Malformed("a value ends early, or has a length not in shortest form");
+    TWI_RETURN_IF_ERROR(CheckType(key, head->major));
+    if (head->major == kCborBytes || head->major == kCborText) {
+      if (!TakeCborContent(in, head->value, value)) return Malformed("a string longer than the file");
+    } else if (head->major != kCborUint && head->major != kCborNegative && head->major != kCborSimple) {
       return Malformed("nested value");
     }
     if (!map.emplace(std::move(key), std::move(value)).second) return Malformed("a key twice");
   }
-  if (!reader.done()) return Malformed("bytes after the map");
+  if (!in.empty()) return Malformed("bytes after the map");
   return FromMap(std::move(map));
 }
 

@@ -18,11 +18,11 @@ struct TsmReport {
 };
 
 // Both refuse (EVIDENCE_MALFORMED): more than 256 KiB, more than 16 entries, a key twice, nesting, a wrong type,
-// trailing bytes, no provider or outblob. Keys that we do not know (generation, manifestblob, ...) are read and
+// anything behind it, no provider or outblob. Keys that we do not know (generation, manifestblob, ...) are read and
 // dropped: nothing in this envelope is signed, only the report in it.
 absl::StatusOr<TsmReport> ParseTsmReportJson(absl::string_view text);
 // RFC 8949, deterministic lengths only: definite, shortest form.
-absl::StatusOr<TsmReport> ParseTsmReportCbor(absl::string_view bytes);
+absl::StatusOr<TsmReport> ParseTsmReportCbor(absl::string_view in);
 
 // The report with the certificates of its table, of which at most 8 are taken. EVIDENCE_FORMAT_UNSUPPORTED (another
 // provider than sev_guest), ENDORSEMENT_MALFORMED.

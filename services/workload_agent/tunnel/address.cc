@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 
 #include "absl/strings/match.h"
@@ -47,6 +48,20 @@ absl::StatusOr<Address> UnixAddress(absl::string_view text) {
   result.size = sizeof(address);
   result.is_unix = result.is_loopback = true;
   return result;
+}
+
+// A socket in the file system on which nobody listens any more says so: connections are refused. Whatever else keeps us
+// from connecting (no right to, a full backlog) says nothing of the kind, and then bind fails.
+void RemoveStale(const Address& address) {
+  const auto* unix_address = reinterpret_cast<const sockaddr_un*>(&address.storage);
+  struct stat status {};
+  if (lstat(unix_address->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode)) return;
+  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (probe < 0) return;
+  const bool refused =
+      connect(probe, reinterpret_cast<const sockaddr*>(unix_address), address.size) != 0 && errno == ECONNREFUSED;
+  close(probe);
+  if (refused) unlink(unix_address->sun_path);
 }
 
 }  // namespace
@@ -92,7 +107,7 @@ int OwnedSocket::Release() {
   return fd;
 }
 
-absl::StatusOr<std::shared_ptr<OwnedSocket>> ConnectHostPort(const std::string& text, absl::Duration limit) {
+absl::StatusOr<std::vector<Address>> ResolveHostPort(const std::string& text) {
   std::string host;
   std::uint32_t port = 0;
   if (!SplitPort(text, host, port)) return Invalid(text, "HOST:PORT");
@@ -102,20 +117,26 @@ absl::StatusOr<std::shared_ptr<OwnedSocket>> ConnectHostPort(const std::string& 
   const int error = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
   if (error != 0) return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, absl::StrCat(host, ": ", gai_strerror(error)));
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> list(found, freeaddrinfo);
+  std::vector<Address> addresses;
   for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
     Address address;
     std::memcpy(&address.storage, one->ai_addr, one->ai_addrlen);
     address.size = one->ai_addrlen;
+    addresses.push_back(address);
+  }
+  return addresses;
+}
+
+absl::StatusOr<std::shared_ptr<OwnedSocket>> ConnectHostPort(const std::string& text, absl::Duration limit) {
+  TWI_ASSIGN_OR_RETURN(const std::vector<Address> addresses, ResolveHostPort(text));
+  const auto each = static_cast<int>(absl::ToInt64Milliseconds(limit / static_cast<std::int64_t>(addresses.size())));
+  for (const Address& address : addresses) {
     const int fd = StartConnect(address);
     if (fd < 0) continue;
     auto socket = std::make_shared<OwnedSocket>(fd);
     pollfd wait{fd, POLLOUT, 0};
-    int failed = 0;
-    socklen_t size = sizeof(failed);
-    if (poll(&wait, 1, static_cast<int>(absl::ToInt64Milliseconds(limit))) == 1 &&
-        getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size) == 0 && failed == 0) {
-      return socket;
-    }
+    poll(&wait, 1, each);
+    if (ConnectingOf(fd) == Connecting::kDone) return socket;
   }
   return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, absl::StrCat(text, " does not answer"));
 }
@@ -124,16 +145,14 @@ absl::StatusOr<int> Listen(const Address& address) {
   const int fd = socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   const auto* raw = reinterpret_cast<const sockaddr*>(&address.storage);
   const int one = 1;
-  if (fd >= 0 && !address.is_unix) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-  if (fd >= 0 && address.is_unix) {
-    const auto* path = reinterpret_cast<const sockaddr_un*>(raw)->sun_path;
-    const int probe = StartConnect(address);
-    if (probe >= 0) close(probe);
-    struct stat status {};
-    if (probe < 0 && lstat(path, &status) == 0 && S_ISSOCK(status.st_mode)) unlink(path);
-    fchmod(fd, 0600);  // Linux: the mode of the file that bind makes
+  bool ready = fd >= 0;
+  if (ready && address.is_unix) {
+    RemoveStale(address);
+    ready = fchmod(fd, 0600) == 0;  // Linux: the mode of the file that bind makes
+  } else if (ready) {
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
   }
-  if (fd < 0 || bind(fd, raw, address.size) != 0 || listen(fd, kBacklog) != 0) {
+  if (!ready || bind(fd, raw, address.size) != 0 || listen(fd, kBacklog) != 0) {
     const std::string why = std::strerror(errno);
     if (fd >= 0) close(fd);
     return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat("cannot listen: ", why));
@@ -152,6 +171,19 @@ int StartConnect(const Address& address) {
     return fd;
   close(fd);
   return -1;
+}
+
+Connecting ConnectingOf(int socket) {
+  pollfd wait{socket, POLLOUT, 0};
+  if (poll(&wait, 1, 0) != 1) return Connecting::kPending;
+  int failed = 0;
+  socklen_t size = sizeof(failed);
+  const bool asked = getsockopt(socket, SOL_SOCKET, SO_ERROR, &failed, &size) == 0;
+  return asked && failed == 0 ? Connecting::kDone : Connecting::kFailed;
+}
+
+bool SamePlace(const Address& a, const Address& b) {
+  return a.size == b.size && std::memcmp(&a.storage, &b.storage, a.size) == 0 && (a.is_unix || PortOfAddress(a) != 0);
 }
 
 int PortOfAddress(const Address& address) {

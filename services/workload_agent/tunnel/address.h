@@ -4,8 +4,10 @@
 
 #include <sys/socket.h>
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -25,6 +27,11 @@ absl::StatusOr<Address> ParseAddress(absl::string_view text);
 // "HOST:PORT" in form. CONFIG_INVALID.
 absl::Status ValidateHostPort(absl::string_view text);
 
+// The addresses of "HOST:PORT", at least one. Blocks when HOST is a name, for as long as the system's resolver likes:
+// nothing can interrupt it. DEPENDENCY_UNAVAILABLE.
+absl::StatusOr<std::vector<Address>> ResolveHostPort(const std::string& text);
+using Resolver = std::function<absl::StatusOr<std::vector<Address>>(const std::string& host_port)>;
+
 // A socket that is closed when nobody takes it.
 class OwnedSocket {
  public:
@@ -37,15 +44,21 @@ class OwnedSocket {
  private:
   int fd_;
 };
-// Resolves the name and connects, by each of its addresses in turn; blocks, for at most `limit` per address. The socket
-// is non-blocking. DEPENDENCY_UNAVAILABLE.
+// For a tool with one connection: resolves the name and connects, by each of its addresses in turn. Blocks, for `limit`
+// besides the look-up. The socket is non-blocking. DEPENDENCY_UNAVAILABLE.
 absl::StatusOr<std::shared_ptr<OwnedSocket>> ConnectHostPort(const std::string& text, absl::Duration limit);
 
-// Non-blocking, close-on-exec. A Unix socket is made with mode 0600, in place of a stale one that nobody listens on.
-// CONFIG_INVALID.
+// Non-blocking, close-on-exec. A Unix socket is made with mode 0600, in place of a stale one: one that refuses
+// connections, for nobody listens on it. CONFIG_INVALID.
 absl::StatusOr<int> Listen(const Address& address);
 // Non-blocking; the connection may still be on its way. -1 when it fails at once.
 int StartConnect(const Address& address);
+enum class Connecting { kPending, kDone, kFailed };
+// How the connection is doing that StartConnect began. Does not block; while it is kPending, wait for writable.
+Connecting ConnectingOf(int socket);
+
+// The same place to listen at. Port 0, which is another at each time, is the same as nothing.
+bool SamePlace(const Address& a, const Address& b);
 // 0 for a Unix socket.
 int PortOf(int socket);
 int PortOfAddress(const Address& address);

@@ -6,26 +6,25 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "common/config/load_yaml.h"
+#include "common/config/checks.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 
 namespace twi::agent {
 namespace {
 
+using config::DurationOr;
+using config::Expect;
+using config::ExpectWithin;
 using config::v1::AttestedTls;
 using config::v1::AttestedTlsLimits;
 
 constexpr std::uint32_t kDefaultConnections = 1024, kMostConnections = 20'000;
 constexpr absl::Duration kLeast = absl::Milliseconds(100);
+// For each egress; a name is looked up in milliseconds, or not at all.
+constexpr int kResolveThreads = 2;
+constexpr std::size_t kResolveQueued = 1024;
 
-absl::Status Expect(bool holds, const std::string& field, absl::string_view expected) {
-  return holds ? absl::OkStatus() : config::ConfigError("", field, expected);
-}
-
-absl::Duration DurationOr(bool set, const google::protobuf::Duration& duration, absl::Duration otherwise) {
-  return set ? absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos()) : otherwise;
-}
 absl::Duration HandshakeTimeout(const AttestedTlsLimits& l) {
   return DurationOr(l.has_handshake_timeout(), l.handshake_timeout(), absl::Seconds(10));
 }
@@ -39,12 +38,9 @@ absl::Duration IdleTimeout(const AttestedTlsLimits& l) {
 absl::Status ValidateLimits(const AttestedTlsLimits& limits, const std::string& field) {
   TWI_RETURN_IF_ERROR(
       Expect(limits.max_connections() <= kMostConnections, field + ".max_connections", "at most 20000"));
-  const auto between = [](absl::Duration d, absl::Duration most) { return d >= kLeast && d <= most; };
-  TWI_RETURN_IF_ERROR(
-      Expect(between(HandshakeTimeout(limits), absl::Minutes(5)), field + ".handshake_timeout", "100ms..5m"));
-  TWI_RETURN_IF_ERROR(
-      Expect(between(AppraisalTimeout(limits), absl::Minutes(5)), field + ".appraisal_timeout", "100ms..5m"));
-  return Expect(between(IdleTimeout(limits), absl::Hours(24)), field + ".idle_timeout", "100ms..24h");
+  TWI_RETURN_IF_ERROR(ExpectWithin(HandshakeTimeout(limits), kLeast, absl::Minutes(5), field + ".handshake_timeout"));
+  TWI_RETURN_IF_ERROR(ExpectWithin(AppraisalTimeout(limits), kLeast, absl::Minutes(5), field + ".appraisal_timeout"));
+  return ExpectWithin(IdleTimeout(limits), kLeast, absl::Hours(24), field + ".idle_timeout");
 }
 
 bool IsName(const std::string& name) {
@@ -63,9 +59,9 @@ absl::Status ValidateTunnel(const Tunnel& tunnel, const std::string& field, std:
   TWI_RETURN_IF_ERROR(ParseProfiles(tunnel.profiles(), field + ".profiles").status());
   const absl::StatusOr<Address> listen = ParseAddress(tunnel.listen());
   TWI_RETURN_IF_ERROR(Expect(listen.ok(), field + ".listen", "a numeric ADDRESS:PORT, or unix:/path"));
-  const bool any_port = listen->is_unix || PortOfAddress(*listen) != 0;
-  TWI_RETURN_IF_ERROR(
-      Expect(!any_port || listens.insert(tunnel.listen()).second, field + ".listen", "each address once"));
+  const bool any_port = !listen->is_unix && PortOfAddress(*listen) == 0;
+  const std::string place(reinterpret_cast<const char*>(&listen->storage), listen->size);
+  TWI_RETURN_IF_ERROR(Expect(any_port || listens.insert(place).second, field + ".listen", "each address once"));
   return ValidateLimits(tunnel.limits(), field + ".limits");
 }
 
@@ -93,7 +89,7 @@ absl::StatusOr<std::shared_ptr<Route>> MakeRoute(const Tunnel& tunnel, bool ingr
       tunnel.limits().max_connections() == 0 ? kDefaultConnections : tunnel.limits().max_connections();
   route->handshake_timeout = HandshakeTimeout(tunnel.limits());
   route->idle_timeout = IdleTimeout(tunnel.limits());
-  route->connect_workers = deps.connect_workers;
+  route->clock = &deps.clock;
   TWI_ASSIGN_OR_RETURN(std::vector<atls::Profile> profiles, ParseProfiles(tunnel.profiles(), "profiles"));
   atls::Settings settings = SettingsOf(tunnel.limits(), std::move(profiles), deps);
   settings.role = ingress ? atls::Role::kServer : atls::Role::kClient;
@@ -111,8 +107,9 @@ absl::StatusOr<std::vector<atls::Profile>> ParseProfiles(const google::protobuf:
   if (names.empty()) return std::vector<atls::Profile>{atls::Profile::kSession};
   std::vector<atls::Profile> profiles;
   for (const std::string& name : names) {
-    TWI_RETURN_IF_ERROR(Expect(name == "session" || name == "handshake", field, "session or handshake"));
-    const atls::Profile profile = name == "session" ? atls::Profile::kSession : atls::Profile::kHandshake;
+    const atls::Profile profile =
+        name == ProfileName(atls::Profile::kSession) ? atls::Profile::kSession : atls::Profile::kHandshake;
+    TWI_RETURN_IF_ERROR(Expect(name == ProfileName(profile), field, "session or handshake"));
     TWI_RETURN_IF_ERROR(Expect(std::count(profiles.begin(), profiles.end(), profile) == 0, field, "each profile once"));
     profiles.push_back(profile);
   }
@@ -154,7 +151,7 @@ absl::Status ValidateAttestedTls(const AttestedTls& config) {
 absl::StatusOr<std::vector<std::shared_ptr<const Route>>> MakeRoutes(const AttestedTls& config, const RouteDeps& deps) {
   std::shared_ptr<Trust> trust;
   if (config.has_relying_party()) {
-    TWI_ASSIGN_OR_RETURN(trust, Trust::Make(config.relying_party(), deps.clock, deps.random));
+    TWI_ASSIGN_OR_RETURN(trust, Trust::Make(config.relying_party(), deps.clock));
   }
   std::vector<std::shared_ptr<const Route>> routes;
   for (const config::v1::AttestedTlsIngress& ingress : config.ingress()) {
@@ -170,6 +167,11 @@ absl::StatusOr<std::vector<std::shared_ptr<const Route>>> MakeRoutes(const Attes
     TWI_ASSIGN_OR_RETURN(std::shared_ptr<const atls::RelyingParty> party, trust->RelyingPartyFor(egress.server()));
     TWI_ASSIGN_OR_RETURN(std::shared_ptr<Route> route, MakeRoute(egress, false, std::move(party), deps));
     route->connect = egress.connect();
+    const absl::StatusOr<Address> numeric = ParseAddress(egress.connect());
+    if (numeric.ok()) route->peers = {*numeric};
+    route->resolve = ResolveHostPort;
+    route->resolve_workers =
+        std::make_shared<atls::Workers>(kResolveThreads, kResolveQueued, atls::Workers::AtEnd::kAbandon);
     routes.push_back(std::move(route));
   }
   return routes;

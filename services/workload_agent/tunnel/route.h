@@ -28,23 +28,27 @@ absl::StatusOr<std::vector<atls::Profile>> ParseProfiles(const google::protobuf:
 struct Route {
   bool ingress = true;
   std::string name;
-  std::string listen;   // as in the config: the key under which a reload keeps a listening socket
+  std::string listen;   // as in the config
   Address address;      // of `listen`
   Address forward;      // ingress: the workload
   std::string connect;  // egress: HOST:PORT of the peer
   std::size_t max_connections = 0;
   absl::Duration handshake_timeout, idle_timeout;
-  std::shared_ptr<atls::Workers> connect_workers;  // egress: names are resolved, and peers connected to, there
+  // Egress: the addresses of `connect` when it is numeric; else it is resolved for each connection, on threads of this
+  // tunnel's own, so that a name that does not resolve delays nobody else.
+  std::vector<Address> peers;
+  Resolver resolve;
+  std::shared_ptr<atls::Workers> resolve_workers;
+  const Clock* clock = nullptr;
   std::unique_ptr<atls::Endpoint> endpoint;
   std::shared_ptr<server::RpcMetrics> outcomes;
 };
 
 struct RouteDeps {
   std::shared_ptr<const atls::Attester> attester;
-  std::shared_ptr<atls::Workers> attester_workers, verifier_workers, connect_workers;
+  std::shared_ptr<atls::Workers> attester_workers, verifier_workers;
   metrics::Metrics& metrics;
   const Clock& clock;
-  crypto::Random& random;
 };
 
 // `config` is validated. Reads the certificate files of relying_party; makes no socket. CONFIG_INVALID.

@@ -13,10 +13,10 @@
 #include "common/client/channel.h"
 #include "common/client/claims_mapper_client.h"
 #include "common/client/key_source.h"
-#include "common/client/verifier_client.h"
+#include "common/client/verifier_session.h"
 #include "common/client/verifier_sessions.h"
 #include "common/conditions/conditions.h"
-#include "common/config/load_yaml.h"
+#include "common/config/checks.h"
 #include "common/crypto/hash.h"
 #include "common/grant/grant.h"
 #include "common/jose/jwk.h"
@@ -27,15 +27,12 @@
 namespace twi::agent {
 namespace {
 
+using config::Expect;
 using config::v1::AttestedTlsPeerPolicy;
 using config::v1::AttestedTlsRelyingParty;
 
 constexpr absl::Duration kRefresh = absl::Minutes(5);
 constexpr int kMaxIdentifiers = 256;
-
-absl::Status Expect(bool holds, const std::string& field, absl::string_view expected) {
-  return holds ? absl::OkStatus() : config::ConfigError("", field, expected);
-}
 
 absl::Status ValidatePeer(const config::v1::Peer& peer, const std::string& field) {
   TWI_RETURN_IF_ERROR(Expect(absl::StrContains(peer.address(), ":"), field + ".address", "HOST:PORT"));
@@ -54,17 +51,13 @@ class TrustImpl final : public Trust, public std::enable_shared_from_this<TrustI
  public:
   TrustImpl(AttestedTlsRelyingParty config, const Clock& clock) : config_(std::move(config)), clock_(clock) {}
 
-  absl::Status Connect(crypto::Random& random) {
-    TWI_ASSIGN_OR_RETURN(identity_, client::Identity::FromFiles(config_.tls()));
-    TWI_ASSIGN_OR_RETURN(verifier_, client::MakeVerifierClient(config_.verifier(), *identity_, clock_));
-    sessions_ = client::MakeVerifierSessions(*verifier_, random, clock_);
+  absl::Status Connect() {
+    TWI_ASSIGN_OR_RETURN(verifier_, client::MakeVerifierSessionClient(config_.verifier(), config_.tls(), clock_));
+    sessions_ = client::MakeVerifierSessions(*verifier_, clock_);
     verifier_keys_ = std::make_unique<client::KeySource>(
-        [this](absl::Time deadline) -> absl::StatusOr<jose::JwkSet> {
-          TWI_ASSIGN_OR_RETURN(const v1::GetVerifierKeysResponse keys, verifier_->GetVerifierKeys(deadline));
-          return jose::JwkSetFromText(keys.jwks());
-        },
-        kRefresh, clock_);
+        [this](absl::Time deadline) { return verifier_->ResultsKeys(deadline); }, kRefresh, clock_);
     if (!config_.has_claims_mapper()) return absl::OkStatus();
+    TWI_ASSIGN_OR_RETURN(identity_, client::Identity::FromFiles(config_.tls()));
     TWI_ASSIGN_OR_RETURN(mapper_, client::MakeClaimsMapperClient(config_.claims_mapper(), *identity_, clock_));
     grant_keys_ = std::make_unique<client::KeySource>(
         [this](absl::Time deadline) { return mapper_->GetGrantKeys(deadline); }, kRefresh, clock_);
@@ -132,10 +125,10 @@ class TrustImpl final : public Trust, public std::enable_shared_from_this<TrustI
 
   const AttestedTlsRelyingParty config_;
   const Clock& clock_;
-  std::shared_ptr<client::Identity> identity_;
-  std::unique_ptr<client::VerifierClient> verifier_;
+  std::unique_ptr<client::VerifierSessionClient> verifier_;
   std::unique_ptr<atls::VerifierSessions> sessions_;
   std::unique_ptr<client::KeySource> verifier_keys_;
+  std::shared_ptr<client::Identity> identity_;  // towards the mapper
   std::unique_ptr<client::ClaimsMapperClient> mapper_;
   std::unique_ptr<client::KeySource> grant_keys_;
 };
@@ -171,10 +164,9 @@ absl::Status ValidatePeerPolicy(const AttestedTlsPeerPolicy& policy, bool has_cl
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<Trust>> Trust::Make(const AttestedTlsRelyingParty& config, const Clock& clock,
-                                                   crypto::Random& random) {
+absl::StatusOr<std::shared_ptr<Trust>> Trust::Make(const AttestedTlsRelyingParty& config, const Clock& clock) {
   auto trust = std::make_shared<TrustImpl>(config, clock);
-  TWI_RETURN_IF_ERROR(trust->Connect(random));
+  TWI_RETURN_IF_ERROR(trust->Connect());
   return std::shared_ptr<Trust>(std::move(trust));
 }
 

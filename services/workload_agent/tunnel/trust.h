@@ -7,7 +7,6 @@
 
 #include "absl/status/statusor.h"
 #include "common/attested_tls/relying_party.h"
-#include "common/crypto/random.h"
 #include "common/time/clock.h"
 #include "proto/twi/config/v1/attested_tls.pb.h"
 
@@ -22,10 +21,10 @@ absl::Status ValidatePeerPolicy(const config::v1::AttestedTlsPeerPolicy& policy,
 // The clients and keys of one relying_party section; shared by its tunnels. Thread-safe.
 class Trust {
  public:
-  // `config` is validated. Certificate files are read, and re-read when they change; nobody is asked yet. `clock` and
-  // `random` must outlive it.
+  // `config` is validated. Certificate files are read, and re-read when they change; nobody is asked yet. `clock` must
+  // outlive it.
   static absl::StatusOr<std::shared_ptr<Trust>> Make(const config::v1::AttestedTlsRelyingParty& config,
-                                                     const Clock& clock, crypto::Random& random);
+                                                     const Clock& clock);
   virtual ~Trust() = default;
   // `policy` is validated. The result keeps this Trust.
   virtual absl::StatusOr<std::shared_ptr<const atls::RelyingParty>> RelyingPartyFor(

@@ -23,6 +23,10 @@ using Kind = atls::IoResult::Kind;
 
 bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
+absl::Status Unreachable(absl::string_view whom) {
+  return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, absl::StrCat(whom, " does not answer"));
+}
+
 }  // namespace
 
 Tunnel::Tunnel(std::shared_ptr<const Route> route, int accepted, std::function<void()> wake, absl::Time now)
@@ -33,121 +37,201 @@ Tunnel::Tunnel(std::shared_ptr<const Route> route, int accepted, std::function<v
     return;
   }
   plain_fd_ = accepted;
-  connecting_ = atls::RunPending<std::shared_ptr<OwnedSocket>>(
-      *route_->connect_workers,
-      [connect = route_->connect, limit = route_->handshake_timeout] { return ConnectHostPort(connect, limit); },
-      wake_);
-  if (connecting_ == nullptr) Refused(Deny(v1::DENY_REASON_OVERLOADED, "too much waits to be connected"), now);
+  StartResolving(now);
 }
 
-Tunnel::~Tunnel() { CloseSockets(); }
+Tunnel::~Tunnel() {
+  CloseTls();
+  if (plain_fd_ >= 0) close(plain_fd_);
+}
 
-void Tunnel::CloseSockets() {
+void Tunnel::CloseTls() {
   connection_.reset();
-  for (int* fd : {&tls_fd_, &plain_fd_}) {
-    if (*fd >= 0) close(*fd);
-    *fd = -1;
-  }
+  if (tls_fd_ >= 0) close(tls_fd_);
+  tls_fd_ = -1;
 }
 
 absl::Time Tunnel::deadline() const {
-  if (over_ || again_) return absl::InfinitePast();
-  if (open_) return last_byte_ + route_->idle_timeout;
-  return connection_ == nullptr ? started_ + route_->handshake_timeout : connection_->deadline();
-}
-
-void Tunnel::OpenConnection(absl::Time now) {
-  auto connection = route_->endpoint->Open(tls_fd_, wake_, started_);
-  if (!connection.ok()) return Refused(connection.status(), now);
-  connection_ = *std::move(connection);
-}
-
-// Egress: from the name to a socket. True when there is one.
-bool Tunnel::Connected(absl::Time now) {
-  if (connecting_ == nullptr) return true;
-  if (!connecting_->ready()) {
-    if (now >= started_ + route_->handshake_timeout)
-      Refused(Deny(v1::DENY_REASON_ATTESTED_TLS_TIMEOUT, "the peer was not reached in time"), now);
-    return false;
+  if (again_) return absl::InfinitePast();
+  switch (state_) {
+    case State::kResolving:
+    case State::kReaching:
+      return handshake_end();
+    case State::kConnecting:
+      return next_address_;
+    case State::kShaking:
+      return connection_->deadline();
+    case State::kCarrying:
+      return last_byte_ + route_->idle_timeout;
+    case State::kOver:
+      break;
   }
-  const absl::StatusOr<std::shared_ptr<OwnedSocket>> socket = connecting_->Take();
-  connecting_.reset();
-  if (!socket.ok()) return Refused(socket.status(), now), false;
-  tls_fd_ = (*socket)->Release();
-  OpenConnection(now);
-  return !over_;
+  return absl::InfinitePast();
 }
 
 void Tunnel::Step(absl::Time now) {
   again_ = false;
-  tls_interest_ = plain_interest_ = {};
-  if (over_ || !Connected(now)) return;
-  if (!open_) Shake(now);
-  if (open_ && !over_) Carry(now);
+  tls_interest_.fd = plain_interest_.fd = -1;
+  tls_interest_.read = tls_interest_.write = plain_interest_.read = plain_interest_.write = false;
+  if (state_ == State::kResolving) Resolve(now);
+  if (state_ == State::kConnecting) Connect(now);
+  if (state_ == State::kShaking) Shake(now);
+  if (state_ == State::kReaching) ReachWorkload(now);
+  if (state_ == State::kCarrying) Carry(now);
+}
+
+// --- egress: from the name to a socket
+
+void Tunnel::StartResolving(absl::Time now) {
+  state_ = State::kResolving;
+  addresses_ = route_->peers;
+  if (!addresses_.empty()) return;  // numeric
+  const absl::Status late = Deny(v1::DENY_REASON_OVERLOADED, "too much waits to be resolved");
+  resolving_ = atls::RunPending<std::vector<Address>>(
+      *route_->resolve_workers, {*route_->clock, handshake_end(), late},
+      [resolve = route_->resolve, name = route_->connect] { return resolve(name); }, wake_);
+  if (resolving_ == nullptr) Refuse(late, now);
+}
+
+void Tunnel::Resolve(absl::Time now) {
+  if (resolving_ != nullptr && !resolving_->ready()) {
+    if (now >= handshake_end()) Refuse(Unreachable(absl::StrCat("the resolver of ", route_->connect)), now);
+    return;
+  }
+  if (resolving_ != nullptr) {
+    absl::StatusOr<std::vector<Address>> resolved = resolving_->Take();
+    resolving_.reset();
+    if (!resolved.ok()) return Refuse(resolved.status(), now);
+    addresses_ = *std::move(resolved);
+  }
+  std::reverse(addresses_.begin(), addresses_.end());
+  next_address_ = now;  // there is none yet that could have the time
+  state_ = State::kConnecting;
+}
+
+// One address after the other, each for its share of the time that is left.
+void Tunnel::Connect(absl::Time now) {
+  for (;;) {
+    const Connecting connecting = tls_fd_ >= 0 ? ConnectingOf(tls_fd_) : Connecting::kFailed;
+    if (connecting == Connecting::kDone) return OpenConnection(now);
+    if (connecting == Connecting::kPending && now < next_address_) {
+      tls_interest_.fd = tls_fd_;
+      tls_interest_.write = true;
+      return;
+    }
+    if (!TryNextAddress(now)) return Refuse(Unreachable(route_->connect), now);
+  }
+}
+
+bool Tunnel::TryNextAddress(absl::Time now) {
+  CloseTls();
+  while (!addresses_.empty() && now < handshake_end() && tls_fd_ < 0) {
+    next_address_ = now + (handshake_end() - now) / static_cast<std::int64_t>(addresses_.size());
+    tls_fd_ = StartConnect(addresses_.back());
+    addresses_.pop_back();
+    ++tls_interest_.socket;
+  }
+  return tls_fd_ >= 0;
+}
+
+// --- attested TLS
+
+void Tunnel::OpenConnection(absl::Time now) {
+  std::vector<Address>().swap(addresses_);
+  auto connection = route_->endpoint->Open(tls_fd_, wake_, started_);
+  if (!connection.ok()) return Refuse(connection.status(), now);
+  connection_ = *std::move(connection);
+  state_ = State::kShaking;
 }
 
 void Tunnel::Shake(absl::Time now) {
   const atls::Progress progress = connection_->Advance(now);
   switch (progress.state) {
     case atls::Progress::State::kHandshaking:
-      tls_interest_ = {tls_fd_, progress.want_read, progress.want_write};
+      tls_interest_.fd = tls_fd_;
+      tls_interest_.read = progress.want_read;
+      tls_interest_.write = progress.want_write;
+      again_ = progress.again;
       return;
     case atls::Progress::State::kClosed:
-      return Refused(connection_->why(), now);
+      return Refuse(connection_->why(), now);
     case atls::Progress::State::kOpen:
-      return Opened(now);
+      break;
   }
+  if (!route_->ingress) return Open(now);
+  plain_fd_ = StartConnect(route_->forward);
+  state_ = State::kReaching;
 }
 
-void Tunnel::Opened(absl::Time now) {
-  namespace f = log::fields;
-  const atls::AttestedPeer* peer = connection_->peer();
-  log::Audit("attested_tls_opened",
-             {{"tunnel", route_->name},
-              {"profile", connection_->profile() == atls::Profile::kSession ? "session" : "handshake"},
-              {f::kResultsId, peer == nullptr ? "" : peer->results.jti},
-              {f::kWorkloadIdentifier, peer == nullptr ? "" : peer->workload_identifier},
-              {"peer_key_sha256", peer == nullptr ? "" : ToHex(peer->key_sha256)}});
-  route_->outcomes->Count(v1::DENY_REASON_UNSPECIFIED, now - started_);
-  if (route_->ingress) plain_fd_ = StartConnect(route_->forward);
-  if (plain_fd_ < 0) {
-    log::Error("attested_tls_workload_unreachable", {{"tunnel", route_->name}});
-    connection_->CloseWrite();
-    over_ = true;
+// --- ingress: the workload
+
+void Tunnel::ReachWorkload(absl::Time now) {
+  const Connecting connecting = plain_fd_ >= 0 ? ConnectingOf(plain_fd_) : Connecting::kFailed;
+  if (connecting == Connecting::kDone) return Open(now);
+  if (connecting == Connecting::kPending && now < handshake_end()) {
+    plain_interest_.fd = plain_fd_;
+    plain_interest_.write = true;
     return;
   }
-  open_ = true;
-  last_byte_ = now;
+  (void)connection_->CloseWrite();  // the socket is closed in any case
+  Refuse(Unreachable("the workload"), now);
 }
 
-void Tunnel::Refused(const absl::Status& why, absl::Time now) {
+void Tunnel::Open(absl::Time now) {
+  namespace f = log::fields;
+  const atls::AttestedPeer* peer = connection_->peer();
+  log::Audit("attested_tls_opened", {{"tunnel", route_->name},
+                                     {"profile", ProfileName(connection_->profile())},
+                                     {f::kResultsId, peer == nullptr ? "" : peer->results.jti},
+                                     {f::kWorkloadIdentifier, peer == nullptr ? "" : peer->workload_identifier},
+                                     {"peer_key_sha256", peer == nullptr ? "" : ToHex(peer->key_sha256)}});
+  route_->outcomes->Count(v1::DENY_REASON_UNSPECIFIED, now - started_);
+  last_byte_ = now;
+  state_ = State::kCarrying;
+}
+
+void Tunnel::Refuse(const absl::Status& why, absl::Time now) {
   const DenyReason reason = DenyReasonOf(why);
   log::Audit("attested_tls_refused", {{"tunnel", route_->name},
                                       {log::fields::kReason, DenyReasonName(reason)},
                                       {log::fields::kDetail, std::string(why.message())}});
   route_->outcomes->Count(reason, now - started_);
-  over_ = true;
+  state_ = State::kOver;
 }
+
+// --- both: the bytes
 
 void Tunnel::Carry(absl::Time now) {
   if (now >= last_byte_ + route_->idle_timeout) {
     log::Info("attested_tls_idle", {{"tunnel", route_->name}});
-    connection_->CloseWrite();
-    over_ = true;
+    (void)connection_->CloseWrite();  // the socket is closed in any case
+    state_ = State::kOver;
     return;
   }
   tls_interest_.fd = tls_fd_;
   plain_interest_.fd = plain_fd_;
-  bool moved = true;
-  for (int turn = 0; turn < kTurns && moved && !over_; ++turn) {
+  again_ = true;
+  for (int turn = 0; turn < kTurns && again_ && !over(); ++turn) {
+    again_ = false;
     tls_interest_.read = tls_interest_.write = plain_interest_.read = plain_interest_.write = false;
     const bool out = CarryOut();
-    const bool in = !over_ && CarryIn();
-    moved = out || in;
-    if (moved) last_byte_ = now;
+    const bool in = !over() && CarryIn();
+    if (out || in) {
+      last_byte_ = now;
+      again_ = true;
+    }
   }
-  again_ = moved && !over_;
-  if (tls_closed_ && plain_closed_) over_ = true;
+  if (tls_closed_ && plain_closed_) state_ = State::kOver;
+}
+
+void Tunnel::Wait(const atls::IoResult& result) {
+  if (result.kind == Kind::kAgain) {
+    again_ = true;
+  } else if (result.kind == Kind::kWouldBlock) {
+    (result.want_write ? tls_interest_.write : tls_interest_.read) = true;
+  } else {
+    state_ = State::kOver;
+  }
 }
 
 bool Tunnel::CarryOut() {
@@ -156,26 +240,29 @@ bool Tunnel::CarryOut() {
     out_.bytes.resize(kChunk);
     out_.begin = 0;
     const ssize_t got = recv(plain_fd_, out_.bytes.data(), out_.bytes.size(), 0);
+    const int error = errno;
     out_.bytes.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
     if (got > 0) moved = true;
     if (got == 0) plain_eof_ = moved = true;
-    if (got < 0 && WouldBlock(errno)) plain_interest_.read = true;
-    if (got < 0 && !WouldBlock(errno)) over_ = true;
+    if (got < 0 && WouldBlock(error)) plain_interest_.read = true;
+    if (got < 0 && !WouldBlock(error)) state_ = State::kOver;
   }
   if (!out_.empty()) {
     const atls::IoResult result = connection_->Write(out_.view());
+    out_.begin += result.bytes;
     if (result.kind == Kind::kDone) {
-      out_.begin += result.bytes;
       moved = true;
-    } else if (result.kind == Kind::kWouldBlock) {
-      (result.want_write ? tls_interest_.write : tls_interest_.read) = true;
     } else {
-      over_ = true;
+      Wait(result);
     }
   }
   if (plain_eof_ && out_.empty() && !tls_closed_) {
-    connection_->CloseWrite();
-    tls_closed_ = true;
+    const atls::IoResult result = connection_->CloseWrite();
+    if (result.kind == Kind::kDone) {
+      tls_closed_ = moved = true;
+    } else {
+      Wait(result);
+    }
   }
   return moved;
 }
@@ -186,11 +273,14 @@ bool Tunnel::CarryIn() {
     in_.bytes.resize(kChunk);
     in_.begin = 0;
     const atls::IoResult result = connection_->Read(in_.bytes.data(), in_.bytes.size());
-    in_.bytes.resize(result.kind == Kind::kDone ? result.bytes : 0);
-    if (result.kind == Kind::kDone) moved = true;
-    if (result.kind == Kind::kClosed) tls_eof_ = moved = true;
-    if (result.kind == Kind::kWouldBlock) (result.want_write ? tls_interest_.write : tls_interest_.read) = true;
-    if (result.kind == Kind::kFailed) over_ = true;  // without close_notify: a truncation is not an end
+    in_.bytes.resize(result.bytes);
+    if (result.kind == Kind::kDone) {
+      moved = true;
+    } else if (result.kind == Kind::kClosed) {
+      tls_eof_ = moved = true;
+    } else {
+      Wait(result);  // kFailed: without close_notify a truncation is not an end
+    }
   }
   if (!in_.empty()) {
     const absl::string_view bytes = in_.view();
@@ -201,7 +291,7 @@ bool Tunnel::CarryIn() {
     } else if (WouldBlock(errno)) {
       plain_interest_.write = true;
     } else {
-      over_ = true;
+      state_ = State::kOver;
     }
   }
   if (tls_eof_ && in_.empty() && !plain_closed_) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "common/attested_tls/endpoint.h"
@@ -16,6 +17,7 @@ namespace twi::agent {
 struct Interest {
   int fd = -1;
   bool read = false, write = false;
+  int socket = 0;  // which one of its side: a closed socket's number may come again at once
 };
 
 // Owns its sockets. Used by one thread; `wake` is called from others.
@@ -29,7 +31,7 @@ class Tunnel {
   // Does what can be done without blocking. Nothing of the plaintext side is read or connected before the peer is
   // accepted.
   void Step(absl::Time now);
-  bool over() const { return over_; }
+  bool over() const { return state_ == State::kOver; }
   bool again() const { return again_; }  // there is more to do at once
   Interest tls() const { return tls_interest_; }
   Interest plain() const { return plain_interest_; }
@@ -38,6 +40,8 @@ class Tunnel {
   const Route& route() const { return *route_; }
 
  private:
+  // Egress: kResolving -> kConnecting -> kShaking -> kCarrying. Ingress: kShaking -> kReaching -> kCarrying.
+  enum class State { kResolving, kConnecting, kShaking, kReaching, kCarrying, kOver };
   // Bytes that were read on one side and not yet written on the other.
   struct Buffer {
     std::string bytes;
@@ -46,24 +50,35 @@ class Tunnel {
     absl::string_view view() const { return absl::string_view(bytes).substr(begin); }
   };
 
-  bool Connected(absl::Time now);
+  void StartResolving(absl::Time now);
+  void Resolve(absl::Time now);
+  void Connect(absl::Time now);
+  bool TryNextAddress(absl::Time now);
   void OpenConnection(absl::Time now);
   void Shake(absl::Time now);
-  void Opened(absl::Time now);
-  void Refused(const absl::Status& why, absl::Time now);
+  void ReachWorkload(absl::Time now);
+  void Open(absl::Time now);
+  void Refuse(const absl::Status& why, absl::Time now);
   void Carry(absl::Time now);
-  bool CarryOut();  // plaintext -> TLS; true when bytes moved
-  bool CarryIn();   // TLS -> plaintext
-  void CloseSockets();
+  bool CarryOut();                          // plaintext -> TLS; true when bytes moved
+  bool CarryIn();                           // TLS -> plaintext
+  void Wait(const atls::IoResult& result);  // for what TLS stopped for
+  absl::Time handshake_end() const { return started_ + route_->handshake_timeout; }
+  void CloseTls();
 
   const std::shared_ptr<const Route> route_;
   const std::function<void()> wake_;
   const absl::Time started_;
-  std::shared_ptr<atls::Pending<std::shared_ptr<OwnedSocket>>> connecting_;
+  State state_ = State::kShaking;
+  // Egress: the way to the peer.
+  std::shared_ptr<atls::Pending<std::vector<Address>>> resolving_;
+  std::vector<Address> addresses_;  // those not yet tried, the next one last
+  absl::Time next_address_;         // when the one that is tried has had its time
+
   int tls_fd_ = -1, plain_fd_ = -1;
   std::unique_ptr<atls::Connection> connection_;
   Interest tls_interest_, plain_interest_;
-  bool open_ = false, over_ = false, again_ = false;
+  bool again_ = false;
   absl::Time last_byte_;
   Buffer out_, in_;
   bool plain_eof_ = false, tls_closed_ = false;  // plaintext side said end; we told TLS

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <future>
 #include <utility>
 
@@ -89,19 +90,26 @@ void TunnelLoop::Serve(std::vector<Served> served) {
 void TunnelLoop::Replace(std::vector<Served> served) {
   for (const auto& [id, old] : served_) epoll_ctl(epoll_, EPOLL_CTL_DEL, old.listener->fd(), nullptr);
   served_.clear();
+  paused_.clear();
   for (Served& one : served) {
     const std::uint64_t id = next_id_++;
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.u64 = id;
-    epoll_ctl(epoll_, EPOLL_CTL_ADD, one.listener->fd(), &event);
     served_[id] = std::move(one);
+    ListenAt(id);
   }
+}
+
+void TunnelLoop::ListenAt(std::uint64_t id) {
+  const auto found = served_.find(id);
+  if (found == served_.end()) return;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = id;
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, found->second.listener->fd(), &event);
 }
 
 int TunnelLoop::TimeoutMs(absl::Time now) {
   if (!again_.empty()) return 0;
-  if (connected_.empty()) return -1;
+  if (connected_.empty() && paused_.empty()) return -1;
   return static_cast<int>(absl::ToInt64Milliseconds(std::max(next_sweep_ - now, absl::Milliseconds(1))));
 }
 
@@ -118,7 +126,7 @@ void TunnelLoop::Run() {
       const std::uint64_t id = events[i].data.u64;
       if (id == kInboxId) continue;
       if (const auto found = served_.find(id); found != served_.end()) {
-        Accept(found->second);
+        Accept(id, found->second);
       } else {
         ready.push_back(id);
       }
@@ -130,20 +138,43 @@ void TunnelLoop::Run() {
     commands.clear();
     for (const std::uint64_t id : ready) StepOne(id, now);
     ready.clear();
-    if (now < next_sweep_) continue;
-    next_sweep_ = now + kSweep;
-    for (const auto& [id, connected] : connected_) {
-      if (now >= connected.tunnel->deadline()) ready.push_back(id);
-    }
-    for (const std::uint64_t id : ready) StepOne(id, now);
-    ready.clear();
+    if (now >= next_sweep_) Sweep(now);
   }
 }
 
-void TunnelLoop::Accept(const Served& served) {
+void TunnelLoop::Sweep(absl::Time now) {
+  next_sweep_ = now + kSweep;
+  for (const std::uint64_t id : paused_) ListenAt(id);
+  paused_.clear();
+  std::vector<std::uint64_t> due;
+  for (const auto& [id, connected] : connected_) {
+    if (now >= connected.tunnel->deadline()) due.push_back(id);
+  }
+  for (const std::uint64_t id : due) StepOne(id, now);
+}
+
+// What waits at the listener stays there: epoll would call us again at once, for nothing. One line for as long as it
+// lasts, a count each time.
+void TunnelLoop::Pause(std::uint64_t id, const Served& served, int error) {
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, served.listener->fd(), nullptr);
+  paused_.push_back(id);
+  served.route->outcomes->Count(v1::DENY_REASON_OVERLOADED, absl::ZeroDuration());
+  if (!std::exchange(cannot_accept_, true)) {
+    log::Error("attested_tls_cannot_accept",
+               {{"tunnel", served.route->name}, {log::fields::kDetail, std::strerror(error)}});
+  }
+}
+
+void TunnelLoop::Accept(std::uint64_t id_of_listener, const Served& served) {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     const int fd = accept4(served.listener->fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) return;
+    if (fd < 0) {
+      // accept(2): those of the one connection, and "try again"; the rest (no more files, no memory) stays.
+      const bool passes = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ECONNABORTED;
+      if (!passes) Pause(id_of_listener, served, errno);
+      return;
+    }
+    cannot_accept_ = false;
     std::size_t& count = count_by_route_[served.route->name];
     if (count >= served.route->max_connections) {
       close(fd);
@@ -177,6 +208,7 @@ void TunnelLoop::StepOne(std::uint64_t id, absl::Time now) {
 
 // Level-triggered. A socket that nobody waits for is taken out, so that its hang-up does not spin the loop.
 void TunnelLoop::Register(std::uint64_t id, Interest& registered, const Interest& wanted) {
+  if (registered.socket != wanted.socket) registered = {};  // it was closed, which takes it out
   const bool was = registered.fd >= 0, wants = wanted.fd >= 0 && (wanted.read || wanted.write);
   if (!was && !wants) return;
   epoll_event event{};
@@ -185,6 +217,7 @@ void TunnelLoop::Register(std::uint64_t id, Interest& registered, const Interest
   if (!wants) {
     epoll_ctl(epoll_, EPOLL_CTL_DEL, registered.fd, nullptr);
     registered = {};
+    registered.socket = wanted.socket;
     return;
   }
   if (was && registered.read == wanted.read && registered.write == wanted.write) return;

@@ -66,7 +66,10 @@ class TunnelLoop {
     Interest tls, plain;  // as registered with epoll
   };
   void Run();
-  void Accept(const Served& served);
+  void Sweep(absl::Time now);  // deadlines, and listeners that were paused
+  void Accept(std::uint64_t id_of_listener, const Served& served);
+  void Pause(std::uint64_t id, const Served& served, int error);
+  void ListenAt(std::uint64_t id);
   void StepOne(std::uint64_t id, absl::Time now);
   void Register(std::uint64_t id, Interest& registered, const Interest& wanted);
   void Replace(std::vector<Served> served);
@@ -78,6 +81,8 @@ class TunnelLoop {
   std::atomic<bool> stopping_{false};
   // Of the loop's thread:
   std::map<std::uint64_t, Served> served_;  // by id
+  std::vector<std::uint64_t> paused_;       // of those, until the next sweep
+  bool cannot_accept_ = false;              // since the last connection that was accepted
   std::unordered_map<std::uint64_t, Connected> connected_;
   std::map<std::string, std::size_t> count_by_route_;  // by name
   std::uint64_t next_id_ = 1;

@@ -9,6 +9,8 @@ The three lines of a team's pod template (deploy/helm/README.md shows them in pl
 twi/agent: "true"
 # A change of the agent's config rolls the pods.
 twi/agent-config: {{ include "twi.agentConfig" . | sha256sum | trunc 16 | quote }}
+# The release's NetworkPolicy is for its own agents, whatever else runs in the namespace.
+twi/agent-release: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "twi.agentSidecar" -}}

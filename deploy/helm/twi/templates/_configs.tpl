@@ -49,6 +49,26 @@ relying_parties:
 {{- if has "D" $m }}
 - rp_id: {{ .Values.rpIds.keyStore | quote }}
 {{- end }}
+{{- range .Values.verifier.rest.relyingParties }}
+- rp_id: {{ .rpId | quote }}
+  spiffe_id: {{ .spiffeId }}
+{{- end }}
+{{- with .Values.verifier.rest.relyingParties }}
+{{- $ids := list }}
+{{- range . }}{{ $ids = append $ids .spiffeId }}{{ end }}
+rest:
+  http:
+    listen: {{ printf "%s:8451" $.Values.listenAddress | quote }}
+    tls:
+      certificate_file: /etc/twi/tls/tls.crt
+      key_file: /etc/twi/tls/tls.key
+      trust_bundle_file: /etc/twi/tls/ca.crt
+    drain_timeout: {{ $.Values.drain.drainSeconds }}s
+    allow:
+    {{- range list "NewSession" "SubmitEvidence" "DeleteSession" "Discovery" }}
+    - {rpc: {{ . }}, peers: {{ $ids | uniq | toJson }}}
+    {{- end }}
+{{- end }}
 {{- if has "A" $m }}
 claims_mapper:
 {{- include "twi.peer" (dict "root" . "service" "claims-mapper") | nindent 2 }}
