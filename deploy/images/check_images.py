@@ -21,8 +21,8 @@ import tarfile
 PROGRAMS = {"demo-tpm": {"usr/bin/swtpm", "usr/bin/tpm2"}}  # others: usr/bin/NAME
 LOADER = "lib64/ld-linux-x86-64.so.2"
 PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\r?\n[A-Za-z0-9+/]{40}")
-# Debian's GnuTLS (a library of the TPM tools) carries the published keys of its self tests.
-PUBLISHED_KEYS = {("demo-tpm", "usr/lib/x86_64-linux-gnu/libgnutls.so.30")}
+# Debian's GnuTLS (a library of the TPM tools, and of libcurl, which calls the Verifier's REST front) carries the published keys of its self tests.
+PUBLISHED_KEYS = {(image, "usr/lib/x86_64-linux-gnu/libgnutls.so.30") for image in ("demo-tpm", "twictl", "workload-agent")}
 ALLOWED = re.compile(r"(usr/lib/x86_64-linux-gnu/lib[^/]+\.so[.0-9]*|usr/share/doc/[^/]+/(copyright|[^/]+\.spdx\.json))")
 
 
