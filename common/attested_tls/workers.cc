@@ -7,7 +7,7 @@ Workers::Workers(int threads, std::size_t max_queued, AtEnd at_end) : max_queued
 }
 
 Workers::~Workers() {
-  std::deque<std::function<void()>> dropped;  // outside of the lock: what a job captured may call us
+  std::deque<Queued> dropped;  // outside of the lock: what a job captured may call us
   {
     const std::lock_guard<std::mutex> lock(state_->mutex);
     state_->stopping = true;
@@ -18,10 +18,14 @@ Workers::~Workers() {
 }
 
 bool Workers::Run(std::function<void()> job) {
+  return Run([] { return false; }, [job = std::move(job)](bool) { job(); });
+}
+
+bool Workers::Run(std::function<bool()> is_late, std::function<void(bool late)> job) {
   {
     const std::lock_guard<std::mutex> lock(state_->mutex);
     if (state_->stopping || state_->queue.size() >= max_queued_) return false;
-    state_->queue.push_back(std::move(job));
+    state_->queue.push_back({std::move(is_late), std::move(job)});
   }
   state_->wake.notify_one();
   return true;
@@ -29,15 +33,17 @@ bool Workers::Run(std::function<void()> job) {
 
 void Workers::Work(State& state) {
   for (;;) {
-    std::function<void()> job;
+    std::function<void(bool late)> job;
+    bool late = false;
     {
       std::unique_lock<std::mutex> lock(state.mutex);
       state.wake.wait(lock, [&state] { return state.stopping || !state.queue.empty(); });
       if (state.stopping) return;
-      job = std::move(state.queue.front());
+      late = state.queue.front().is_late();
+      job = std::move(state.queue.front().job);
       state.queue.pop_front();
     }
-    job();
+    job(late);
   }
 }
 

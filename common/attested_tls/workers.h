@@ -34,13 +34,20 @@ class Workers {
 
   // False, and nothing happens, when the queue is full. Thread-safe.
   [[nodiscard]] bool Run(std::function<void()> job);
+  // `is_late` is asked when a thread comes to the job, and its answer handed to it. Not after the destructor has begun:
+  // what it refers to (a clock) need not outlive the workers, even where they are abandoned.
+  [[nodiscard]] bool Run(std::function<bool()> is_late, std::function<void(bool late)> job);
 
  private:
+  struct Queued {
+    std::function<bool()> is_late;
+    std::function<void(bool late)> job;
+  };
   // The threads' own: an abandoned one outlives this.
   struct State {
     std::mutex mutex;  // guards all but `wake`
     std::condition_variable wake;
-    std::deque<std::function<void()>> queue;
+    std::deque<Queued> queue;
     bool stopping = false;
   };
   static void Work(State& state);
@@ -76,7 +83,7 @@ class Pending {
 
 // Until when a job may begin, and what comes of one that no thread came to in time.
 struct Deadline {
-  const Clock& clock;  // must outlive the workers' threads
+  const Clock& clock;  // must outlive the workers
   absl::Time time;
   absl::Status late;
 };
@@ -87,13 +94,14 @@ template <typename T>
 std::shared_ptr<Pending<T>> RunPending(Workers& workers, Deadline deadline, std::function<absl::StatusOr<T>()> job,
                                        std::function<void()> wake) {
   auto pending = std::make_shared<Pending<T>>();
-  const bool queued = workers.Run([weak = std::weak_ptr<Pending<T>>(pending), deadline = std::move(deadline),
-                                   job = std::move(job), wake = std::move(wake)] {
-    const std::shared_ptr<Pending<T>> awaited = weak.lock();
-    if (awaited == nullptr) return;
-    awaited->Put(deadline.clock.Now() < deadline.time ? job() : absl::StatusOr<T>(deadline.late));
-    wake();
-  });
+  const bool queued = workers.Run([&clock = deadline.clock, time = deadline.time] { return clock.Now() >= time; },
+                                  [weak = std::weak_ptr<Pending<T>>(pending), if_late = std::move(deadline.late),
+                                   job = std::move(job), wake = std::move(wake)](bool late) {
+                                    const std::shared_ptr<Pending<T>> awaited = weak.lock();
+                                    if (awaited == nullptr) return;
+                                    awaited->Put(late ? absl::StatusOr<T>(if_late) : job());
+                                    wake();
+                                  });
   return queued ? pending : nullptr;
 }
 

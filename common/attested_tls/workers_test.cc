@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <future>
+#include <thread>
 
 #include "common/testing/fake_clock.h"
 #include "common/testing/matchers.h"
@@ -29,7 +30,7 @@ class WorkersTest : public ::testing::Test {
   // Returns when everything that was queued before is done.
   static void Finish(Workers& workers) {
     std::promise<void> done;
-    ASSERT_TRUE(workers.Run([&done] { done.set_value(); }));
+    while (!workers.Run([&done] { done.set_value(); })) std::this_thread::yield();  // the queue may still be full
     done.get_future().wait();
   }
   std::function<absl::StatusOr<int>()> Count() {

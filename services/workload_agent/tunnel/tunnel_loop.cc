@@ -177,9 +177,9 @@ void TunnelLoop::Accept(std::uint64_t id_of_listener, const Served& served) {
     cannot_accept_ = false;
     std::size_t& count = count_by_route_[served.route->name];
     if (count >= served.route->max_connections) {
-      close(fd);
       served.route->outcomes->Count(v1::DENY_REASON_OVERLOADED, absl::ZeroDuration());
       log::Warn("attested_tls_overloaded", {{"tunnel", served.route->name}});
+      close(fd);
       continue;
     }
     ++count;

@@ -309,7 +309,7 @@ TEST_F(TunnelLoopTest, ConnectionsBeyondTheLimitAreClosedAtOnce) {
   ExpectFlow(client, *server);
   const Plain another(At("egress"));
   EXPECT_EQ(another.Receive(1), "");
-  EXPECT_EQ(out_->of(v1::DENY_REASON_OVERLOADED), 1);
+  EXPECT_TRUE(WaitUntil([this] { return out_->of(v1::DENY_REASON_OVERLOADED) == 1; }));
   ExpectFlow(client, *server);
 }
 
