@@ -25,6 +25,8 @@ int AlertFor(const absl::Status& why) {
     case v1::DENY_REASON_DEPENDENCY_UNAVAILABLE:
     case v1::DENY_REASON_DEADLINE_EXCEEDED:
     case v1::DENY_REASON_ATTESTER_FAILED:
+    case v1::DENY_REASON_SERVER_UNAUTHENTICATED:  // our Verifier's fault, not the peer's
+    case v1::DENY_REASON_SERVER_IDENTITY_MISMATCH:
       return SSL_AD_INTERNAL_ERROR;
     default:
       return SSL_AD_HANDSHAKE_FAILURE;

@@ -20,7 +20,8 @@ struct VerifierSession {
 };
 
 // Calls block until `deadline` at most; thread-safe. Errors: the Verifier's own refusals under their names;
-// DEPENDENCY_UNAVAILABLE and DEADLINE_EXCEEDED when there was no (usable) answer.
+// SERVER_UNAUTHENTICATED and SERVER_IDENTITY_MISMATCH (not the Verifier); DEPENDENCY_UNAVAILABLE and DEADLINE_EXCEEDED
+// when there was no (usable) answer.
 class VerifierSessions {
  public:
   virtual ~VerifierSessions() = default;
