@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <thread>
 
 #include "absl/strings/match.h"
@@ -197,7 +198,7 @@ TEST_F(HealthTest, AUnixSocketAnswersItsUser) {
   auto* allow = config_.add_allow();
   allow->set_rpc("Say");
   allow->add_peers(absl::StrCat("uid:", getuid()));
-  bool ready = false;
+  std::atomic<bool> ready{false};
   Start({[&] { return ready ? absl::OkStatus() : Deny(v1::DENY_REASON_CREDENTIAL_INVALID, "expired"); }, nullptr});
   EXPECT_EQ(Ask("ready").line, "not ready: CREDENTIAL_INVALID: expired");
   ready = true;
@@ -211,7 +212,7 @@ TEST_F(HealthTest, LogsAChangeOfReadinessOnceAndNoAnswers) {
   config::v1::Log log_config;
   log_config.set_file(dir.File("log"));
   ASSERT_OK(log::Init(log_config, "echo"));
-  bool ready = false;
+  std::atomic<bool> ready{false};
   Start({[&] { return ready ? absl::OkStatus() : Deny(v1::DENY_REASON_KEY_UNKNOWN, "gone"); }, nullptr});
   for (int i = 0; i < 3; ++i) (void)Ask("ready");
   ready = true;
