@@ -63,6 +63,19 @@ class AttestedTlsTest : public ::testing::Test {
     return options;
   }
 
+  // Our client of profile session against a raw server with `key`, until the client's challenge is there.
+  void AwaitChallengeOfClient(const crypto::PrivateKey& key, Frame& challenge) {
+    StartClient(Client(kSessionOnly));
+    RawOptions options = RawServer(key);
+    options.extension[SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS] = WriteHelloProvide({Profile::kSession, ""});
+    StartRaw(std::move(options));
+    std::optional<Frame> frame;
+    ASSERT_TRUE(Drive([&] { return client_->closed() || (frame = raw_->NextFrame()).has_value(); }));
+    ASSERT_TRUE(frame.has_value()) << (*client_)->why();
+    ASSERT_EQ(frame->type, FrameType::kChallenge);
+    challenge = *std::move(frame);
+  }
+
   void Step() {
     if (server_ != nullptr && !server_->open()) server_->Advance(clock_.Now());
     if (client_ != nullptr && !client_->open()) client_->Advance(clock_.Now());

@@ -12,15 +12,9 @@ class SessionAttackTest : public AttestedTlsTest {
  protected:
   // Our client against a server that is only OpenSSL and the test; until the client's challenge is there.
   void MeetClient(const crypto::PrivateKey& key) {
-    StartClient(Client(kSessionOnly));
-    RawOptions options = RawServer(key);
-    options.extension[SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS] = WriteHelloProvide({Profile::kSession, ""});
-    StartRaw(std::move(options));
-    std::optional<Frame> frame;
-    ASSERT_TRUE(Drive([&] { return client_->closed() || (frame = raw_->NextFrame()).has_value(); }));
-    ASSERT_TRUE(frame.has_value()) << (*client_)->why();
-    ASSERT_EQ(frame->type, FrameType::kChallenge);
-    ASSERT_OK_AND_ASSIGN(challenge_, ReadChallenge(frame->body));
+    Frame challenge;
+    ASSERT_NO_FATAL_FAILURE(AwaitChallengeOfClient(key, challenge));
+    ASSERT_OK_AND_ASSIGN(challenge_, ReadChallenge(challenge.body));
     raw_->SendFrame(FrameType::kChallenge, "");
   }
   // Our challenging server against a client that is only OpenSSL and the test; until the server's challenge is there.

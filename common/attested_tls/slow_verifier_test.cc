@@ -170,6 +170,22 @@ TEST_P(SlowVerifierTest, ASessionWhoseEvidenceNobodyWaitsForIsEnded) {
   EXPECT_EQ(verifier_->submissions(), 0);
 }
 
+// And one that had its Evidence is over by that: no further call for it.
+TEST_P(SlowVerifierTest, ASessionWithEvidenceIsNotEndedAgain) {
+  Settings settings = Client(Profiles());
+  const auto workers = std::make_shared<Workers>(1, 64);
+  settings.verifier_workers = workers;
+  StartServer(Server(Profiles()));
+  StartClient(std::move(settings));
+  ExpectOpen();
+  client_.reset();
+  std::promise<void> idle;  // one worker, first come first served: what the connection left behind is done before
+  ASSERT_TRUE(workers->Run([&idle] { idle.set_value(); }));
+  idle.get_future().wait();
+  EXPECT_EQ(verifier_->submissions(), 1);
+  EXPECT_EQ(verifier_->ended(), 0);
+}
+
 TEST_P(SlowVerifierTest, AVerifierWithoutAUsableNonceIsNotBelieved) {
   verifier_->media_types.clear();
   StartServer(Server(Profiles()));

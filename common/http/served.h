@@ -11,14 +11,16 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/http/raw_tls.h"
 #include "common/http/server.h"
 #include "common/status/deny.h"
 #include "common/testing/fake_clock.h"
+#include "common/testing/raw_tls.h"
 #include "common/testing/test_pki.h"
 #include "common/trace/trace.h"
 
 namespace twi::http {
+
+using testing::RawTls;
 
 constexpr char kServerId[] = "spiffe://test.example/twi/rest";
 constexpr char kClientId[] = "spiffe://test.example/twi/client";

@@ -1,26 +1,17 @@
-// RunDaemon as an operator sees it: a process, its exit code, its log, its signals.
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
+// RunDaemon as an operator sees it: a process, its exit code, its log, its signals (SIGHUP: daemon_reload_test.cc).
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <fstream>
 #include <sstream>
 #include <string>
-#include <thread>
+#include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "absl/strings/strip.h"
-#include "absl/time/clock.h"
-#include "common/server/echo_server.h"
+#include "common/server/daemon_fixture.h"
 #include "common/testing/matchers.h"
-#include "common/testing/temp_dir.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
@@ -29,88 +20,6 @@ namespace twi::server {
 namespace {
 
 using ::testing::HasSubstr;
-using testing::TestPki;
-
-// A started daemon, its standard output and error in one pipe.
-class Process {
- public:
-  explicit Process(std::vector<std::string> args) {
-    args.insert(args.begin(), "common/server/echo_daemon");
-    std::vector<char*> argv;
-    for (std::string& a : args) argv.push_back(a.data());
-    argv.push_back(nullptr);
-    int pipe_fds[2];
-    if (pipe2(pipe_fds, O_CLOEXEC) != 0) std::abort();
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], 1);
-    posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], 2);
-    if (posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ) != 0) std::abort();
-    posix_spawn_file_actions_destroy(&actions);
-    close(pipe_fds[1]);
-    out_ = fdopen(pipe_fds[0], "r");
-  }
-  ~Process() {
-    if (pid_ > 0) {
-      kill(pid_, SIGKILL);
-      waitpid(pid_, nullptr, 0);
-    }
-    std::fclose(out_);
-  }
-  // Reads on until a line holds `text`; all that was read, or "" at the end of output.
-  std::string ReadUntil(const std::string& text) {
-    std::string read;
-    char line[8192];
-    while (std::fgets(line, sizeof line, out_) != nullptr) {
-      read += line;
-      if (std::string(line).find(text) != std::string::npos) return read;
-    }
-    all_ = read;
-    return "";
-  }
-  std::string ReadAll() {
-    ReadUntil("\x01 never");
-    return all_;
-  }
-  void Signal(int signal) const { kill(pid_, signal); }
-  int Wait() {
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    pid_ = -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
-  pid_t pid() const { return pid_; }
-
- private:
-  pid_t pid_ = -1;
-  FILE* out_ = nullptr;
-  std::string all_;
-};
-
-class DaemonTest : public ::testing::Test {
- protected:
-  DaemonTest() : pki_(absl::Now()), tls_(pki_.Issue("server", kServerId)) { WriteConfig(""); }
-  void WriteConfig(const std::string& more) {
-    config_ = pki_.dir().Write(
-        "echo.yaml",
-        absl::StrCat("server:\n  listen: 127.0.0.1:0\n  tls:\n    certificate_file: ", tls_.certificate_file(),
-                     "\n    key_file: ", tls_.key_file(), "\n    trust_bundle_file: ", tls_.trust_bundle_file(),
-                     "\n  allow:\n    - rpc: Say\n      peers: [", kClientId, "]\n", more));
-  }
-  std::string PortFile() const { return pki_.dir().File("port"); }
-  // The file "log", as soon as it holds `text`; "" when it does not within 10 s.
-  std::string LogWith(const std::string& text) const {
-    for (const absl::Time end = absl::Now() + absl::Seconds(10); absl::Now() < end; std::this_thread::yield()) {
-      const std::string log = pki_.dir().Read("log");
-      if (log.find(text) != std::string::npos) return log;
-    }
-    return "";
-  }
-
-  TestPki pki_;
-  config::v1::Tls tls_;
-  std::string config_;
-};
 
 TEST_F(DaemonTest, ServesUntilSigterm) {
   Process daemon({"--config", config_, "--port-file", PortFile()});
@@ -156,66 +65,6 @@ TEST_F(DaemonTest, NamesEveryInsecureSetting) {
   EXPECT_THAT(lines, HasSubstr("\"event\":\"insecure_setting\",\"field\":\"more[0].more[0].insecure_thing\""));
 }
 
-TEST_F(DaemonTest, RefusesABadReloadAndGoesOn) {
-  Process daemon({"--config", config_});
-  ASSERT_NE(daemon.ReadUntil("\"event\":\"listening\""), "");
-  WriteConfig("text: bad\n");
-  daemon.Signal(SIGHUP);
-  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reload_refused\""), HasSubstr("expected anything but bad"));
-  WriteConfig("text: unloadable\n");
-  daemon.Signal(SIGHUP);
-  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reload_refused\""), HasSubstr("cannot be changed"));
-  WriteConfig("unknown: 1\n");
-  daemon.Signal(SIGHUP);
-  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reload_refused\""), HasSubstr("echo.yaml:10:1: unknown key"));
-  WriteConfig("log: {level: loud}\n");
-  daemon.Signal(SIGHUP);
-  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reload_refused\""),
-              HasSubstr("echo.yaml:10:14: log.level: expected debug, info, warn or error"));
-  WriteConfig("");
-  daemon.Signal(SIGHUP);
-  EXPECT_NE(daemon.ReadUntil("\"event\":\"reloaded\""), "");
-  daemon.Signal(SIGTERM);
-  daemon.ReadUntil("\"event\":\"stopped\"");
-  EXPECT_EQ(daemon.Wait(), 0);
-}
-
-TEST_F(DaemonTest, ChangesTheLogLevelOnSighup) {
-  Process daemon({"--config", config_, "--port-file", PortFile()});
-  ASSERT_NE(daemon.ReadUntil("\"event\":\"listening\""), "");
-  ASSERT_OK_AND_ASSIGN(const auto identity, client::Identity::FromFiles(pki_.Issue("client", kClientId)));
-  // gRPC's remark at each handshake is a debug line.
-  const auto lines_of_a_call = [&](const std::string& level) {
-    WriteConfig("log: {level: " + level + "}\n" + (level == "error" ? "text: heard\n" : ""));
-    daemon.Signal(SIGHUP);
-    if (level == "error") {
-      // "reloaded" is not written at this level. So: a line of the daemon's own says that this reload has begun, and
-      // the refusal of the next one that it is over.
-      EXPECT_NE(daemon.ReadUntil("\"event\":\"heard\""), "");
-      WriteConfig("text: bad\n");
-      daemon.Signal(SIGHUP);
-      EXPECT_THAT(daemon.ReadUntil("\"event\":\"reload_refused\""),
-                  ::testing::AllOf(HasSubstr("anything but bad"), ::testing::Not(HasSubstr("\"event\":\"reloaded\""))));
-    } else {
-      EXPECT_NE(daemon.ReadUntil("\"event\":\"reloaded\""), "");
-    }
-    config::v1::Peer peer;
-    peer.set_address(absl::StrCat("127.0.0.1:", absl::StripAsciiWhitespace(pki_.dir().Read("port"))));
-    peer.set_spiffe_id(kServerId);
-    EXPECT_TRUE(Say(*testing::Echo::NewStub(*client::MakeChannel(peer, *identity))).status.ok());
-    return daemon.ReadUntil("\"event\":\"served\"");
-  };
-  EXPECT_THAT(lines_of_a_call("info"), ::testing::Not(HasSubstr("\"level\":\"debug\"")));
-  EXPECT_THAT(lines_of_a_call("debug"), HasSubstr("\"level\":\"debug\""));
-  EXPECT_THAT(lines_of_a_call("info"), ::testing::Not(HasSubstr("\"level\":\"debug\"")));
-  WriteConfig("log: {level: loud}\n");
-  daemon.Signal(SIGHUP);
-  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reload_refused\""), HasSubstr("expected debug, info, warn or error"));
-  EXPECT_NE(lines_of_a_call("error"), "") << "audit lines are written at every level";
-  daemon.Signal(SIGTERM);
-  EXPECT_EQ(daemon.Wait(), 0);
-}
-
 TEST_F(DaemonTest, ProbeAsksTheRunningDaemon) {
   const auto probe = [&](std::vector<std::string> more) {
     std::vector<std::string> args = {"--config", config_, "--port-file", PortFile()};
@@ -235,73 +84,6 @@ TEST_F(DaemonTest, ProbeAsksTheRunningDaemon) {
   daemon.Signal(SIGTERM);
   EXPECT_EQ(daemon.Wait(), 0);
   EXPECT_EQ(probe({"--probe", "live"}).first, 1);
-}
-
-TEST_F(DaemonTest, SaysWhatAReloadChangedAndWhatNeedsARestart) {
-  Process daemon({"--config", config_});
-  ASSERT_NE(daemon.ReadUntil("\"event\":\"listening\""), "");
-  WriteConfig("text: new\nlog: {level: debug}\n");
-  daemon.Signal(SIGHUP);
-  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reloaded\""), HasSubstr("\"changed\":\"log,text\""));
-  // What is in force now is what the next file is compared with; what needed a restart still does.
-  WriteConfig("text: new\nlog: {level: debug}\ninsecure_thing: {}\nmore: [{text: x}]\n");
-  for (int i = 0; i < 2; ++i) {
-    daemon.Signal(SIGHUP);
-    EXPECT_THAT(daemon.ReadUntil("\"event\":\"reloaded\""), HasSubstr("\"changed\":\"\""));
-    EXPECT_THAT(daemon.ReadUntil("\"event\":\"restart_needed\""), HasSubstr("\"changed\":\"insecure_thing,more\""));
-  }
-  WriteConfig("text: new\nlog: {level: error}\n");
-  daemon.Signal(SIGHUP);  // says nothing any more, but that the level is error
-  daemon.Signal(SIGTERM);
-  EXPECT_THAT(daemon.ReadAll(), ::testing::Not(HasSubstr("stopped")));
-  EXPECT_EQ(daemon.Wait(), 0);
-}
-
-TEST_F(DaemonTest, WhatComesIntoForceIsCheckedAsAWhole) {
-  Process daemon({"--config", config_});
-  ASSERT_NE(daemon.ReadUntil("\"event\":\"listening\""), "");
-  // Good as it stands, but insecure_thing needs a restart, and without it the text is not good.
-  WriteConfig("text: thing\ninsecure_thing: {}\n");
-  daemon.Signal(SIGHUP);
-  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reload_refused\""),
-              HasSubstr("in force until a restart: " + config_ + ":10:7: text: expected insecure_thing beside it"));
-  EXPECT_THAT(daemon.ReadUntil("\"event\":\"restart_needed\""), HasSubstr("\"changed\":\"insecure_thing\""))
-      << "also when it is refused";
-  WriteConfig("text: new\n");
-  daemon.Signal(SIGHUP);
-  EXPECT_THAT(daemon.ReadUntil("\"event\":\"reloaded\""), HasSubstr("\"changed\":\"text\"")) << "it was not in force";
-  daemon.Signal(SIGTERM);
-  EXPECT_NE(daemon.ReadUntil("\"event\":\"stopped\""), "");
-  EXPECT_EQ(daemon.Wait(), 0);
-}
-
-TEST_F(DaemonTest, ALogThatCannotBeOpenedIsAnEventOfItsOwn) {
-  Process daemon({"--config", config_});
-  ASSERT_NE(daemon.ReadUntil("\"event\":\"listening\""), "");
-  // What --check-config cannot see: a link to a file in a folder that is not there.
-  ASSERT_EQ(symlink("/nonexistent/log", pki_.dir().File("dangling").c_str()), 0);
-  WriteConfig("text: new\nlog: {file: " + pki_.dir().File("dangling") + "}\n");
-  daemon.Signal(SIGHUP);
-  const std::string lines = daemon.ReadUntil("\"event\":\"reloaded\"");
-  EXPECT_THAT(lines, HasSubstr("\"event\":\"log_not_opened\""));
-  EXPECT_THAT(lines, HasSubstr("\"changed\":\"log,text\"")) << "in force: the log says so where it was";
-  EXPECT_THAT(lines, ::testing::Not(HasSubstr("reload_refused")));
-  daemon.Signal(SIGTERM);
-  EXPECT_NE(daemon.ReadUntil("\"event\":\"stopped\""), "");
-  EXPECT_EQ(daemon.Wait(), 0);
-}
-
-TEST_F(DaemonTest, ARefusedReloadOpensTheLogAnewAllTheSame) {
-  WriteConfig("log: {file: " + pki_.dir().File("log") + "}\n");
-  Process daemon({"--config", config_});
-  ASSERT_NE(LogWith("\"event\":\"listening\""), "");
-  ASSERT_EQ(std::rename(pki_.dir().File("log").c_str(), pki_.dir().File("log.1").c_str()), 0);
-  WriteConfig("text: bad\n");
-  daemon.Signal(SIGHUP);
-  EXPECT_THAT(LogWith("\"event\":\"reload_refused\""), HasSubstr("expected anything but bad"));
-  daemon.Signal(SIGTERM);
-  EXPECT_EQ(daemon.Wait(), 0);
-  EXPECT_THAT(pki_.dir().Read("log.1"), ::testing::Not(HasSubstr("reload_refused")));
 }
 
 TEST_F(DaemonTest, CheckConfigSaysGoodAndDoesNotListen) {

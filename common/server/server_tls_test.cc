@@ -84,7 +84,7 @@ TEST_F(ServerTlsTest, RefusesASpiffePeerWhereOnlyAttestedKeysAreAllowed) {
 
 TEST_F(ServerTlsTest, ProbeSeesThatARightCertificateIsServed) {
   const auto result = Probe(pki_.Make(kClientId, {}));
-  EXPECT_TRUE(result.served) << result.error;
+  EXPECT_TRUE(result.served);
   EXPECT_EQ(result.version, "TLSv1.3");
 }
 
@@ -255,8 +255,6 @@ TEST_F(ServerTlsTest, EveryReasonTravels) {
   }
 }
 
-constexpr absl::Duration kBetweenLooks = absl::Milliseconds(100);
-
 // Asks again and again until `wanted` holds, at most 10 s: files are looked at once a second, by us and then
 // by gRPC.
 template <typename Predicate>
@@ -264,7 +262,6 @@ bool Eventually(Predicate wanted) {
   const absl::Time end = absl::Now() + absl::Seconds(10);
   while (absl::Now() < end) {
     if (wanted()) return true;
-    absl::SleepFor(kBetweenLooks);
   }
   return false;
 }
@@ -302,10 +299,7 @@ TEST_F(ServerTlsTest, TakesUpANewCertificateAndKeepsTheLastGoodOne) {
   const TestPki::Pair other = pki_.Make(kServerId, {});
   pki_.dir().Write("server.key", other.key_pem);
   const absl::Time two_turns = absl::Now() + absl::Milliseconds(2500);
-  while (absl::Now() < two_turns) {
-    ASSERT_TRUE(served());
-    absl::SleepFor(kBetweenLooks);
-  }
+  while (absl::Now() < two_turns) ASSERT_TRUE(served());
   // The certificate of another identity, with its key: taken up, and so the client refuses it.
   const TestPki::Pair renamed = pki_.Make("spiffe://test.example/twi/renamed", {});
   pki_.dir().Write("server.crt", renamed.certificate_pem);

@@ -1,5 +1,4 @@
-// A bare TLS client with a chosen protocol version, for what gRPC's own client cannot be made to do (TLS 1.2). Tests
-// only; OpenSSL inside.
+// Does a server accept a client, before any RPC? Tests only.
 #ifndef TWI_COMMON_TESTING_TLS_PROBE_H_
 #define TWI_COMMON_TESTING_TLS_PROBE_H_
 
@@ -13,7 +12,6 @@ struct ProbeResult {
   bool handshake_done = false;  // the client's side of it
   bool served = false;          // the server answered with application data (its HTTP/2 SETTINGS): it accepted us
   std::string version;          // "TLSv1.3"
-  std::string error;
 };
 
 // Connects to 127.0.0.1:port with exactly `version` and ALPN h2, accepts any server certificate, and presents the given

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/client/channel.h"
+#include "common/client/grpc_library.h"
 #include "common/time/clock.h"
 #include "proto/twi/config/v1/twictl.pb.h"
 #include "services/twictl/commands.h"
@@ -22,6 +23,7 @@ std::vector<FlagSpec> ConnectionFlags();
 
 // Who we are and until when we wait. The clients of common/client take `identity` and `clock`, which must outlive them.
 struct Connection {
+  client::GrpcLibrary grpc;  // first to come and last to go
   config::v1::TwictlConfig config;
   std::shared_ptr<client::Identity> identity;
   SystemClock clock;

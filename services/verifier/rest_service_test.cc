@@ -12,10 +12,10 @@
 #include "common/crypto/csr.h"
 #include "common/encoding/encoding.h"
 #include "common/http/client.h"
-#include "common/http/raw_tls.h"
 #include "common/http/server.h"
 #include "common/jose/jws.h"
 #include "common/testing/matchers.h"
+#include "common/testing/raw_tls.h"
 #include "common/testing/test_pki.h"
 #include "services/verifier/rest_evidence.h"
 #include "services/verifier/testing/verifier_under_test.h"
@@ -26,6 +26,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
+using ::twi::testing::RawTls;
 using ::twi::testing::StatusIs;
 using ::twi::testing::TestPki;
 
@@ -83,7 +84,7 @@ class RestServiceTest : public ::testing::Test {
     return response.ok() ? *response : http::ClientResponse();
   }
   // A session for `nonce` over a connection of one's own: its path.
-  static std::string OpenOver(http::RawTls& tls, const std::string& nonce) {
+  static std::string OpenOver(RawTls& tls, const std::string& nonce) {
     tls.Write(absl::StrCat("POST ", kNewSession, "?nonce=", ToBase64Url(nonce), " HTTP/1.1\r\nHost: x\r\n\r\n"));
     const std::string created = tls.ReadResponse();
     EXPECT_THAT(created, StartsWith("HTTP/1.1 201 "));
@@ -94,15 +95,15 @@ class RestServiceTest : public ::testing::Test {
     return absl::StrCat("POST ", path, " HTTP/1.1\r\nHost: x\r\nContent-Type: ", media_type,
                         "\r\nContent-Length: ", body.size(), "\r\n\r\n", body);
   }
-  http::RawTls WithAFreshKey() {
+  RawTls WithAFreshKey() {
     TestPki::Options options;
     options.uri_sans = std::vector<std::string>{};
     options.self_signed = true;
     const TestPki::Pair pair = pki_.Make("", options);
-    http::RawTls::Options as;
+    RawTls::Options as;
     as.certificate_pem = pair.certificate_pem;
     as.key_pem = pair.key_pem;
-    return http::RawTls(server_->port(), as);
+    return RawTls(server_->port(), as);
   }
   absl::Time Deadline() const { return verifier_.clock.Now() + absl::Seconds(20); }
 
@@ -258,7 +259,7 @@ TEST_F(RestServiceTest, TheAudienceIsTheOneThatConfigGivesToTheCaller) {
 
 TEST_F(RestServiceTest, ServesAnonymousClientsForTheDefaultAudience) {
   const std::string nonce(64, 'n');
-  http::RawTls tls(server_->port(), {});
+  RawTls tls(server_->port(), {});
   const std::string path = OpenOver(tls, nonce);
   ASSERT_TRUE(tls.Write(PostTo(path, kEvidence, EvidenceWithFreshness(nonce))));
   const std::string submitted = tls.ReadResponse();
@@ -358,12 +359,12 @@ TEST_F(RestServiceTest, RefusesAFloodOfFreshKeysWithoutHarmToOthers) {
   Start();
   const std::string open = absl::StrCat("POST ", kNewSession, " HTTP/1.1\r\nHost: x\r\n\r\n");
   for (const char* status : {"201", "201", "201", "429"}) {
-    http::RawTls tls = WithAFreshKey();
+    RawTls tls = WithAFreshKey();
     ASSERT_TRUE(tls.Write(open));
     EXPECT_THAT(tls.ReadResponse(), StartsWith(absl::StrCat("HTTP/1.1 ", status)));
   }
   EXPECT_OK(As(kRelyingParty)->NewSession(32, Deadline()));
-  http::RawTls anonymous(server_->port(), {});
+  RawTls anonymous(server_->port(), {});
   OpenOver(anonymous, std::string(32, 'n'));
 }
 
@@ -395,7 +396,7 @@ TEST_F(RestServiceTest, RefusesWrongMediaTypesAndHugeBodies) {
 
 // RFC 9110 section 15.5.16: what would be taken stands in the Accept header.
 TEST_F(RestServiceTest, RefusesAWrongMediaTypeAndSaysWhichAreRight) {
-  http::RawTls tls(server_->port(), {});
+  RawTls tls(server_->port(), {});
   const std::string path = OpenOver(tls, std::string(64, 'n'));
   ASSERT_TRUE(tls.Write(PostTo(path, "application/json", "{}")));
   const std::string response = tls.ReadResponse();
@@ -410,7 +411,7 @@ TEST_F(RestServiceTest, RefusesClientsThatAreNotAllowed) {
   config_.clear_default_audience();
   Start();
   EXPECT_EQ(Send({"POST", kNewSession, "", ""}, "spiffe://test.example/workload/stranger").status, 403);
-  http::RawTls tls(server_->port(), {});
+  RawTls tls(server_->port(), {});
   tls.Write("GET /.well-known/veraison/verification HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_EQ(tls.ReadResponse(), "") << "no certificate: refused in the handshake";
 }

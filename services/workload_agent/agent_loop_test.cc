@@ -1,5 +1,7 @@
 #include "services/workload_agent/agent_loop.h"
 
+#include <future>
+
 #include "common/testing/fake_random.h"
 #include "common/testing/matchers.h"
 #include "services/workload_agent/testing/fake_services.h"
@@ -142,8 +144,12 @@ TEST(SystemWaiter, ReturnsWhenTheTimeHasComeOrWhenWoken) {
   FakeClock clock;
   SystemWaiter waiter(clock);
   waiter.WaitUntil(clock.Now());
+  std::future<absl::Time> woken = std::async(std::launch::async, [&] {
+    waiter.WaitUntil(absl::InfiniteFuture());
+    return clock.Now();
+  });
   waiter.Wake();
-  waiter.WaitUntil(absl::InfiniteFuture());  // ended by the wake before it
+  EXPECT_EQ(woken.get(), FakeClock().Now()) << "by the wake, before it waits or while it does; no time has passed";
 }
 
 }  // namespace

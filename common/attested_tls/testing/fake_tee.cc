@@ -73,6 +73,10 @@ int FakeVerifier::submissions() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   return submissions_;
 }
+int FakeVerifier::ended() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return ended_;
+}
 
 int FakeVerifier::open_sessions() const {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -81,6 +85,7 @@ int FakeVerifier::open_sessions() const {
 
 void FakeVerifier::End(const VerifierSession& session) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  ++ended_;
   open_.erase(session.id);
 }
 

@@ -54,6 +54,7 @@ class FakeVerifier final : public VerifierSessions {
   void Release();
   int sessions() const;
   int submissions() const;
+  int ended() const;  // calls of End
   int open_sessions() const;
   int waiting() const;  // calls that do not return now
 
@@ -65,7 +66,7 @@ class FakeVerifier final : public VerifierSessions {
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable released_;
   bool held_ = false;
-  int sessions_ = 0, submissions_ = 0, waiting_ = 0;
+  int sessions_ = 0, submissions_ = 0, ended_ = 0, waiting_ = 0;
   std::map<std::string, std::string> open_;  // id -> nonce; each session once
   twi::testing::FakeRandom random_;
   twi::testing::FakeClock clock_;

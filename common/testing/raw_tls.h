@@ -1,11 +1,12 @@
-// A bare TLS connection for tests: sends any bytes, as slowly as a test likes, and says how the other side ended it.
-#ifndef TWI_COMMON_HTTP_RAW_TLS_H_
-#define TWI_COMMON_HTTP_RAW_TLS_H_
+// A bare TLS connection for tests, for what the libraries' clients cannot be made to do (TLS 1.2; any bytes, as slowly as
+// a test likes), and how the other side ended it. Tests only; OpenSSL inside.
+#ifndef TWI_COMMON_TESTING_RAW_TLS_H_
+#define TWI_COMMON_TESTING_RAW_TLS_H_
 
 #include <memory>
 #include <string>
 
-namespace twi::http {
+namespace twi::testing {
 
 class RawTls {
  public:
@@ -21,9 +22,12 @@ class RawTls {
   RawTls(RawTls&&) noexcept;
 
   bool handshake_done() const;
+  std::string version() const;                    // "TLSv1.3"
   std::string server_certificate_sha256() const;  // hex
   bool Write(const std::string& bytes);
-  // What comes until the end of the stream, or (a response with Content-Length) until its body is complete.
+  // What comes next; empty at the end of the stream, and after 10 s without a byte.
+  std::string Read();
+  // What comes until the end of the stream, or (an HTTP response with Content-Length) until its body is complete.
   std::string ReadResponse();
   // Whether something has come that was not read yet. Does not wait.
   bool HasInput() const;
@@ -35,6 +39,6 @@ class RawTls {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace twi::http
+}  // namespace twi::testing
 
-#endif  // TWI_COMMON_HTTP_RAW_TLS_H_
+#endif  // TWI_COMMON_TESTING_RAW_TLS_H_

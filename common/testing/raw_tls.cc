@@ -1,4 +1,4 @@
-#include "common/http/raw_tls.h"
+#include "common/testing/raw_tls.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -16,7 +16,7 @@
 #include "openssl/pem.h"
 #include "openssl/ssl.h"
 
-namespace twi::http {
+namespace twi::testing {
 namespace {
 
 struct Free {
@@ -102,6 +102,8 @@ RawTls::RawTls(RawTls&&) noexcept = default;
 
 bool RawTls::handshake_done() const { return state_->done; }
 
+std::string RawTls::version() const { return state_->done ? SSL_get_version(state_->ssl.get()) : ""; }
+
 std::string RawTls::server_certificate_sha256() const {
   if (!state_->done) return "";
   const Owned<X509> certificate(SSL_get1_peer_certificate(state_->ssl.get()));
@@ -115,14 +117,15 @@ bool RawTls::Write(const std::string& bytes) {
   return state_->done && SSL_write(state_->ssl.get(), bytes.data(), static_cast<int>(bytes.size())) > 0;
 }
 
+std::string RawTls::Read() {
+  char buffer[4096];
+  const int n = state_->done ? SSL_read(state_->ssl.get(), buffer, sizeof buffer) : 0;
+  return n > 0 ? std::string(buffer, static_cast<std::size_t>(n)) : "";
+}
+
 std::string RawTls::ReadResponse() {
   std::string text;
-  char buffer[4096];
-  while (state_->done && !IsComplete(text)) {
-    const int n = SSL_read(state_->ssl.get(), buffer, sizeof buffer);
-    if (n <= 0) break;
-    text.append(buffer, static_cast<std::size_t>(n));
-  }
+  for (std::string more; !IsComplete(text) && !(more = Read()).empty();) text += more;
   return text;
 }
 
@@ -140,4 +143,4 @@ bool RawTls::AwaitClosed() {
   }
 }
 
-}  // namespace twi::http
+}  // namespace twi::testing
