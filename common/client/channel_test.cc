@@ -33,9 +33,8 @@ class ChannelTest : public ::testing::Test {
 TEST_F(ChannelTest, RefusesBadPeers) {
   const auto identity = Service();
   EXPECT_OK(MakeChannel(peer_, *identity));
-  for (const char* address :
-       {"", "host", ":1", "host:", "host:0", "host:65536", "host:+1", "host: 1", "a:b:80", "::1:80", "[]:80",
-                              "dns:///host:1", "unix:/x:1", "https://host:1"}) {
+  for (const char* address : {"", "host", ":1", "host:", "host:0", "host:65536", "host:+1", "host: 1", "a:b:80",
+                              "::1:80", "[]:80", "dns:///host:1", "unix:/x:1", "https://host:1"}) {
     config::v1::Peer bad = peer_;
     bad.set_address(address);
     EXPECT_THAT(MakeChannel(bad, *identity), StatusIs(v1::DENY_REASON_CONFIG_INVALID, HasSubstr("peer.address")))

@@ -1,5 +1,5 @@
-// A bare TLS connection for tests, for what the libraries' clients cannot be made to do (TLS 1.2; any bytes, as slowly as
-// a test likes), and how the other side ended it. Tests only; OpenSSL inside.
+// A bare TLS connection for tests, for what the libraries' clients cannot be made to do (TLS 1.2; any bytes, as slowly
+// as a test likes), and how the other side ended it. Tests only; OpenSSL inside.
 #ifndef TWI_COMMON_TESTING_RAW_TLS_H_
 #define TWI_COMMON_TESTING_RAW_TLS_H_
 
