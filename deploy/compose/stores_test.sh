@@ -8,19 +8,25 @@ source deploy/compose/lib.sh
 [ "$(id -u)" -eq 0 ] || { echo "skipped: needs root"; exit 0; }
 [ -n "$(container verifier)" ] || fail "nothing is running: deploy/compose/demo.sh --keep"
 work=$(mktemp -d "${TMPDIR:-/tmp}/twi-stores.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+lost=  # the root key that is set aside: $work/root is the only copy meanwhile
+cleanup() {
+  local status=$?
+  if [ -n "$lost" ]; then cp --preserve=all "$work/root" "$lost"; fi
+  if [ "$status" -eq 0 ]; then rm -rf "$work"; else echo "stores_test.sh: the copies of the stores, and what was set aside, are left in $work" >&2; fi
+}
+trap cleanup EXIT
 volume() { docker volume inspect --format '{{.Mountpoint}}' "${TWI_PROJECT}_$1"; }
 twictl() { "${compose[@]}" run --rm --no-deps trust-bundle "$@" --config /etc/twi/twictl.yaml 2> "$work/err"; }
 
 backup() {  # backup SERVICE: a second without it (the fault table says what that costs)
   docker stop --time 15 "$(container "$1")" > /dev/null
-  docker cp --archive "$(container "$1"):/store" "$work/$1"
+  docker cp "$(container "$1"):/store/." - > "$work/$1.tar"
   docker start "$(container "$1")" > /dev/null
 }
 restore() {  # restore SERVICE: what is there is set aside, not overwritten
   docker stop --time 15 "$(container "$1")" > /dev/null
   mkdir -p "$work/aside"; find "$(volume "$1-store")" -mindepth 1 -exec mv -t "$work/aside" {} +
-  docker cp --archive "$work/$1/." "$(container "$1"):/store"
+  docker cp - "$(container "$1"):/store" < "$work/$1.tar"
   docker start "$(container "$1")" > /dev/null
 }
 backup_live() {  # backup_live SERVICE: while it runs; the copy is one file
@@ -30,7 +36,7 @@ backup_live() {  # backup_live SERVICE: while it runs; the copy is one file
 restore_live() {
   docker stop --time 15 "$(container "$1")" > /dev/null
   find "$(volume "$1-store")" -mindepth 1 -delete
-  install -o 65532 -g 65532 -m 0600 "$work/$1-live/$1.db" "$(volume "$1-store")/"
+  install -m 0600 "$work/$1-live/$1.db" "$(volume "$1-store")/" && chown --reference="$(volume "$1-store")" "$(volume "$1-store")/$1.db"
   docker start "$(container "$1")" > /dev/null
 }
 empty() {  # empty SERVICE: its store is lost, and it starts without
@@ -47,8 +53,15 @@ acquired() {
     sleep 2
     if log_has "agent-$1" '"event":"credential_acquired"' "$since"; then return 0; fi
   done
-  docker logs --tail 3 "$(container "agent-$1")" >&2
+  docker logs --since "$since" "$(container "agent-$1")" 2>&1 | grep '"reason":"' | tail -n 3 >&2
   return 1
+}
+# refused WHAT: says with which reason the agent was refused; one without a reason was not.
+refused() {
+  local reason
+  reason=$(grep -oE '"reason":"[A-Z_]*"' "$work/refused" | tail -n 1)
+  [ -n "$reason" ] || fail "$1: no reason in the agent's log"
+  echo "  $1: $reason"
 }
 serial() { said workload-a | sed -E 's/.*"serial":"([^"]*)".*/\1/'; }
 
@@ -71,8 +84,8 @@ backup credential-authority; wait_healthy 60 credential-authority
 empty credential-authority; wait_healthy 60 credential-authority
 if twictl issuance --serial "$before" > /dev/null; then fail "the record survived the loss: nothing was tested"; fi
 echo "  store lost: $(sed -n 's/.*refused: //p' "$work/err")"
-if acquired a; then fail "an agent took a credential of an authority that it does not know"; fi 2> "$work/refused"
-echo "  with the new issuing key, an agent that has the old anchor: $(grep -oE '"reason":"[A-Z_]*"' "$work/refused" | tail -n 1)"
+if acquired a 2> "$work/refused"; then fail "an agent took a credential of an authority that it does not know"; fi
+refused "with the new issuing key, an agent that has the old anchor"
 restore credential-authority; wait_healthy 60 credential-authority
 twictl issuance --serial "$before" > /dev/null || fail "the record is not there after the restore"
 acquired a || fail "no credential after the restore"
@@ -82,7 +95,7 @@ step "Key Store: backup, loss, restore; the provisioned key is released again"
 backup key-store; wait_healthy 60 key-store
 empty key-store; wait_healthy 60 key-store
 if acquired d 2> "$work/refused"; then fail "a key was released that the store cannot have"; fi
-echo "  store lost: $(grep -oE '"reason":"[A-Z_]*"' "$work/refused" | tail -n 1)"
+refused "store lost"
 restore key-store; wait_healthy 60 key-store
 acquired d || fail "the key is not released after the restore"
 echo "  restored: agent d has its key"
@@ -98,6 +111,7 @@ for service in key-store credential-authority; do
   cp --preserve=all "$root" "$work/root"
   docker stop --time 15 "$(container "$service")" > /dev/null
   sums=$(find "$(volume "$service-store")" -name '*.db' -exec sha256sum {} +)
+  lost=$root
   head -c 32 /dev/urandom > "$root"
   since=$(date -u +%Y-%m-%dT%H:%M:%S.%NZ)
   docker start "$(container "$service")" > /dev/null
@@ -110,7 +124,7 @@ for service in key-store credential-authority; do
   echo "  $service: $(docker logs --since "$since" "$(container "$service")" 2>&1 | grep -oE '"event":"could_not_start".*' | head -n 1 | cut -c 1-220)"
   docker stop --time 5 "$(container "$service")" > /dev/null
   [ "$sums" = "$(find "$(volume "$service-store")" -name '*.db' -exec sha256sum {} +)" ] || fail "$service changed a store that it cannot open"
-  cp --preserve=all "$work/root" "$root"
+  cp --preserve=all "$work/root" "$root"; lost=
   docker start "$(container "$service")" > /dev/null; wait_healthy 60 "$service"
 done
 echo "all tried"

@@ -21,4 +21,4 @@ docker cp -q "$files:/volumes/agent/ca.pem" "$work/ca.pem"
 docker cp -q "$files:/volumes/agent/dev-snp" "$work/dev-snp"
 docker cp -q "$files:/volumes/bundle/credential-bundle.pem" "$work/credential-bundle.pem"
 integration_tests/clients/run.sh "$@" --verifier "$verifier:8441" --credential-authority "$authority:8443" --trust-bundle "$work/ca.pem" \
-  --credential-bundle "$work/credential-bundle.pem" --dev-snp "$work/dev-snp" --image deploy/compose/config/payroll-worker.image
+  --credential-bundle "$work/credential-bundle.pem" --dev-snp "$work/dev-snp" --image "$PWD/deploy/compose/config/payroll-worker.image"
