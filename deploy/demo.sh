@@ -81,7 +81,7 @@ for daemon in verifier claims_mapper credential_authority key_store; do
   [ -s "$dir/run/$daemon.port" ] || { cat "$dir/log/$daemon.err" >&2; fail "$daemon did not start"; }
   echo "  $daemon listens on $host:$(cat "$dir/run/$daemon.port") (TLS 1.3, both sides authenticated)"
 done
-"$twictl" trust-bundle --config "$dir/config/twictl.yaml" --out "$dir/run/credential-bundle.pem"
+"$twictl" trust-bundle --config "$dir/config/twictl.yaml" --out "$dir/run/credential-bundle.pem" --jwks "$dir/run/credential-wit-bundle.json"
 
 acquire() { "$bin/workload_agent/workload_agent" --config "$dir/config/agent-$1.yaml" --once; }
 acquire_and_show() {

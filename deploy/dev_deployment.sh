@@ -4,14 +4,16 @@
 #   deploy/dev_deployment.sh TWICTL DIR HOST
 #     TWICTL  path of the twictl binary      DIR  folder to make      HOST  address to listen on, e.g. 127.0.0.1
 # Ports: verifier 8441, claims-mapper 8442, credential-authority 8443, key-store 8444.
-# TWI_EXTRA_AK: PEM file of a TPM attestation key to enroll; TWI_TCTI: how the agent reaches that TPM; TWI_AK_HANDLE: its persistent handle.
+# TWI_EXTRA_AK: file of a TPM attestation key to enroll (PEM, or TPMT_PUBLIC); TWI_TCTI: how the agent reaches that TPM; TWI_AK_HANDLE: its persistent handle.
 set -euo pipefail
 [ $# -eq 3 ] || { sed -n '2,7p' "$0" >&2; exit 2; }
 twictl=$1 dir=$2 host=$3
 umask 077
 [ ! -e "$dir" ] || { echo "$dir exists" >&2; exit 1; }
 mkdir -p "$(dirname "$dir")"
-"$twictl" dev-pki --out "$dir" --owner payroll --owner ledger > /dev/null
+# `node`: a platform certificate (platform_certificate of the agent); no allow-list here has it.
+"$twictl" dev-pki --out "$dir" --service verifier --service claims-mapper --service credential-authority --service key-store --service node \
+  --owner payroll --owner ledger > /dev/null
 mkdir "$dir/config" "$dir/store" "$dir/log" "$dir/images" "$dir/out" "$dir/run"
 for service in verifier claims-mapper credential-authority key-store; do mkdir "$dir/store/$service"; done
 
@@ -126,7 +128,7 @@ owners:
   - spiffe_id: spiffe://example.org/owner/ledger
     public_key_file: $dir/owners/ledger.pub.pem
     identifier_prefixes: ["spiffe://example.org/ledger/"]
-policy_files: [$dir/config/payroll-worker.jws]
+policy_files: [$dir/config/payroll-worker.jws, $dir/config/payroll-worker-provisioned.jws]
 YAML
 
 cat > "$dir/config/credential_authority.yaml" <<YAML
@@ -190,7 +192,7 @@ name: payroll-worker
 version: 1
 owner: spiffe://example.org/owner/payroll
 workload_identifier: spiffe://example.org/payroll/worker
-accepts: [evidence, attestation_results, anticipated]
+accepts: [evidence, attestation_results]
 match:
   - name: software
     expression: results.software.name == "payroll-worker"
@@ -203,7 +205,12 @@ limits:
   max_lifetime: 1h
   dns_names: [worker.payroll.example.org]
 YAML
-"$twictl" policy sign --policy "$dir/config/payroll-worker.yaml" --key "$dir/owners/payroll.key.pem" --out "$dir/config/payroll-worker.jws" > /dev/null
+# Mechanism D: the same identity, and no claim of what changes while the key lives.
+sed -e 's/^name: .*/name: payroll-worker-provisioned/' -e 's/^accepts: .*/accepts: [anticipated]/' -e '/software_version/d' "$dir/config/payroll-worker.yaml" \
+  > "$dir/config/payroll-worker-provisioned.yaml"
+for policy in payroll-worker payroll-worker-provisioned; do
+  "$twictl" policy sign --policy "$dir/config/$policy.yaml" --key "$dir/owners/payroll.key.pem" --out "$dir/config/$policy.jws" > /dev/null
+done
 
 cat > "$dir/config/release_policy.yaml" <<YAML
 description: the payroll worker, on hardware that the Verifier found genuine
@@ -248,6 +255,7 @@ $3
 attested_key: {}
 trust_bundle_file: $dir/tls/ca.pem
 credential_trust_bundle_file: $dir/run/credential-bundle.pem
+$([ "$2" != A ] || echo "credential_wit_bundle_file: $dir/run/credential-wit-bundle.json")
 verifier:
 $(peer '  ' verifier 8441)
 credential_authority:

@@ -24,12 +24,13 @@ mkdir -p "$out"
 maintainer="TWI Maintainers <maintainers@twi.invalid>"
 date=$(date -u -R -d "@$SOURCE_DATE_EPOCH")
 
-# man NAME SECTION TITLE PROGRAM: a man page out of what --help says.
+# man NAME SECTION TITLE PROGRAM: a man page out of what --help says, where the program calls itself by its name in Bazel (verifier), with the name that the package installs it by (twi-verifier).
 man_page() {
-  local help; help=$("$4" --help)
+  local help; help=$("$4" --help | sed -e "s/^${1#twi-}: /$1: /" -e "s/^usage: ${1#twi-} /usage: $1 /")
+  case "$help" in *"usage: $1 "*) ;; *) echo "package: $4 --help has no usage line of ${1#twi-}" >&2; return 1 ;; esac
   printf '.TH %s %s "%s" "TWI %s" "Trustworthy Workload Identity"\n' "$(tr 'a-z' 'A-Z' <<< "$1" | sed 's/-/\\-/g')" "$2" "$(date -u +%Y-%m-%d -d "@$SOURCE_DATE_EPOCH")" "$version"
   printf '.SH NAME\n%s \\- %s\n.SH DESCRIPTION\n.nf\n' "${1//-/\\-}" "$3"
-  # The usage line names the installed program; roff's own characters are escaped.
+  # roff's own characters are escaped.
   sed -e 's/\\/\\e/g' -e 's/-/\\-/g' -e "s/^\\([.']\\)/\\\\\\&\\1/" <<< "$help"
   printf '.fi\n.SH SEE ALSO\n'
   if [ "$1" = twictl ]; then printf '.BR twi\\-verifier (8),\n.BR twi\\-credential\\-authority (8)\n'; else printf '.BR twictl (1)\n'; fi
@@ -41,6 +42,48 @@ sample() {
   sed -e "s#/etc/twi/tls/$service\.pem#$credentials/tls.pem#; s#/etc/twi/tls/$service\.key\.pem#$credentials/tls.key.pem#; s#/etc/twi/keys/$service\.root#$credentials/storage.root#" \
     -e "s#: $2 --config#: $1 --config#" "config/$2.yaml" |
     if [ "$1" = twi-workload-agent ]; then sed "s#/run/twi/#/run/twi-payroll/#"; else sed "s#/etc/twi/tls/ca\.pem#$credentials/ca.pem#"; fi
+}
+
+# maintainer_scripts PACKAGE: what dh_installsystemd does of a unit that is neither enabled nor started by installing: an upgrade restarts what runs, a removal stops it. A removal also disables it:
+# its link would point at nothing. Nothing of an administrator's (/etc/twi, /var/lib/twi) is touched, also by a purge: keys and stores are there.
+maintainer_scripts() {
+  local unit=$1.service units=$1.service restart='try-restart'
+  # The agent is an instance per user, and is up with its first credential, which may take as long as its services are away: dpkg does not wait for that.
+  if [ -e "deploy/systemd/$1@.service" ]; then unit=$1@.service units="$1@*.service" restart='-- try-restart --no-block'; fi
+  cat > "$work/$1/DEBIAN/postinst" <<SCRIPT
+#!/bin/sh
+set -e
+case "\$1" in
+  configure | abort-upgrade | abort-deconfigure | abort-remove)
+    if [ -d /run/systemd/system ]; then
+      systemctl --system daemon-reload > /dev/null || true
+      if [ -n "\${2:-}" ] && command -v deb-systemd-invoke > /dev/null; then
+        deb-systemd-invoke $restart '$units' > /dev/null || echo "$1: does not run after the upgrade: see journalctl -u '$units'" >&2
+      fi
+    fi
+    ;;
+esac
+SCRIPT
+  cat > "$work/$1/DEBIAN/prerm" <<SCRIPT
+#!/bin/sh
+set -e
+if [ "\$1" = remove ]; then
+  if [ -d /run/systemd/system ] && command -v deb-systemd-invoke > /dev/null; then
+    deb-systemd-invoke stop '$units' > /dev/null || true
+  fi
+  if command -v systemctl > /dev/null; then
+    systemctl --no-reload --quiet disable '$unit' || true
+  fi
+fi
+SCRIPT
+  cat > "$work/$1/DEBIAN/postrm" <<'SCRIPT'
+#!/bin/sh
+set -e
+if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+  systemctl --system daemon-reload > /dev/null || true
+fi
+SCRIPT
+  chmod 0755 "$work/$1/DEBIAN/postinst" "$work/$1/DEBIAN/prerm" "$work/$1/DEBIAN/postrm"
 }
 
 # licence PACKAGE NAME: the text of one licence out of a Debian package's copyright file.
@@ -85,6 +128,7 @@ package() {
     mkdir -p "$root/lib/systemd/system"
     cp deploy/systemd/"$name"*.service "$root/lib/systemd/system/"
     sample "$name" "$4" > "$doc/examples/$4.yaml"
+    maintainer_scripts "$name"
   else
     cp config/twictl.yaml config/policies/*.yaml "$doc/examples/"
   fi

@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
-# Packages: owners and modes; the samples, put where deploy/README.md says, are good for the packages' own programs; lintian without errors; and an installation on a bare Debian 12 (a debootstrap
-# chroot) in which every program starts. What is missing here (lintian: deploy/setup.sh --packages; debootstrap, root, a Debian mirror) is not tried, and the last line says so.
-#   deploy/package_test.sh DIR        DIR: what package.sh wrote
+# Packages: owners and modes; the samples, put where deploy/README.md says, are good for the packages' own programs; lintian without errors; an installation on a bare Debian 12 (a debootstrap
+# chroot) in which every program starts and finds its sample good; and the units under a running systemd (deploy/systemd/boot_test.sh). What is missing here (lintian, debootstrap: deploy/setup.sh
+# --packages; root, a Debian mirror, Docker) is not tried, and the last line says so.
+#   deploy/package_test.sh [--quick] DIR        DIR: what package.sh wrote; --quick: without the bare Debian and systemd
 set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+source "$here/systemd/bare_debian.sh"
+quick=no
+if [ "${1:-}" = --quick ]; then quick=yes; shift; fi
 directory=$(cd "${1:?a folder with packages}" && pwd)
 packages=("$directory"/*.deb)
 [ ${#packages[@]} -eq 6 ] || { echo "package_test: expected 6 packages in $directory, found ${#packages[@]}" >&2; exit 1; }
 work=$(mktemp -d "${TMPDIR:-/tmp}/twi-bare.XXXXXX")
-cleanup() { umount "$work/root/proc" 2> /dev/null || true; rm -rf "$work"; }
-trap cleanup EXIT
+trap 'rm -rf "$work"' EXIT
 untried=()
 
 for package in "${packages[@]}"; do
@@ -21,7 +25,9 @@ echo "6 packages: owners and modes good"
 
 # The recipe of deploy/README.md below a folder: the samples, keys where LoadCredential= puts them, and --check-config as ExecStartPre= runs it.
 pki=$work/pki files=$work/files
-"$files/usr/bin/twictl" dev-pki --out "$pki" > /dev/null
+"$files/usr/bin/twictl" dev-pki --out "$pki" --service verifier --service claims-mapper --service credential-authority --service key-store --service relying-party > /dev/null
+# good PROGRAM CONFIG
+good() { "$files/usr/sbin/$1" --config "$2" --check-config > "$work/said" 2>&1 || { cat "$work/said" >&2; echo "package_test: $2 is not good for $1" >&2; exit 1; }; }
 for service in verifier claims-mapper credential-authority key-store; do
   program=twi-$service config=${service//-/_}.yaml examples=$files/usr/share/doc/twi-$service/examples
   credentials=$files/run/credentials/$program.service
@@ -33,16 +39,27 @@ for service in verifier claims-mapper credential-authority key-store; do
   (cd "$examples" && find . -name '*.yaml' -exec install -D -m 0644 {} "$files/etc/twi/{}" \;)
   install -D -m 0644 "$pki/owners/payroll.pub.pem" "$files/etc/twi/owners/payroll.pub.pem"
   sed -i -E "s#(/etc/twi|/var/lib/twi|/run/credentials)/#$files\\1/#g" "$files/etc/twi/$config"
-  good() { "$files/usr/sbin/$program" --config "$1" --check-config > "$work/said" 2>&1 || { cat "$work/said" >&2; echo "package_test: $1 is not good for $program" >&2; exit 1; }; }
-  good "$files/etc/twi/$config"
+  good "$program" "$files/etc/twi/$config"
   # "Before a restart": with the files that LoadCredential= will read, and no store.
   mkdir -p "$files/etc/twi/$service" "$files/run/twi-check"
   cp --preserve=mode "$credentials"/* "$files/etc/twi/$service/"
   sed "s#/run/credentials/$program.service/#/etc/twi/$service/#; s#/var/lib/twi/$service/#/run/twi-check/#" "$files/etc/twi/$config" > "$files/run/twi-check/$config"
   rm "$credentials"/*
-  good "$files/run/twi-check/$config"
+  good "$program" "$files/run/twi-check/$config"
 done
+# The agent of user payroll. Its TPM is not looked at by --check-config; any anchor does for those of Workload Credentials.
+install -D -m 0644 "$files/usr/share/doc/twi-workload-agent/examples/workload_agent.yaml" "$files/etc/twi/agents/payroll.yaml"
+sed -i -E "s#(/etc/twi|/run/twi-payroll)/#$files\\1/#g" "$files/etc/twi/agents/payroll.yaml"
+install -D -m 0600 "$pki/tls/relying-party.key.pem" "$files/etc/twi/tls/relying-party.key.pem"
+install -m 0644 "$pki/tls/relying-party.pem" "$pki/tls/ca.pem" "$files/etc/twi/tls/"
+install -D -m 0644 "$pki/tls/ca.pem" "$files/etc/twi/credentials/bundle.pem"
+good twi-workload-agent "$files/etc/twi/agents/payroll.yaml"
 echo "the samples are good where the units look"
+# What a man page calls the program is what the package installs.
+for page in "$files"/usr/share/man/man*/*.gz; do
+  name=$(basename "$page" | cut -d. -f1)
+  zcat "$page" | sed 's/\\-/-/g' | grep -q "^usage: $name " || { echo "package_test: $page has another name in its usage line" >&2; exit 1; }
+done
 
 if command -v lintian > /dev/null; then
   lintian --allow-root --fail-on error "${packages[@]}"
@@ -51,30 +68,25 @@ else
   untried+=("lintian is not installed")
 fi
 
-# bare_debian: an empty Debian 12 in $work/root; says why there is none.
-bare_debian() {
-  local sources=() file mirror
-  if [ "$(id -u)" -ne 0 ] || ! command -v debootstrap > /dev/null; then echo "the installation needs root and debootstrap"; return 1; fi
-  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do [ ! -f "$file" ] || sources+=("$file"); done
-  if [ ${#sources[@]} -gt 0 ]; then
-    mirror=$(sed -nE 's#^deb(-src)? (\[[^]]*\] )?(https?://[^ ]+) bookworm main.*#\3#p; s#^URIs: (https?://[^ ]+).*#\1#p' "${sources[@]}" | sed -n 1p)
-  fi
-  if [ -z "${mirror:-}" ]; then echo "no Debian mirror is configured here"; return 1; fi
-  debootstrap --variant=minbase bookworm "$work/root" "$mirror" > "$work/log" 2>&1 || { echo "no Debian 12 can be bootstrapped here: $(tail -n 1 "$work/log")"; return 1; }
-}
-if why=$(bare_debian); then
-  mkdir "$work/root/packages"
-  cp "${packages[@]}" "$work/root/packages/"
-  chroot "$work/root" sh -c 'export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && apt-get -qq -y install --no-install-recommends /packages/*.deb' > "$work/install.log" 2>&1 ||
-    { tail -n 20 "$work/install.log" >&2; exit 1; }
+if [ "$quick" = yes ]; then
+  untried+=("by --quick: the installation on a bare Debian 12, and the units under a running systemd")
+elif why=$(bare_debian "$work/bare"); then
+  cp -a "$work/bare" "$work/root"
+  bare_install "$work/root" "${packages[@]}"
   for program in twi-verifier twi-claims-mapper twi-credential-authority twi-key-store twi-workload-agent; do
     chroot "$work/root" "$program" --version
+    chroot "$work/root" "$program" --help > /dev/null
     chroot "$work/root" test -s "/lib/systemd/system/$program.service" -o -s "/lib/systemd/system/$program@.service"
   done
   chroot "$work/root" twictl dev-pki --out /tmp/pki > /dev/null
-  chroot "$work/root" sh -c 'test -s /tmp/pki/tls/ca.pem && apt-get -qq -y purge "twi*" > /dev/null && ! ls /usr/sbin/twi-* 2> /dev/null'
-  echo "installed on a bare Debian 12, started, and removed again"
+  cp "$here/systemd/place_samples.sh" "$work/root/tmp/"
+  chroot "$work/root" /tmp/place_samples.sh /tmp/pki
+  chroot "$work/root" sh -c 'test -s /tmp/pki/tls/ca.pem && apt-get -qq -y -o Dpkg::Use-Pty=0 purge "twi*" > /dev/null && ! ls -d /usr/sbin/twi-* /usr/bin/twictl /lib/systemd/system/twi-* /usr/share/doc/twi* 2> /dev/null'
+  echo "installed on a bare Debian 12, started with the samples, and removed again"
+  export TWI_BARE_DEBIAN=$work/bare
+  "$here/systemd/boot_test.sh" "$directory" > "$work/boot.log" 2>&1 || { cat "$work/boot.log" >&2; exit 1; }
+  case "$(tail -n 1 "$work/boot.log")" in skipped:*) untried+=("the units under a running systemd: $(tail -n 1 "$work/boot.log" | sed 's/^skipped: //')") ;; *) cat "$work/boot.log" ;; esac
 else
-  untried+=("$why")
+  untried+=("the installation on a bare Debian 12, and the units under a running systemd: $why")
 fi
 if [ ${#untried[@]} -gt 0 ]; then printf 'packages: good; not tried here:'; printf ' %s;' "${untried[@]}"; echo; else echo "packages: good"; fi

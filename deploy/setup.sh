@@ -3,7 +3,7 @@
 #   deploy/setup.sh          what building, the demo and the tests need
 #   deploy/setup.sh --lint   clang-format, clang-tidy and libFuzzer's runtime besides
 #   deploy/setup.sh --monitoring   promtool besides (Debian's package prometheus; on a host with systemd that also starts a Prometheus)
-#   deploy/setup.sh --packages     lintian besides, for deploy/package_test.sh
+#   deploy/setup.sh --packages     lintian and debootstrap besides, for deploy/package_test.sh and deploy/systemd/boot_test.sh
 set -euo pipefail
 
 build=(bazel-bootstrap bazel-rules-cc bazel-rules-java bazel-rules-proto g++ pkg-config python3 python-is-python3 dpkg-dev xz-utils git ca-certificates
@@ -11,7 +11,7 @@ build=(bazel-bootstrap bazel-rules-cc bazel-rules-java bazel-rules-proto g++ pkg
   libgtest-dev libgmock-dev libbenchmark-dev libssl-dev libboost-dev libcurl4-openssl-dev libsqlite3-dev libsoci-dev libcbor-dev prometheus-cpp-dev libtss2-dev)
 run=(swtpm swtpm-tools tpm2-tools sqlite3 curl openssl tzdata procps python3-grpcio python3-protobuf python3-cryptography)
 monitoring=(prometheus)
-packaging=(lintian)
+packaging=(lintian debootstrap)
 lint=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev)
 
 packages=("${build[@]}" "${run[@]}")

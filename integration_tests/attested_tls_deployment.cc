@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <utility>
@@ -66,13 +67,15 @@ std::string AttestedTlsDeployment::Tpm() const {
                       "\"\n    ak_handle: 0x81010002\n    pcrs: [0, 1, 2, 3, 4, 5, 7]\n");
 }
 
+// The Verifier's timeout is longer than a handshake may take: what ends a silent Verifier's is appraisal_timeout alone.
 std::string AttestedTlsDeployment::RelyingParty(const std::string& owner, const std::string& indent,
                                                 bool mapper) const {
-  std::string section = absl::StrCat(
-      "relying_party:\n  tls:\n    certificate_file: ", deployment_.File("owners/" + owner + ".pem"),
-      "\n    key_file: ", deployment_.File("owners/" + owner + ".key.pem"),
-      "\n    trust_bundle_file: ", deployment_.File("tls/ca.pem"), "\n  verifier:\n    address: ", rest_address_,
-      "\n    spiffe_id: ", kVerifierId, "\n  rp_id: ", owner == "payroll" ? kClientRpId : kServerRpId, "\n");
+  std::string section =
+      absl::StrCat("relying_party:\n  tls:\n    certificate_file: ", deployment_.File("owners/" + owner + ".pem"),
+                   "\n    key_file: ", deployment_.File("owners/" + owner + ".key.pem"),
+                   "\n    trust_bundle_file: ", deployment_.File("tls/ca.pem"),
+                   "\n  verifier:\n    address: ", rest_address_, "\n    spiffe_id: ", kVerifierId,
+                   "\n    timeout: 30s\n  rp_id: ", owner == "payroll" ? kClientRpId : kServerRpId, "\n");
   if (mapper) absl::StrAppend(&section, "  claims_mapper:\n", Peer(deployment_, kClaimsMapper, "    "));
   section.pop_back();
   return absl::StrCat(indent, absl::StrReplaceAll(section, {{"\n", "\n" + indent}}), "\n");
@@ -85,6 +88,43 @@ std::string AttestedTlsDeployment::WriteTool(const std::string& name, const Tool
     absl::StrAppend(&yaml, "peer:\n  allow:\n  - name: software\n    expression: ", config.condition, "\n");
   deployment_.Write(absl::StrCat("config/", name, ".yaml"), yaml);
   return deployment_.File(absl::StrCat("config/", name, ".yaml"));
+}
+
+std::string AttestedTlsDeployment::Ingress(int workload_port, const std::string& limits,
+                                           const std::string& client) const {
+  return absl::StrCat("attested_tls:\n", client.empty() ? "" : RelyingParty("ledger", "  "),
+                      "  ingress:\n  - name: api\n    listen: 127.0.0.1:0\n    forward: 127.0.0.1:", workload_port,
+                      "\n", client, limits);
+}
+
+std::string AttestedTlsDeployment::Egress(int ingress_port, const std::string& condition,
+                                          const std::string& identifiers, const std::string& profiles) const {
+  return absl::StrCat("attested_tls:\n", RelyingParty("payroll", "  ", !identifiers.empty()),
+                      "  egress:\n  - name: out\n    listen: 127.0.0.1:0\n    connect: localhost:", ingress_port,
+                      "\n    profiles: [", profiles,
+                      "]\n    server:\n      allow:\n      - name: software\n        expression: ", condition, "\n",
+                      identifiers);
+}
+
+void AttestedTlsDeployment::WriteAgent(const std::string& agent, const std::string& section) const {
+  const std::string file = absl::StrCat("config/agent-", agent, ".yaml"), base = deployment_.Read(file);
+  deployment_.Write(file, base.substr(0, base.find("attested_tls:")) + section);
+}
+
+std::vector<int> AttestedTlsDeployment::Listening(const std::string& agent, const std::string& tunnel) const {
+  std::vector<int> ports;
+  if (!std::filesystem::exists(deployment_.File(absl::StrCat("log/agent-", agent, ".log")))) return ports;
+  for (const nlohmann::json& line : deployment_.LogLines("agent-" + agent, "attested_tls_listening")) {
+    int port = 0;
+    if (line.value("tunnel", "") == tunnel && absl::SimpleAtoi(line.value("port", ""), &port)) ports.push_back(port);
+  }
+  return ports;
+}
+
+int AttestedTlsDeployment::StartAgent(const std::string& agent, const std::string& tunnel, Process& process) {
+  const std::size_t before = Listening(agent, tunnel).size();
+  process = deployment_.StartAgent(agent);
+  return WaitUntil([&] { return Listening(agent, tunnel).size() > before; }) ? Listening(agent, tunnel).back() : -1;
 }
 
 Serving::Serving(const Deployment& deployment, const std::string& config, std::vector<std::string> more,

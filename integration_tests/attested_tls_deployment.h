@@ -37,6 +37,18 @@ class AttestedTlsDeployment {
   };
   std::string WriteTool(const std::string& name, const ToolConfig& config) const;
 
+  // Agents with tunnels: `agent` is "A-snp" or "B-snp". The attested_tls sections of an ingress "api" to the workload
+  // at that port, and of an egress "out" to an ingress; `limits`, `client` and `identifiers` are YAML of their own.
+  std::string Ingress(int workload_port, const std::string& limits = "", const std::string& client = "") const;
+  std::string Egress(int ingress_port, const std::string& condition = kPayrollWorker,
+                     const std::string& identifiers = "", const std::string& profiles = "session") const;
+  // Puts the section into the agent's config, in place of another.
+  void WriteAgent(const std::string& agent, const std::string& section) const;
+  // The ports that a tunnel has taken, each time that the agent said so.
+  std::vector<int> Listening(const std::string& agent, const std::string& tunnel) const;
+  // Starts the agent, and gives the port that its tunnel took (0: of a Unix socket); -1 when it does not listen.
+  int StartAgent(const std::string& agent, const std::string& tunnel, Process& process);
+
  private:
   Deployment deployment_;
   const std::string rest_address_;  // of the Verifier
@@ -48,6 +60,7 @@ class Serving {
   // `input_file`: its standard input, instead of nothing.
   Serving(const Deployment& deployment, const std::string& config, std::vector<std::string> more = {},
           const std::string& input_file = "");
+  int port() const { return port_; }
   std::string address() const;
   // When it has served what it was to: its output, as text (with --pipe what clients sent comes first) or as JSON.
   std::string Text();

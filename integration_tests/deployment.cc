@@ -102,7 +102,8 @@ void Deployment::StartTpm(std::vector<std::string>& environment) {
   if (tpm_ == nullptr) return;
   const agent::TpmAk ak = agent::CreateTpmAk(tpm_->tcti(), kAkHandle).value();
   environment = {
-      absl::StrCat("TWI_EXTRA_AK=", temp_.Write("ak.pem", crypto::PublicKey::FromSpki(ak.spki_der).value().ToPem())),
+      // In every byte, not its key alone.
+      absl::StrCat("TWI_EXTRA_AK=", temp_.Write("ak.tpmt_public", ak.tpmt_public)),
       absl::StrCat("TWI_TCTI=", tpm_->tcti()),
       absl::StrCat("TWI_AK_HANDLE=", kAkHandle),
       absl::StrCat("TWI_PCRS_YAML=", temp_.Write("pcrs.yaml", PcrsYaml(tpm_->tcti()))),
@@ -205,15 +206,16 @@ Finished Deployment::Probe(const std::string& daemon, const std::string& questio
               "--config", File(absl::StrCat("config/", daemon, ".yaml")), "--probe", question});
 }
 
-void Deployment::FetchCredentialBundle() {
+void Deployment::FetchCredentialBundles() {
   if (std::filesystem::exists(File("run/credential-bundle.pem"))) return;
-  const Finished fetched = Twictl({"trust-bundle", "--out", File("run/credential-bundle.pem")});
+  const std::string x509 = File("run/credential-bundle.pem"), wit = File("run/credential-wit-bundle.json");
+  const Finished fetched = Twictl({"trust-bundle", "--out", x509, "--jwks", wit});
   if (fetched.exit_code != 0) Die("twictl trust-bundle: " + fetched.err);
-  ::chmod(File("run/credential-bundle.pem").c_str(), 0600);
+  for (const std::string& path : {x509, wit}) ::chmod(path.c_str(), 0600);
 }
 
 Process Deployment::StartAgent(const std::string& name) {
-  FetchCredentialBundle();
+  FetchCredentialBundles();
   const std::string output = File(absl::StrCat("log/agent-", name, ".out"));
   return Process::Start({Runfile("services/workload_agent/workload_agent"), "--config",
                          File(absl::StrCat("config/agent-", name, ".yaml"))},
@@ -221,7 +223,7 @@ Process Deployment::StartAgent(const std::string& name) {
 }
 
 Finished Deployment::RunAgent(const std::string& name) {
-  FetchCredentialBundle();
+  FetchCredentialBundles();
   return Run({Runfile("services/workload_agent/workload_agent"), "--config",
               File(absl::StrCat("config/agent-", name, ".yaml")), "--once"});
 }

@@ -48,6 +48,7 @@ class Deployment {
     return tpm_ != nullptr;
   }  // false also when kSoftware was asked for and swtpm is not installed
   std::string tcti() const;
+  agent::testing::SwtpmProcess& tpm() const { return *tpm_; }  // where has_tpm()
 
   // Daemons. Start returns when it listens.
   void Start(const std::string& daemon);
@@ -80,13 +81,14 @@ class Deployment {
   Finished Probe(const std::string& daemon, const std::string& question) const;
   // twictl ARGS with the payroll owner's config appended (--config).
   Finished Twictl(std::vector<std::string> arguments) const;
-  // `workload_agent --once` with config/agent-NAME.yaml. Writes the credential trust bundle first when it is not there.
+  // `workload_agent --once` with config/agent-NAME.yaml. Writes the trust bundles of credentials first when they are
+  // not there.
   Finished RunAgent(const std::string& name);
   // The same without --once: it stays.
   Process StartAgent(const std::string& name);
 
  private:
-  void FetchCredentialBundle();
+  void FetchCredentialBundles();
   void StartTpm(std::vector<std::string>& environment);
   void WaitForPort(const std::string& daemon);
 

@@ -16,7 +16,8 @@ namespace twi::integration {
 // Checks with EXPECT, against the trust bundle that the Credential Authority serves: the chain; exactly one URI SAN
 // (the identifier), the DNS SAN that the policy grants, nothing else; the key; key usage; the claims in their
 // extension; a life of at most the policy's hour. The WIT: signature under the bundle's JWKS, sub, cnf = the key, the
-// same claims and times. `software_version`: what the policy's computed claim must say ("1.2.0").
+// same claims and times. `software_version`: what the policy's computed claim must say ("1.2.0"); empty:
+// there is no such claim, and the policy is the one for mechanism D.
 void ExpectGoodCredential(Caller& caller, const v1::WorkloadCredential& credential, const crypto::PublicKey& key,
                           const std::string& software_version);
 

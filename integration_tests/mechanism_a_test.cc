@@ -13,12 +13,12 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::StatusIs;
 
-class MechanismATest : public MechanismTest {};
+class MechanismATest : public ChannelTest {};
 
-INSTANTIATE_TEST_SUITE_P(, MechanismATest, BothTees(), TeeOf);
+INSTANTIATE_TEST_SUITE_P(, MechanismATest, EveryWay(), WayOf);
 
 TEST_P(MechanismATest, StepByStep) {
-  Caller workload = Caller::Workload(*deployment_);
+  Caller workload = Workload();
 
   // A1: the Credential Key
   ASSERT_OK_AND_ASSIGN(const crypto::PrivateKey key, crypto::PrivateKey::Generate(crypto::KeyType::kP256));
@@ -31,7 +31,7 @@ TEST_P(MechanismATest, StepByStep) {
   EXPECT_EQ(challenge.lifetime_seconds(), 120u);
   v1::RequestCredentialRequest request;
   *request.mutable_binding() = MakeBinding(challenge.nonce(), csr);
-  *request.mutable_evidence() = Attest(*deployment_, GetParam(), request.binding());
+  *request.mutable_evidence() = Attest(*deployment_, tee(), request.binding());
 
   // A4: to the Verifier
   const std::size_t appraised_before = deployment_->LogLines(kVerifier, "appraised").size();
@@ -87,12 +87,12 @@ TEST_P(MechanismATest, ByTheAgent) {
 
 // The results that come back (A9) are no second ticket: for nobody, on no channel.
 TEST_P(MechanismATest, TheResultsOfTheAnswerBuyNoSecondCredential) {
-  Caller workload = Caller::Workload(*deployment_), thief = Caller::Workload(*deployment_);
+  Caller workload = Workload(), thief = Caller::Workload(*deployment_);
   const Requester requester;
   ASSERT_OK_AND_ASSIGN(const v1::NewChallengeResponse challenge, workload.VerifierChallenge());
   v1::RequestCredentialRequest request;
   *request.mutable_binding() = MakeBinding(challenge.nonce(), requester.csr);
-  *request.mutable_evidence() = Attest(*deployment_, GetParam(), request.binding());
+  *request.mutable_evidence() = Attest(*deployment_, tee(), request.binding());
   ASSERT_OK_AND_ASSIGN(const v1::RequestCredentialResponse response, workload.RequestCredential(request));
   v1::IssueFromResultsRequest issue;
   issue.set_attestation_results(response.attestation_results());
@@ -102,24 +102,26 @@ TEST_P(MechanismATest, TheResultsOfTheAnswerBuyNoSecondCredential) {
 }
 
 TEST_P(MechanismATest, RefusesARequestForTheKeyStore) {
-  Caller workload = Caller::Workload(*deployment_);
+  Caller workload = Workload();
   const Requester requester;
   ASSERT_OK_AND_ASSIGN(const v1::NewChallengeResponse challenge, workload.VerifierChallenge());
   v1::RequestCredentialRequest request;
   *request.mutable_binding() = MakeBinding(challenge.nonce(), requester.csr, kKeyStoreRpId);
-  *request.mutable_evidence() = Attest(*deployment_, GetParam(), request.binding());
+  *request.mutable_evidence() = Attest(*deployment_, tee(), request.binding());
   EXPECT_THAT(workload.RequestCredential(request), StatusIs(v1::DENY_REASON_RELYING_PARTY_NOT_ALLOWED))
       << "the Claims Mapper makes no grants for a Key Store";
 }
 
 TEST_P(MechanismATest, TheAgentTellsWhyAnUnauthorizedImageIsRefused) {
-  if (GetParam() != Tee::kSevSnp) GTEST_SKIP() << "the image is what the development SNP attester measures";
-  const Finished refused = deployment_->RunAgent("A-snp-unauthorized");
+  if (tee() != Tee::kSevSnp) GTEST_SKIP() << "the image is what the development SNP attester measures";
+  const Finished refused = deployment_->RunAgent(Agent("A", "-unauthorized"));
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.err, HasSubstr("MEASUREMENT_UNKNOWN"));
   EXPECT_THAT(refused.err, Not(HasSubstr("sev-snp:"))) << "the detail is the operator's";
-  EXPECT_EQ(deployment_->Read("out/A-snp-unauthorized/key.pem"), "") << "nothing was installed";
+  EXPECT_EQ(deployment_->Read("out/" + Agent("A", "-unauthorized") + "/key.pem"), "") << "nothing was installed";
 }
+
+TEST_P(MechanismATest, RefusesAPlatformCertificateThatIsNotAllowed) { ExpectStrangerRefused("A"); }
 
 }  // namespace
 }  // namespace twi::integration

@@ -13,12 +13,12 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::StatusIs;
 
-class MechanismCTest : public MechanismTest {};
+class MechanismCTest : public ChannelTest {};
 
-INSTANTIATE_TEST_SUITE_P(, MechanismCTest, BothTees(), TeeOf);
+INSTANTIATE_TEST_SUITE_P(, MechanismCTest, EveryWay(), WayOf);
 
 TEST_P(MechanismCTest, StepByStep) {
-  Caller workload = Caller::Workload(*deployment_);
+  Caller workload = Workload();
 
   // C1: the Credential Key
   ASSERT_OK_AND_ASSIGN(const crypto::PrivateKey key, crypto::PrivateKey::Generate(crypto::KeyType::kP256));
@@ -28,7 +28,7 @@ TEST_P(MechanismCTest, StepByStep) {
   ASSERT_OK_AND_ASSIGN(const v1::NewChallengeResponse challenge, workload.AuthorityChallenge());
   v1::IssueFromEvidenceRequest request;
   *request.mutable_binding() = MakeBinding(challenge.nonce(), csr);
-  const v1::Evidence evidence = Attest(*deployment_, GetParam(), request.binding());
+  const v1::Evidence evidence = Attest(*deployment_, tee(), request.binding());
 
   // C3: the Credential Request, its Evidence encrypted to the Verifier
   ASSERT_OK_AND_ASSIGN(const v1::GetVerifierKeysResponse verifier_keys, workload.GetVerifierKeys());
@@ -66,7 +66,8 @@ TEST_P(MechanismCTest, StepByStep) {
   EXPECT_EQ(record.attestation_results_jti(), appraised.back()["results_id"]);
   EXPECT_EQ(record.evidence_sha256(), ToHex(crypto::Sha256(evidence.SerializeAsString())))
       << "the digest is of the Evidence, not of its encryption";
-  EXPECT_EQ(record.requester(), "attested_key:" + ToHex(workload.key_sha256()));
+  EXPECT_EQ(record.requester(),
+            channel() == Channel::kAttestedKey ? "attested_key:" + ToHex(workload.key_sha256()) : kNodeId);
 
   // C11: returned
   ExpectGoodCredential(workload, issued.credential(), key.public_key(), software_version());
@@ -96,16 +97,16 @@ class EncryptedEvidenceTest : public MechanismCTest {
     v1::IssueFromEvidenceRequest request;
     *request.mutable_binding() = MakeBinding(challenge->nonce(), requester.csr);
     *request.mutable_encrypted_evidence() =
-        EncryptToVerifier(Attest(*deployment_, GetParam(), request.binding()), request.binding(), *keys);
+        EncryptToVerifier(Attest(*deployment_, tee(), request.binding()), request.binding(), *keys);
     change(request);
     return workload.IssueFromEvidence(request).status();
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(, EncryptedEvidenceTest, BothTees(), TeeOf);
+INSTANTIATE_TEST_SUITE_P(, EncryptedEvidenceTest, EveryWay(), WayOf);
 
 TEST_P(EncryptedEvidenceTest, RefusesWhatDoesNotOpen) {
-  Caller workload = Caller::Workload(*deployment_);
+  Caller workload = Workload();
   EXPECT_OK(Request(workload, [](v1::IssueFromEvidenceRequest&) {}));
   const auto refused = StatusIs(v1::DENY_REASON_EVIDENCE_DECRYPTION_FAILED);
   EXPECT_THAT(Request(workload, [](auto& r) { (*r.mutable_encrypted_evidence()->mutable_ciphertext())[7] ^= 1; }),
@@ -117,7 +118,7 @@ TEST_P(EncryptedEvidenceTest, RefusesWhatDoesNotOpen) {
 }
 
 TEST_P(EncryptedEvidenceTest, IsBoundToItsRequest) {
-  Caller workload = Caller::Workload(*deployment_);
+  Caller workload = Workload();
   const Requester other;
   const auto refused = StatusIs(v1::DENY_REASON_EVIDENCE_DECRYPTION_FAILED);
   EXPECT_THAT(Request(workload, [&](auto& r) { r.mutable_binding()->set_subject(other.csr); }), refused)
@@ -127,10 +128,12 @@ TEST_P(EncryptedEvidenceTest, IsBoundToItsRequest) {
 }
 
 TEST_P(EncryptedEvidenceTest, ARelyingPartyIdOfTheRequestIsNotBelieved) {
-  Caller workload = Caller::Workload(*deployment_);
+  Caller workload = Workload();
   // The Credential Authority puts its own rp_id in its place, and to that the Evidence is bound.
   EXPECT_OK(Request(workload, [](auto& r) { r.mutable_binding()->set_rp_id(kKeyStoreRpId); }));
 }
+
+TEST_P(MechanismCTest, RefusesAPlatformCertificateThatIsNotAllowed) { ExpectStrangerRefused("C"); }
 
 }  // namespace
 }  // namespace twi::integration

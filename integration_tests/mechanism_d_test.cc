@@ -16,9 +16,11 @@ namespace {
 using ::testing::HasSubstr;
 using testing::StatusIs;
 
-class MechanismDTest : public MechanismTest {};
+constexpr char kNoVersion[] = "";  // a key outlives the version that it was provisioned for
 
-INSTANTIATE_TEST_SUITE_P(, MechanismDTest, BothTees(), TeeOf);
+class MechanismDTest : public ChannelTest {};
+
+INSTANTIATE_TEST_SUITE_P(, MechanismDTest, EveryWay(), WayOf);
 
 TEST_P(MechanismDTest, StepByStep) {
   Caller owner = Caller::Holder(*deployment_, "owners/payroll");
@@ -69,8 +71,8 @@ TEST_P(MechanismDTest, StepByStep) {
   EXPECT_EQ(record.attestation_results_sha256(), "") << "nothing was attested yet";
 
   // P8: the credential is public; whoever reads it still has no key
-  Caller workload = Caller::Workload(*deployment_);
-  ExpectGoodCredential(workload, issued.credential(), key, "1.2.0");
+  Caller workload = Workload();
+  ExpectGoodCredential(workload, issued.credential(), key, kNoVersion);
 
   // D1: an encryption key
   ASSERT_OK_AND_ASSIGN(const crypto::HpkePrivateKey encryption_key, crypto::HpkePrivateKey::Generate());
@@ -79,7 +81,7 @@ TEST_P(MechanismDTest, StepByStep) {
   ASSERT_OK_AND_ASSIGN(const v1::NewChallengeResponse challenge, workload.VerifierChallenge());
   v1::AppraiseRequest appraise;
   *appraise.mutable_binding() = MakeBinding(challenge.nonce(), encryption_key.spki(), kKeyStoreRpId);
-  *appraise.mutable_evidence() = Attest(*deployment_, GetParam(), appraise.binding());
+  *appraise.mutable_evidence() = Attest(*deployment_, tee(), appraise.binding());
 
   // D3: to the Verifier, which appraises
   ASSERT_OK_AND_ASSIGN(const v1::AppraiseResponse appraised, workload.Appraise(appraise));
@@ -140,7 +142,7 @@ class MechanismDByToolsTest : public MechanismDTest {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(, MechanismDByToolsTest, BothTees(), TeeOf);
+INSTANTIATE_TEST_SUITE_P(, MechanismDByToolsTest, EveryWay(), WayOf);
 
 TEST_P(MechanismDByToolsTest, ByTwictlAndTheAgent) {
   ASSERT_NO_FATAL_FAILURE(Provision());
@@ -151,17 +153,17 @@ TEST_P(MechanismDByToolsTest, ByTwictlAndTheAgent) {
   const v1::WorkloadCredential credential = ReadInstalled(*deployment_, Agent("D"), &spki);
   ASSERT_OK_AND_ASSIGN(const crypto::PublicKey key, crypto::PublicKey::FromSpki(spki));
   Caller anyone = Caller::Workload(*deployment_);
-  ExpectGoodCredential(anyone, credential, key, "1.2.0");
+  ExpectGoodCredential(anyone, credential, key, kNoVersion);
   ExpectIssuance(*deployment_, SerialOf(credential), "D", key);
 }
 
 TEST_P(MechanismDByToolsTest, TheAgentTellsWhyAnUnauthorizedImageGetsNoKey) {
-  if (GetParam() != Tee::kSevSnp) GTEST_SKIP() << "the image is what the development SNP attester measures";
+  if (tee() != Tee::kSevSnp) GTEST_SKIP() << "the image is what the development SNP attester measures";
   ASSERT_NO_FATAL_FAILURE(Provision());
-  const Finished refused = deployment_->RunAgent("D-snp-unauthorized");
+  const Finished refused = deployment_->RunAgent(Agent("D", "-unauthorized"));
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.err, HasSubstr("MEASUREMENT_UNKNOWN"));
-  EXPECT_EQ(deployment_->Read("out/D-snp-unauthorized/key.pem"), "");
+  EXPECT_EQ(deployment_->Read("out/" + Agent("D", "-unauthorized") + "/key.pem"), "");
 }
 
 TEST_P(MechanismDByToolsTest, RefusesAReleasePolicyThatTheAnticipatedResultsDoNotMeet) {
@@ -173,6 +175,11 @@ TEST_P(MechanismDByToolsTest, RefusesAReleasePolicyThatTheAnticipatedResultsDoNo
                            kTarget, "--out", deployment_->File("run/never")});
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.err, HasSubstr("RELEASE_POLICY_REFUSED"));
+}
+
+TEST_P(MechanismDByToolsTest, RefusesAPlatformCertificateThatIsNotAllowed) {
+  ASSERT_NO_FATAL_FAILURE(Provision());
+  ExpectStrangerRefused("D");
 }
 
 }  // namespace

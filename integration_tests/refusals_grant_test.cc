@@ -200,16 +200,17 @@ TEST_F(OwnersGrantTest, RefusesAGrantOfAReplacedPolicyVersion) {
   ASSERT_OK_AND_ASSIGN(const Mapped old, AttestAndMap(requester_));
   ASSERT_OK_AND_ASSIGN(const v1::PlanClaimsResponse old_plan, Plan(owner_));
   ASSERT_OK_AND_ASSIGN(const v1::IssueForOwnerRequest old_request, Provision(old_plan.grant()));
-  const std::string second =
-      absl::StrReplaceAll(deployment_->Read("config/payroll-worker.yaml"), {{"version: 1\n", "version: 2\n"}});
-  deployment_->Write("config/payroll-worker-2.yaml", second);
-  const std::string policy = deployment_->File("config/payroll-worker-2.yaml"), jws = policy + ".jws";
-  // Signing needs no connection.
-  const Finished sign = integration::Run({Runfile("services/twictl/twictl"), "policy", "sign", "--policy", policy,
-                                          "--key", deployment_->File("owners/payroll.key.pem"), "--out", jws});
-  ASSERT_EQ(sign.exit_code, 0) << sign.err;
-  const Finished put = deployment_->Twictl({"policy", "put", "--signed", jws});
-  ASSERT_EQ(put.exit_code, 0) << put.err;
+  for (const std::string name : {"config/payroll-worker", "config/payroll-worker-provisioned"}) {
+    deployment_->Write(name + "-2.yaml",
+                       absl::StrReplaceAll(deployment_->Read(name + ".yaml"), {{"version: 1\n", "version: 2\n"}}));
+    const std::string policy = deployment_->File(name + "-2.yaml"), jws = policy + ".jws";
+    // Signing needs no connection.
+    const Finished sign = integration::Run({Runfile("services/twictl/twictl"), "policy", "sign", "--policy", policy,
+                                            "--key", deployment_->File("owners/payroll.key.pem"), "--out", jws});
+    ASSERT_EQ(sign.exit_code, 0) << sign.err;
+    const Finished put = deployment_->Twictl({"policy", "put", "--signed", jws});
+    ASSERT_EQ(put.exit_code, 0) << put.err;
+  }
   // A replaced version may go on being accepted for a second (services/credential_authority/policy_versions.h).
   const absl::Time replaced = absl::Now();
   ASSERT_TRUE(WaitUntil([&] { return absl::Now() > replaced + absl::Seconds(1); }));

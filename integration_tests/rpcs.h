@@ -18,21 +18,33 @@ struct Rpc {
   std::string path;    // "/twi.v1.Verifier/Appraise"
 };
 
+constexpr char kAgent[] = "workload_agent";
+
+inline void AddRpcs(const std::string& daemon, const std::string& name, std::vector<Rpc>& rpcs) {
+  const google::protobuf::ServiceDescriptor* service =
+      google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
+  EXPECT_NE(service, nullptr) << name;
+  for (int i = 0; service != nullptr && i < service->method_count(); ++i) {
+    const std::string method = service->method(i)->name();
+    rpcs.push_back({daemon, method, "/" + name + "/" + method});
+  }
+}
+
+// Of the daemons that are called over the network.
 inline std::vector<Rpc> AllRpcs() {
   const std::pair<const char*, const char*> services[] = {{kVerifier, "twi.v1.Verifier"},
                                                           {kClaimsMapper, "twi.v1.ClaimsMapper"},
                                                           {kCredentialAuthority, "twi.v1.CredentialAuthority"},
                                                           {kKeyStore, "twi.v1.KeyStore"}};
   std::vector<Rpc> rpcs;
-  for (const auto& [daemon, name] : services) {
-    const google::protobuf::ServiceDescriptor* service =
-        google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
-    EXPECT_NE(service, nullptr) << name;
-    for (int i = 0; service != nullptr && i < service->method_count(); ++i) {
-      const std::string method = service->method(i)->name();
-      rpcs.push_back({daemon, method, std::string("/") + name + "/" + method});
-    }
-  }
+  for (const auto& [daemon, name] : services) AddRpcs(daemon, name, rpcs);
+  return rpcs;
+}
+
+// Of the agent, on its Unix socket.
+inline std::vector<Rpc> AgentRpcs() {
+  std::vector<Rpc> rpcs;
+  AddRpcs(kAgent, "twi.v1.WorkloadAgent", rpcs);
   return rpcs;
 }
 

@@ -1,6 +1,6 @@
 // Runs a collection of test vectors of the shape of ../shared/vectors (one folder per kind, each with manifest.json)
-// through the built `twictl appraise` and holds it to the manifests: verdict and parsed fields. Prints a table by kind
-// and each deviation by name; any deviation fails.
+// through the built `twictl appraise` and holds it to the manifests: verdict and parsed fields; and to
+// vectors_reasons.h: why. Prints a table by kind and each deviation by name; any deviation fails.
 //   bazel test //integration_tests:vectors_test --test_output=all [--test_env=TWI_VECTORS=DIR]
 #include <sys/wait.h>
 
@@ -23,6 +23,7 @@
 #include "common/crypto/test_vectors.h"
 #include "common/crypto/x509.h"
 #include "gtest/gtest.h"
+#include "integration_tests/vectors_reasons.h"
 #include "nlohmann/json.hpp"
 
 namespace twi {
@@ -51,7 +52,7 @@ struct Row {
 struct Expectation {
   std::string verdict;  // of twictl; "not-accept", "any"
   bool test_root = false;
-  bool unknown_anchor = false;  // TRUST_ANCHOR_UNKNOWN must be among the reasons
+  std::vector<std::string> reasons;  // each must be among those of the report
 };
 
 struct Outcome {
@@ -117,15 +118,20 @@ std::string Basic(const std::string& verdict) {  // INDEX.md, "How to read the v
   return "";
 }
 
+std::vector<std::string> NamedReasons(const Row& row) {
+  const auto found = ReasonsByVector().find(row.kind + "/" + row.file);
+  return found == ReasonsByVector().end() ? std::vector<std::string>() : found->second;
+}
+
 // A row of synthetic/ that brings its own root runs twice: the vendors' pins must refuse that root by name, then the
 // row's root decides.
 std::vector<Expectation> ExpectationsOf(const Row& row) {
   const bool brings_root =
       std::any_of(row.aux.begin(), row.aux.end(), [&row](const std::string& aux) { return HoldsRoot(row, aux); });
   if (absl::StrContains(row.verdict, "(with the test root)") || (row.origin == "synthetic" && brings_root)) {
-    return {{"reject", false, true}, {Basic(row.verdict), true, false}};
+    return {{"reject", false, {"TRUST_ANCHOR_UNKNOWN"}}, {Basic(row.verdict), true, NamedReasons(row)}};
   }
-  return {{Basic(row.verdict), false, false}};
+  return {{Basic(row.verdict), false, NamedReasons(row)}};
 }
 
 std::vector<std::string> Arguments(const Row& row, const std::vector<std::string>& aux,
@@ -141,10 +147,9 @@ std::vector<std::string> Arguments(const Row& row, const std::vector<std::string
     arguments.insert(arguments.end(), {"--endorsement", Path(row, file)});
     if (expectation.test_root && HoldsRoot(row, file))
       arguments.insert(arguments.end(), {"--trust-anchor", Path(row, file)});
-    // The key that a row brings along is one that its operator vouches for, unless the row is about a key that nobody
-    // vouches for.
-    if (IsPublicKey(row, file) && expectation.verdict != "deny-policy")
-      arguments.insert(arguments.end(), {"--attestation-key", Path(row, file)});
+    // The key that a row brings along is one that its operator vouches for, whatever the row's verdict: what is asked
+    // must not depend on the answer.
+    if (IsPublicKey(row, file)) arguments.insert(arguments.end(), {"--attestation-key", Path(row, file)});
   }
   return arguments;
 }
@@ -215,8 +220,9 @@ std::vector<std::string> Deviations(const Row& row, const Expectation& expectati
     deviations.push_back(absl::StrCat("exit code ", outcome.exit_code, " with verdict ", verdict));
   if ((verdict == "accept") != reasons.empty())
     deviations.push_back(absl::StrCat(reasons.size(), " reasons with verdict ", verdict));
-  if (expectation.unknown_anchor && std::count(reasons.begin(), reasons.end(), "TRUST_ANCHOR_UNKNOWN") == 0) {
-    deviations.push_back(absl::StrCat("TRUST_ANCHOR_UNKNOWN is not among the reasons: ", absl::StrJoin(reasons, ", ")));
+  for (const std::string& reason : expectation.reasons) {
+    if (std::count(reasons.begin(), reasons.end(), reason) == 0)
+      deviations.push_back(absl::StrCat(reason, " is not among the reasons: ", absl::StrJoin(reasons, ", ")));
   }
   CompareFields(row.fields, outcome.report.value("fields", json::object()), "fields", deviations);
   return deviations;

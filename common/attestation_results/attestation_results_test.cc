@@ -123,6 +123,18 @@ TEST_F(AttestationResultsTest, RefusesOtherIssuerAndAudience) {
               c["ear_verifier_id"]["developer"] = "spiffe://example.org/twi/other";
             }),
             v1::DENY_REASON_RESULTS_KEY_UNKNOWN);
+  EXPECT_EQ(
+      ReasonAfter([](nlohmann::json& c) { c["ear_verifier_id"]["developer"] = "spiffe://example.org/twi/other"; }),
+      v1::DENY_REASON_RESULTS_MALFORMED)
+      << "two words for one thing";
+}
+
+TEST_F(AttestationResultsTest, RefusesAnotherBindingProfile) {
+  for (const char* profile : {"tacra-1", "nonce", "TACRA-2", "tacra-2 "}) {
+    EXPECT_EQ(ReasonAfter([&](nlohmann::json& c) { c["submods"]["workload"]["twi_binding"]["profile"] = profile; }),
+              v1::DENY_REASON_RESULTS_MALFORMED)
+        << profile;
+  }
 }
 
 TEST_F(AttestationResultsTest, RefusesTimes) {

@@ -65,7 +65,10 @@ class AttestedTlsTest : public ::testing::Test {
 
   // Our client of profile session against a raw server with `key`, until the client's challenge is there.
   void AwaitChallengeOfClient(const crypto::PrivateKey& key, Frame& challenge) {
-    StartClient(Client(kSessionOnly));
+    AwaitChallengeOf(Client(kSessionOnly), key, challenge);
+  }
+  void AwaitChallengeOf(Settings client, const crypto::PrivateKey& key, Frame& challenge) {
+    StartClient(std::move(client));
     RawOptions options = RawServer(key);
     options.extension[SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS] = WriteHelloProvide({Profile::kSession, ""});
     StartRaw(std::move(options));

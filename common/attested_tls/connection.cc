@@ -146,9 +146,9 @@ absl::Status ConnectionImpl::CheckHandshake() {
 
 void ConnectionImpl::HandshakeDone() {
   wire_->HandshakeDone();
-  const absl::Status checked = CheckHandshake();
-  if (!checked.ok()) return Fail(checked);
-  StartExchange();
+  phase_ = Phase::kExchange;
+  const absl::Status started = StartExchange();
+  if (!started.ok()) Fail(started);
 }
 
 void ConnectionImpl::BeginStep() {
@@ -216,18 +216,18 @@ std::string ConnectionImpl::OwnKeySha256() const {
 
 // The peer learns the reason's name by a frame, when the handshake is done; before, an alert tells it that there is one
 // (README, "Refusals"). The frame goes behind what is on its way: into the middle of another it would be that one's
-// body.
+// body. None goes behind our own `accepted`: the peer may be open, and would take it for the application's.
 void ConnectionImpl::Fail(absl::Status why) {
   why_ = std::move(why);
   session_job_.reset();  // nobody waits for these any more
   leaf_job_.reset();
   evidence_job_.reset();
   appraisal_job_.reset();
-  if (ssl_ != nullptr && SSL_is_init_finished(ssl_.get()) == 1 &&
-      DenyReasonOf(why_) != v1::DENY_REASON_ATTESTED_TLS_PEER_REFUSED) {
-    out_ += WriteRefused(DenyReasonName(DenyReasonOf(why_)));
-  } else {
+  if (ssl_ == nullptr || SSL_is_init_finished(ssl_.get()) != 1 ||
+      DenyReasonOf(why_) == v1::DENY_REASON_ATTESTED_TLS_PEER_REFUSED) {
     out_.clear();
+  } else if (!accepted_sent_) {
+    out_ += WriteRefused(DenyReasonName(DenyReasonOf(why_)));
   }
   deadline_ = now_ + kLinger;
   phase_ = Phase::kLingering;

@@ -101,15 +101,19 @@ class ConnectionImpl final : public Connection {
   absl::Status CheckPeerLeaf(absl::string_view der);
 
   // exchange.cc
-  void StartExchange();
+  absl::Status StartExchange();
   Step Exchange();
-  absl::Status Produce();
+  bool Exchanged() const { return accepted_sent_ && accepted_seen_ && out_.empty(); }
+  absl::Status ReadFrames();
+  absl::Status CheckDue(FrameType type) const;
   absl::Status TakeFrame(const Frame& frame);
   absl::Status TakeChallenge(const Frame& frame);
   absl::Status TakeEvidence(const Frame& frame);
+  absl::Status Produce();
+  absl::Status ProduceChallenge();
+  absl::Status ProduceEvidence();
+  absl::Status Accept();
   absl::Status Flush();
-  absl::Status ReadFrames();
-  bool AwaitsFrame() const;
   absl::StatusOr<std::string> Exporter();
 
   EndpointCore& core_;
@@ -147,8 +151,8 @@ class ConnectionImpl final : public Connection {
   FrameReader frames_;
   std::string out_;  // frames on their way to the peer
   bool challenge_sent_ = false, challenge_seen_ = false;
-  bool evidence_due_ = false, evidence_seen_ = false;  // from us; from the peer
-  bool accepted_sent_ = false, accepted_seen_ = false;
+  bool evidence_due_ = false, evidence_seen_ = false;   // from us; from the peer
+  bool accepted_sent_ = false, accepted_seen_ = false;  // the last frame of each side: sent, we say nothing more
 };
 
 // tls_context.cc

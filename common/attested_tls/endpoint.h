@@ -35,9 +35,11 @@ struct Settings {
   // without one is refused by Make: it would talk to anybody.
   std::shared_ptr<const RelyingParty> relying_party;
   absl::Duration handshake_timeout = absl::Seconds(10);  // from Open to kOpen, everything included
-  absl::Duration appraisal_timeout = absl::Seconds(5);   // for each answer of the Verifier
-  std::shared_ptr<Workers> verifier_workers;             // required with relying_party
-  std::shared_ptr<Workers> attester_workers;             // required with attester
+  // One budget for the session's opening at the Verifier, and another for the appraisal as a whole: waiting for a
+  // worker, submitting the Evidence, fetching the Verifier's keys, `accept`.
+  absl::Duration appraisal_timeout = absl::Seconds(5);
+  std::shared_ptr<Workers> verifier_workers;  // required with relying_party
+  std::shared_ptr<Workers> attester_workers;  // required with attester
 };
 
 // What the owner of the socket does next.

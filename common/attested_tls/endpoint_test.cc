@@ -48,6 +48,32 @@ TEST_P(BothProfilesTest, Mutual) {
   ExpectBytesFlow();
 }
 
+// Whatever has been proven so far: before kOpen, and once it is closed.
+TEST_P(BothProfilesTest, NothingOfTheApplicationFlowsUnlessItIsOpen) {
+  StartServer(ChallengingServer(Profiles()));
+  StartClient(AttestingClient(Profiles()));
+  const auto expect_shut = [](End& end) {
+    if (end.open()) return;
+    char buffer[8];
+    EXPECT_EQ(end->Read(buffer, sizeof(buffer)).kind, IoResult::Kind::kFailed);
+    EXPECT_EQ(end->Write("too early").kind, IoResult::Kind::kFailed);
+    EXPECT_EQ(end->CloseWrite().kind, IoResult::Kind::kFailed);
+    EXPECT_EQ(end->peer(), nullptr);
+  };
+  ASSERT_TRUE(Drive([&] {
+    expect_shut(*server_);
+    expect_shut(*client_);
+    return server_->open() && client_->open();
+  }));
+  ExpectBytesFlow();
+  SocketPair second;
+  End left(Client(Profiles()), second.fd(0), clock_, waker_);
+  second.Close(1);
+  ASSERT_TRUE(DriveUntil(
+      waker_, {}, [&] { left.Advance(clock_.Now()); }, [&] { return left.closed(); }));
+  expect_shut(left);
+}
+
 TEST_P(BothProfilesTest, AnAttesterThatNobodyChallengesIsNoObstacle) {
   StartServer(Server(Profiles()));
   StartClient(AttestingClient(Profiles()));

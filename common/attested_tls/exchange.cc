@@ -17,41 +17,33 @@ absl::Status BadFrame(absl::string_view detail) { return Deny(v1::DENY_REASON_AT
 
 }  // namespace
 
-void ConnectionImpl::StartExchange() {
-  phase_ = Phase::kExchange;
-  if (profile_ == Profile::kSession) return;
-  challenge_sent_ = challenge_seen_ = evidence_seen_ = true;  // all of it was in the handshake
-  if (IsClient()) {
-    accepted_sent_ = true;
-    accepted_seen_ = !their_challenge_.has_value();
-    return;
+absl::Status ConnectionImpl::StartExchange() {
+  if (profile_ == Profile::kHandshake) {  // all of it was in the handshake, but for the server's verdict on a client
+    challenge_sent_ = challenge_seen_ = evidence_seen_ = true;
+    accepted_sent_ = IsClient() || self() == nullptr;
+    accepted_seen_ = !IsClient() || !their_challenge_.has_value();
   }
-  accepted_seen_ = true;
-  accepted_sent_ = self() == nullptr;
-  if (self() == nullptr) return;
-  const absl::Status started = StartAppraisal(
+  TWI_RETURN_IF_ERROR(CheckHandshake());
+  if (profile_ == Profile::kSession || accepted_sent_) return absl::OkStatus();
+  return StartAppraisal(
       {profile_, PeerRole(), peer_leaf_->spki, "", "", peer_leaf_->kat->media_type, peer_leaf_->kat->value});
-  if (!started.ok()) Fail(started);
 }
 
+// Reads first: a peer that has gone meanwhile is not accepted any more.
 ConnectionImpl::Step ConnectionImpl::Exchange() {
-  absl::Status done = Produce();
+  absl::Status done = ReadFrames();
+  if (done.ok()) done = Produce();
   if (done.ok()) done = Flush();
-  if (done.ok()) done = ReadFrames();
-  if (done.ok()) done = Produce();  // what was read may have been waited for
-  if (done.ok()) done = Flush();
+  if (done.ok()) done = Accept();
   if (!done.ok()) {
     Fail(done);
     return Step::kAgain;
   }
-  if (accepted_sent_ && accepted_seen_ && !evidence_due_ && out_.empty()) {
-    phase_ = Phase::kOpen;
-    deadline_ = absl::InfiniteFuture();
-    frames_.Release();  // Evidence may have been in both: an open connection may live for days
-    std::string().swap(out_);
-    return Step::kAgain;
-  }
-  return Step::kWait;
+  if (!Exchanged()) return Step::kWait;
+  phase_ = Phase::kOpen;
+  deadline_ = absl::InfiniteFuture();
+  std::string().swap(out_);  // our Evidence was in it: an open connection may live for days
+  return Step::kAgain;
 }
 
 // RFC 8446 section 7.5. Before Finished a server could take it without knowing who is there.
@@ -68,41 +60,50 @@ absl::StatusOr<std::string> ConnectionImpl::Exporter() {
 
 // Puts into out_ what can be said now.
 absl::Status ConnectionImpl::Produce() {
-  if (!challenge_sent_) {
-    TWI_ASSIGN_OR_RETURN(const bool ready, SessionReady());
-    if (ready && self() != nullptr) {
-      out_ += WriteFrame(FrameType::kChallenge,
-                         WriteChallenge({(*session_)->nonce, (*session_)->media_types, self()->rp_id}));
-      challenge_sent_ = true;
-    } else if (self() == nullptr) {  // an empty challenge: we demand nothing of the peer
-      out_ += WriteFrame(FrameType::kChallenge, "") + WriteFrame(FrameType::kAccepted, "");
-      challenge_sent_ = accepted_sent_ = true;
-    }
-  }
-  if (evidence_job_ != nullptr && evidence_job_->ready()) {
-    TWI_ASSIGN_OR_RETURN(const CmwRecord evidence, evidence_job_->Take());
-    evidence_job_.reset();
-    const std::vector<std::string>& accepted = their_challenge_->media_types;
-    if (std::find(accepted.begin(), accepted.end(), evidence.media_type) == accepted.end())
-      return Deny(v1::DENY_REASON_ATTESTED_TLS_MEDIA_TYPE_NOT_ACCEPTED,
-                  absl::StrCat("our Evidence is ", evidence.media_type, ", which the peer's Verifier does not take"));
-    if (evidence.value.size() > kMaxEvidence)
-      return Deny(v1::DENY_REASON_ATTESTED_TLS_EVIDENCE_TOO_LARGE, "our Evidence is over 256 KiB");
-    TWI_ASSIGN_OR_RETURN(const std::string exporter, Exporter());
-    out_ += WriteFrame(FrameType::kEvidence,
-                       WriteEvidence({settings().role, exporter, OwnKeySha256(),
-                                      peer_leaf_.has_value() ? peer_leaf_->key_sha256 : std::string(32, '\0'),
-                                      their_challenge_->nonce, evidence.media_type, evidence.value}));
-    evidence_due_ = false;
-  }
-  if (appraisal_job_ != nullptr) {
-    TWI_ASSIGN_OR_RETURN(const bool ready, AppraisalReady());
-    if (ready) {
-      out_ += WriteFrame(FrameType::kAccepted, "");
-      accepted_sent_ = true;
-    }
-  }
+  TWI_RETURN_IF_ERROR(ProduceChallenge());
+  TWI_RETURN_IF_ERROR(ProduceEvidence());
+  return appraisal_job_ == nullptr ? absl::OkStatus() : AppraisalReady().status();
+}
+
+absl::Status ConnectionImpl::ProduceChallenge() {
+  if (challenge_sent_) return absl::OkStatus();
+  TWI_ASSIGN_OR_RETURN(challenge_sent_, SessionReady());
+  if (!challenge_sent_) return absl::OkStatus();
+  out_ += WriteFrame(FrameType::kChallenge,
+                     self() == nullptr  // an empty one: we demand nothing of the peer
+                         ? ""
+                         : WriteChallenge({(*session_)->nonce, (*session_)->media_types, self()->rp_id}));
   return absl::OkStatus();
+}
+
+// Behind our challenge, which may take longer: the Verifier is asked for it.
+absl::Status ConnectionImpl::ProduceEvidence() {
+  if (!challenge_sent_ || evidence_job_ == nullptr || !evidence_job_->ready()) return absl::OkStatus();
+  TWI_ASSIGN_OR_RETURN(const CmwRecord evidence, evidence_job_->Take());
+  evidence_job_.reset();
+  const std::vector<std::string>& accepted = their_challenge_->media_types;
+  if (std::find(accepted.begin(), accepted.end(), evidence.media_type) == accepted.end())
+    return Deny(v1::DENY_REASON_ATTESTED_TLS_MEDIA_TYPE_NOT_ACCEPTED,
+                absl::StrCat("our Evidence is ", evidence.media_type, ", which the peer's Verifier does not take"));
+  if (evidence.value.size() > kMaxEvidence)
+    return Deny(v1::DENY_REASON_ATTESTED_TLS_EVIDENCE_TOO_LARGE, "our Evidence is over 256 KiB");
+  TWI_ASSIGN_OR_RETURN(const std::string exporter, Exporter());
+  out_ += WriteFrame(FrameType::kEvidence,
+                     WriteEvidence({settings().role, exporter, OwnKeySha256(),
+                                    peer_leaf_.has_value() ? peer_leaf_->key_sha256 : std::string(32, '\0'),
+                                    their_challenge_->nonce, evidence.media_type, evidence.value}));
+  evidence_due_ = false;
+  return absl::OkStatus();
+}
+
+// Our last frame, when all else of ours is on the wire: until then we may still have to refuse, and the peer needs the
+// reason.
+absl::Status ConnectionImpl::Accept() {
+  const bool satisfied = self() == nullptr || peer_.has_value();
+  if (accepted_sent_ || !satisfied || !challenge_seen_ || evidence_due_ || !out_.empty()) return absl::OkStatus();
+  out_ = WriteFrame(FrameType::kAccepted, "");
+  accepted_sent_ = true;
+  return Flush();
 }
 
 absl::Status ConnectionImpl::Flush() {
@@ -122,14 +123,11 @@ absl::Status ConnectionImpl::Flush() {
   return absl::OkStatus();
 }
 
-bool ConnectionImpl::AwaitsFrame() const {
-  return !challenge_seen_ || !accepted_seen_ || (self() != nullptr && !evidence_seen_);
-}
-
-// Takes exactly the bytes of the exchange: what follows the last frame is the application's. Ends for certain: a turn
-// takes bytes of a frame, of which there are few, or a message that is no data out of what one call may read.
+// Takes exactly the bytes of the exchange: what follows the last frame is the application's. A peer that said all it
+// has to say is still looked at, until it has our `accepted`: it may go away, and must not speak. Ends for certain: a
+// turn takes bytes of a frame, of which there are few, or a message that is no data out of what one call may read.
 absl::Status ConnectionImpl::ReadFrames() {
-  while (AwaitsFrame()) {
+  while (!Exchanged()) {
     char buffer[4096];
     std::size_t got = 0;
     BeginStep();
@@ -138,18 +136,34 @@ absl::Status ConnectionImpl::ReadFrames() {
       const int error = SSL_get_error(ssl_.get(), result);
       if (error == SSL_ERROR_WANT_READ && !wire_->found_empty() && wire_->may_read()) continue;  // it was no data
       if (error == SSL_ERROR_WANT_READ) return WaitToRead(), absl::OkStatus();
-      if (error == SSL_ERROR_WANT_WRITE) {
-        want_write_ = true;
-        return absl::OkStatus();
-      }
-      const absl::Status tls = TlsFailure();
-      return error == SSL_ERROR_ZERO_RETURN ? BadFrame("the peer closed the connection within the exchange") : tls;
+      if (error != SSL_ERROR_WANT_WRITE) return TlsFailure();
+      want_write_ = true;
+      return absl::OkStatus();
     }
     TWI_RETURN_IF_ERROR(frames_.Append(absl::string_view(buffer, got)));
+    TWI_RETURN_IF_ERROR(CheckDue(*frames_.type()));  // by its first bytes: nobody makes us keep what we do not want
     TWI_ASSIGN_OR_RETURN(const std::optional<Frame> frame, frames_.Next());
     if (frame.has_value()) TWI_RETURN_IF_ERROR(TakeFrame(*frame));
   }
   return absl::OkStatus();
+}
+
+absl::Status ConnectionImpl::CheckDue(FrameType type) const {
+  const bool evidence_awaited = self() != nullptr && !evidence_seen_;
+  switch (type) {
+    case FrameType::kChallenge:
+      return challenge_seen_ ? BadFrame("a second challenge") : absl::OkStatus();
+    case FrameType::kEvidence:
+      return challenge_seen_ && challenge_sent_ && evidence_awaited ? absl::OkStatus()
+                                                                    : BadFrame("Evidence that nobody asked for");
+    case FrameType::kAccepted:
+      return challenge_seen_ && !evidence_due_ && !evidence_awaited && !accepted_seen_
+                 ? absl::OkStatus()
+                 : BadFrame("accepted, which is the last frame, too early or twice");
+    case FrameType::kRefused:
+      return absl::OkStatus();
+  }
+  return BadFrame("unknown frame");
 }
 
 absl::Status ConnectionImpl::TakeFrame(const Frame& frame) {
@@ -159,8 +173,6 @@ absl::Status ConnectionImpl::TakeFrame(const Frame& frame) {
     case FrameType::kEvidence:
       return TakeEvidence(frame);
     case FrameType::kAccepted:
-      if (!challenge_seen_ || accepted_seen_ || evidence_due_)
-        return BadFrame("accepted before there was anything to accept");
       accepted_seen_ = true;
       return absl::OkStatus();
     case FrameType::kRefused:
@@ -170,7 +182,6 @@ absl::Status ConnectionImpl::TakeFrame(const Frame& frame) {
 }
 
 absl::Status ConnectionImpl::TakeChallenge(const Frame& frame) {
-  if (challenge_seen_) return BadFrame("a second challenge");
   challenge_seen_ = true;
   if (frame.body.empty()) return absl::OkStatus();
   absl::StatusOr<Challenge> challenge = ReadChallenge(frame.body);
@@ -193,7 +204,6 @@ absl::Status ConnectionImpl::TakeChallenge(const Frame& frame) {
 
 // First what the peer says that it attests, for the reason's name; then the appraisal, which does not depend on it.
 absl::Status ConnectionImpl::TakeEvidence(const Frame& frame) {
-  if (self() == nullptr || !challenge_sent_ || evidence_seen_) return BadFrame("Evidence that nobody asked for");
   evidence_seen_ = true;
   TWI_ASSIGN_OR_RETURN(EvidenceFrame e, ReadEvidence(frame.body));
   TWI_ASSIGN_OR_RETURN(std::string exporter, Exporter());

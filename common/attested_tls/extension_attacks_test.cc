@@ -108,6 +108,40 @@ TEST_F(HandshakeAttackTest, RefusesADuplicatedExtension) {
   EXPECT_THAT((*server_)->why(), StatusIs(v1::DENY_REASON_ATTESTED_TLS_EXTENSION_INVALID));
 }
 
+// A client whose first key share no server of ours takes sends a second ClientHello (RFC 8446 section 4.1.4), in which
+// nothing of this may have changed: it is the first that was attested.
+class SecondHelloTest : public HandshakeAttackTest {
+ protected:
+  RawOptions TwiceClient(const std::string& first, const std::string& second) {
+    RawOptions options = RawClient(first);
+    if (first.empty()) options.extension.clear();
+    options.second_hello = second;
+    options.groups = "P-384:X25519";  // the first is the one whose share it sends
+    return options;
+  }
+  void ExpectRefused(const std::string& first, const std::string& second) {
+    ExpectServerRefuses(AttestedTlsTest::Server(kBoth), TwiceClient(first, second),
+                        v1::DENY_REASON_ATTESTED_TLS_EXTENSION_INVALID);
+  }
+  const std::string session_ = WriteHelloRequest({{Profile::kSession}, std::nullopt});
+  const std::string handshake_ = WriteHelloRequest({{Profile::kHandshake}, SomeChallenge()});
+};
+
+TEST_F(SecondHelloTest, TheSameExtensionIsTaken) {
+  StartServer(AttestedTlsTest::Server(kBoth));
+  StartRaw(TwiceClient(handshake_, handshake_));
+  ASSERT_TRUE(Drive([this] { return Settled(server_); }));
+  EXPECT_TRUE(server_->open()) << (*server_)->why();
+}
+TEST_F(SecondHelloTest, RefusesAnotherNonce) {
+  Challenge other = SomeChallenge();
+  other.nonce = std::string(32, 'o');
+  ExpectRefused(handshake_, WriteHelloRequest({{Profile::kHandshake}, other}));
+}
+TEST_F(SecondHelloTest, RefusesAnotherProfile) { ExpectRefused(session_, handshake_); }
+TEST_F(SecondHelloTest, RefusesAnExtensionThatIsGone) { ExpectRefused(session_, ""); }
+TEST_F(SecondHelloTest, RefusesAnExtensionThatComesLate) { ExpectRefused("", session_); }
+
 // --- downgrade
 
 TEST_F(HandshakeAttackTest, AClientOfSessionRefusesAServerThatSelectsHandshake) {
@@ -128,6 +162,39 @@ TEST_F(HandshakeAttackTest, TwoEndsWithoutACommonProfileDoNotMeet) {
 }
 
 // --- what is not TLS 1.3
+
+// Which has no place for our extension, but a ClientHello can carry it. The callback that looks for it comes before
+// OpenSSL settles the version.
+class Tls12Test : public HandshakeAttackTest {
+ protected:
+  void ExpectRefused(std::vector<Profile> profiles, RawOptions client, DenyReason reason, int alert) {
+    client.version = TLS1_2_VERSION;
+    ExpectServerRefuses(AttestedTlsTest::Server(std::move(profiles)), std::move(client), reason);
+    ASSERT_TRUE(Drive([this] { return raw_->failed(); }));
+    EXPECT_FALSE(raw_->done());
+    EXPECT_EQ(raw_->alert, alert);
+  }
+  static RawOptions Plain() {
+    RawOptions options;
+    options.knows_extension = false;
+    return options;
+  }
+};
+
+TEST_F(Tls12Test, ASessionServerRefusesAPlainClient) {
+  ExpectRefused(kSessionOnly, Plain(), v1::DENY_REASON_ATTESTED_TLS_HANDSHAKE_FAILED, SSL_AD_PROTOCOL_VERSION);
+}
+TEST_F(Tls12Test, AHandshakeServerRefusesAPlainClientForTheExtension) {
+  ExpectRefused(kHandshakeOnly, Plain(), v1::DENY_REASON_ATTESTED_TLS_EXTENSION_ABSENT, SSL_AD_HANDSHAKE_FAILURE);
+}
+TEST_F(Tls12Test, ASessionServerRefusesAClientWithTheExtension) {
+  ExpectRefused(kSessionOnly, RawClient(WriteHelloRequest({{Profile::kSession}, std::nullopt})),
+                v1::DENY_REASON_ATTESTED_TLS_HANDSHAKE_FAILED, SSL_AD_PROTOCOL_VERSION);
+}
+TEST_F(Tls12Test, AHandshakeServerRefusesAClientWithTheExtension) {
+  ExpectRefused(kHandshakeOnly, RawClient(WriteHelloRequest({{Profile::kHandshake}, SomeChallenge()})),
+                v1::DENY_REASON_ATTESTED_TLS_HANDSHAKE_FAILED, SSL_AD_PROTOCOL_VERSION);
+}
 
 class OversizedHelloTest : public HandshakeAttackTest {
  protected:

@@ -1,6 +1,11 @@
 // Attacks on the KAT of profile handshake, each refused with its own reason; and the one that passes. On the results:
 // results_attacks_test.cc; on the extension and the choice of the profile: extension_attacks_test.cc.
+#include <sys/socket.h>
+
+#include <algorithm>
+
 #include "common/attested_tls/handshake_attacks_fixture.h"
+#include "common/attested_tls/presentation.h"
 #include "common/crypto/x509_builder.h"
 
 namespace twi::atls {
@@ -15,19 +20,35 @@ TEST_F(HandshakeAttackTest, TheHonestPeerThatTheAttacksStartFromIsAccepted) {
   EXPECT_TRUE(client_->open()) << (*client_)->why();
 }
 
+class WireTappingTest : public HandshakeAttackTest {
+ protected:
+  // Body of attested_key in the ClientHello of our client, which stays in the socket.
+  std::string ExtensionOffTheWire() {
+    char hello[4096];
+    ssize_t size = 0;
+    EXPECT_TRUE(Drive([&] { return (size = recv(pair_.fd(0), hello, sizeof(hello), MSG_PEEK)) > 0; }));
+    const std::string bytes(hello, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    const std::size_t at = bytes.find("\xFF\xA7");
+    if (at == std::string::npos || at + 4 > bytes.size()) return "";
+    PartReader in(absl::string_view(bytes).substr(at + 2));
+    absl::string_view body;
+    return in.Vector(2, 0, kMaxExtension, body) ? std::string(body) : "";
+  }
+};
+
 // DEMONSTRATION: why `session` is the default. The attacker has the TLS identity key of a genuine server (taken by a
 // side channel, or because the key never was resident in the TEE: CVE-2026-33697), and reaches that server as anybody
 // does. He hands the victim's nonce on, gets a fresh KAT for that key, shows it to the victim and signs
 // CertificateVerify himself. Profile handshake binds Evidence to a key, not to a connection: the victim is satisfied,
 // and talks to the attacker's machine. RelayTest in session_attacks_test.cc is the same attack under `session`.
-TEST_F(HandshakeAttackTest, ARelayPassesUnderHandshakeAlone) {
+TEST_F(WireTappingTest, ARelayPassesUnderHandshakeAlone) {
   StartClient(Client(kHandshakeOnly));
   // The attacker reads the victim's challenge off the ClientHello, where it stands in the clear, ...
-  const std::string challenge_body = WriteChallenge({FirstNonce(), verifier_->media_types, kRpId});
+  ASSERT_OK_AND_ASSIGN(const HelloRequest victims, ReadHelloRequest(ExtensionOffTheWire()));
   // ... asks the genuine server with it, over a connection of his own ...
   SocketPair other;
   End genuine(ServerSettings(kHandshakeOnly, AttesterWithKey(key_, FakeTee())), other.fd(0), clock_, waker_);
-  RawPeer asking(RawClient(WriteHelloRequest({{Profile::kHandshake}, *ReadChallenge(challenge_body)})), other.fd(1));
+  RawPeer asking(RawClient(WriteHelloRequest({{Profile::kHandshake}, victims.challenge})), other.fd(1));
   ASSERT_TRUE(DriveUntil(
       waker_, {other.fd(0), other.fd(1)},
       [&] {
@@ -90,6 +111,7 @@ TEST_F(HandshakeAttackTest, RefusesTheGenuineLeafOfWhoHasNotItsKey) {
         [&] { return client.open() || client.closed(); }));
     EXPECT_THAT(client->why(),
                 StatusIs(v1::DENY_REASON_ATTESTED_TLS_HANDSHAKE_FAILED, ::testing::HasSubstr("bad signature")));
+    EXPECT_EQ(client->peer(), nullptr) << "appraised, and not proven";
   }
   EXPECT_EQ(verifier_->submissions(), 1) << "under handshake the Evidence was appraised, and was genuine";
 }

@@ -229,6 +229,8 @@ absl::Status ConnectionImpl::CheckPeerLeaf(absl::string_view der) {
     return Deny(v1::DENY_REASON_ATTESTED_TLS_CERTIFICATE_INVALID, "a leaf with a KAT in profile session");
   }
   if (self() == nullptr) return absl::OkStatus();
+  if (peer_media_type_.empty())
+    return Deny(v1::DENY_REASON_ATTESTED_TLS_EXTENSION_ABSENT, "the client's Certificate carries no attested_key");
   if (!peer_leaf_->kat.has_value())
     return Deny(v1::DENY_REASON_ATTESTED_TLS_KAT_MISSING, "the leaf carries no id-pe-cmw");
   if (peer_leaf_->kat->media_type != peer_media_type_) {

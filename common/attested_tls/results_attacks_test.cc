@@ -51,6 +51,10 @@ TEST_F(ResultsAttackTest, RefusesResultsOfAnotherVerifier) {
   verifier_->foreign_key = true;
   ExpectRefused(v1::DENY_REASON_RESULTS_KEY_UNKNOWN);
 }
+TEST_F(ResultsAttackTest, RefusesResultsInAnotherVerifiersNameUnderTheRightKey) {
+  verifier_->tamper = [](AttestationResults& r) { r.issuer = "spiffe://example.org/twi/other"; };
+  ExpectRefused(v1::DENY_REASON_RESULTS_KEY_UNKNOWN);
+}
 TEST_F(ResultsAttackTest, RefusesResultsForAnotherAudience) {
   verifier_->tamper = [](AttestationResults& r) { r.audience = "https://somebody-else.example.org"; };
   ExpectRefused(v1::DENY_REASON_RESULTS_WRONG_AUDIENCE);

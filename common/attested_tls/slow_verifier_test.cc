@@ -2,7 +2,7 @@
 // does not need it, and late answers find nobody and do no harm.
 #include <future>
 
-#include "common/attested_tls/attested_tls_fixture.h"
+#include "common/attested_tls/session_attacks_fixture.h"
 
 namespace twi::atls {
 namespace {
@@ -59,6 +59,50 @@ TEST_P(SlowVerifierTest, ASlowVerifierIsWaitedFor) {
   EXPECT_FALSE(client_->closed());
   verifier_->Release();
   ExpectOpen();
+}
+
+// appraisal_timeout is over, handshake_timeout is not.
+TEST_P(SlowVerifierTest, AVerifierThatIsLateAtNewSessionIsNamed) {
+  verifier_->clock = &clock_;
+  verifier_->Hold();
+  StartServer(Server(Profiles()));
+  StartClient(Client(Profiles()));
+  ASSERT_TRUE(Drive([this] { return verifier_->waiting() == 1; }));
+  clock_.Advance(absl::Seconds(5));
+  verifier_->Release();
+  ASSERT_TRUE(Drive([this] { return Settled(client_); }));
+  EXPECT_THAT((*client_)->why(), StatusIs(v1::DENY_REASON_DEADLINE_EXCEEDED));
+}
+
+TEST_P(SlowVerifierTest, AVerifierThatIsLateWithItsResultsIsNamed) {
+  verifier_->clock = &clock_;
+  verifier_->fail = [this](absl::string_view call) {
+    if (call == "NewSession") verifier_->Hold();
+    return absl::OkStatus();
+  };
+  StartServer(Server(Profiles()));
+  StartClient(Client(Profiles()));
+  ASSERT_TRUE(Drive([this] { return verifier_->sessions() == 1 && verifier_->waiting() == 1; }));
+  clock_.Advance(absl::Seconds(5));
+  verifier_->Release();
+  ASSERT_TRUE(Drive([this] { return Settled(client_); }));
+  EXPECT_THAT((*client_)->why(), StatusIs(v1::DENY_REASON_DEADLINE_EXCEEDED));
+}
+
+TEST_P(SlowVerifierTest, WhenNoWorkerComesInTimeWeAreOverloaded) {
+  Settings settings = Client(Profiles());
+  const auto workers = std::make_shared<Workers>(1, 64);
+  settings.verifier_workers = workers;
+  std::promise<void> gate;
+  ASSERT_TRUE(workers->Run([opened = gate.get_future().share()] { opened.wait(); }));
+  StartServer(Server(Profiles()));
+  StartClient(std::move(settings));
+  Step();  // asks for a session
+  clock_.Advance(absl::Seconds(5));
+  gate.set_value();
+  ASSERT_TRUE(Drive([this] { return Settled(client_); }));
+  EXPECT_THAT((*client_)->why(), StatusIs(v1::DENY_REASON_OVERLOADED));
+  EXPECT_EQ(verifier_->sessions(), 0);
 }
 
 TEST_P(SlowVerifierTest, ACrashedVerifierIsNamed) {
@@ -148,26 +192,50 @@ TEST_P(SlowVerifierTest, ASessionToWhichNothingWasSubmittedIsEnded) {
 }
 
 // Nor those that send Evidence, and go away before anybody has come to submit it.
-TEST_P(SlowVerifierTest, ASessionWhoseEvidenceNobodyWaitsForIsEnded) {
-  Settings settings = Client(Profiles());
-  const auto workers = std::make_shared<Workers>(1, 64);
-  settings.verifier_workers = workers;
-  StartClient(std::move(settings));
+class UnattendedEvidenceTest : public SessionAttackTest {
+ protected:
+  // From here on nobody comes to what is queued.
+  void OccupyTheWorker() {
+    std::promise<void> entered;
+    ASSERT_TRUE(workers_->Run([&entered, opened = gate_.get_future().share()] {
+      entered.set_value();
+      opened.wait();
+    }));
+    entered.get_future().wait();
+  }
+  void ExpectSessionEndedWithoutClient() {
+    ASSERT_FALSE(client_->closed()) << (*client_)->why();
+    client_.reset();
+    gate_.set_value();
+    EXPECT_TRUE(DriveUntil(
+        waker_, {}, [] {}, [this] { return verifier_->open_sessions() == 0; }));
+    EXPECT_EQ(verifier_->submissions(), 0);
+  }
+  const std::shared_ptr<Workers> workers_ = std::make_shared<Workers>(1, 64);
+  std::promise<void> gate_;
+};
+
+TEST_F(UnattendedEvidenceTest, ItsSessionIsEndedInProfileSession) {
+  Settings client = Client(kSessionOnly);
+  client.verifier_workers = workers_;
+  Frame challenge;
+  ASSERT_NO_FATAL_FAILURE(AwaitChallengeOf(std::move(client), key_, challenge));
+  ASSERT_OK_AND_ASSIGN(challenge_, ReadChallenge(challenge.body));
+  ASSERT_NO_FATAL_FAILURE(OccupyTheWorker());
+  raw_->Send(nothing_demanded_ + HonestEvidence());
+  client_->Advance(clock_.Now());  // it has the Evidence, and queued it
+  ExpectSessionEndedWithoutClient();
+}
+
+TEST_F(UnattendedEvidenceTest, ItsSessionIsEndedInProfileHandshake) {
+  Settings client = Client(kHandshakeOnly);
+  client.verifier_workers = workers_;
+  StartClient(std::move(client));
   ASSERT_TRUE(Drive([this] { return verifier_->sessions() == 1 && client_->progress().want_read; }));
-  std::promise<void> entered, gate;
-  ASSERT_TRUE(workers->Run([&entered, opened = gate.get_future().share()] {
-    entered.set_value();
-    opened.wait();
-  }));
-  entered.get_future().wait();
-  StartServer(Server(Profiles()));
-  ASSERT_TRUE(Drive([this] { return !client_->progress().want_read; }));  // it has the Evidence, and queued it
-  EXPECT_FALSE(client_->closed());
-  client_.reset();
-  gate.set_value();
-  EXPECT_TRUE(DriveUntil(
-      waker_, {}, [] {}, [this] { return verifier_->open_sessions() == 0; }));
-  EXPECT_EQ(verifier_->submissions(), 0);
+  ASSERT_NO_FATAL_FAILURE(OccupyTheWorker());
+  StartServer(Server(kHandshakeOnly));
+  ASSERT_TRUE(Drive([this] { return !client_->progress().want_read; }));  // as above: the handshake is paused
+  ExpectSessionEndedWithoutClient();
 }
 
 // And one that had its Evidence is over by that: no further call for it.

@@ -197,9 +197,23 @@ absl::Status FrameReader::CheckHeader() const {
              : BadFrame(detail);
 }
 
+// Twice what is there, as a string grows, but never more than the frame takes.
+void FrameReader::MakeRoom(std::size_t size) {
+  if (size <= buffer_.capacity() || buffer_.size() < kFrameHeader) return;
+  std::string larger;
+  larger.reserve(std::max(size, std::min(2 * size, kFrameHeader + BodySize())));
+  buffer_.swap(larger.append(buffer_));
+}
+
 absl::Status FrameReader::Append(absl::string_view bytes) {
+  MakeRoom(buffer_.size() + bytes.size());
   buffer_.append(bytes.data(), bytes.size());
   return CheckHeader();
+}
+
+std::optional<FrameType> FrameReader::type() const {
+  if (buffer_.empty()) return std::nullopt;
+  return static_cast<FrameType>(buffer_[0]);
 }
 
 std::size_t FrameReader::Needs() const {
@@ -211,9 +225,11 @@ std::size_t FrameReader::Needs() const {
 absl::StatusOr<std::optional<Frame>> FrameReader::Next() {
   TWI_RETURN_IF_ERROR(CheckHeader());
   if (Needs() > 0) return std::optional<Frame>();
-  const std::size_t size = BodySize();
-  Frame frame{static_cast<FrameType>(buffer_[0]), buffer_.substr(kFrameHeader, size)};
-  buffer_.erase(0, kFrameHeader + size);
+  std::string rest = buffer_.substr(kFrameHeader + BodySize());
+  Frame frame{*type(), ""};
+  buffer_.resize(kFrameHeader + BodySize());
+  frame.body = std::move(buffer_.erase(0, kFrameHeader));
+  buffer_ = std::move(rest);
   return std::optional<Frame>(std::move(frame));
 }
 

@@ -24,7 +24,7 @@ struct Challenge {
 
 // attested-key-ext-req, in the ClientHello.
 struct HelloRequest {
-  std::vector<Profile> profiles;       // 1..2, each once, by preference
+  std::vector<Profile> profiles;       // offered: 1..2, each once; the server chooses
   std::optional<Challenge> challenge;  // to the server; only with kHandshake among the profiles
 };
 
@@ -70,22 +70,23 @@ std::string WriteFrame(FrameType type, absl::string_view body);
 // `reason`: a DenyReason's name, as the peer may know it.
 std::string WriteRefused(absl::string_view reason);
 
-// Cuts frames out of a stream. Holds at most one frame's bytes.
+// Cuts frames out of a stream. Holds at most one frame, and nothing once it is taken.
 class FrameReader {
  public:
   // Appends what was read. ATTESTED_TLS_FRAME_INVALID for an unknown type or a length over the type's limit
   // (ATTESTED_TLS_EVIDENCE_TOO_LARGE for evidence), as soon as the header is there; then the reader is used up.
   absl::Status Append(absl::string_view bytes);
+  // Of the frame whose beginning is there: whoever does not want it need not wait for the rest.
+  std::optional<FrameType> type() const;
   // The next whole frame, if there is one. Status as Append.
   absl::StatusOr<std::optional<Frame>> Next();
   // How many more bytes are needed at least for the next frame: what a caller may read without taking bytes that are
   // not the exchange's. 0 when a whole frame is there.
   std::size_t Needs() const;
   bool empty() const { return buffer_.empty(); }
-  // Gives back the memory that the largest frame took.
-  void Release() { std::string().swap(buffer_); }
 
  private:
+  void MakeRoom(std::size_t size);
   absl::Status CheckHeader() const;
   std::size_t BodySize() const;  // once the header is there
   std::string buffer_;

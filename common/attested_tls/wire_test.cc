@@ -146,6 +146,13 @@ TEST(FrameReaderTest, NeedsExactlyTheRestOfTheFrame) {
   EXPECT_EQ(reader.Needs(), 2u);
 }
 
+TEST(FrameReaderTest, TellsTheTypeFromTheFirstByte) {
+  FrameReader reader;
+  EXPECT_EQ(reader.type(), std::nullopt);
+  ASSERT_OK(reader.Append("\x02"));
+  EXPECT_EQ(reader.type(), FrameType::kEvidence);
+}
+
 TEST(FrameReaderTest, RefusesUnknownTypesAndLengthsFromTheHeaderAlone) {
   EXPECT_THAT(FrameReader().Append(std::string("\x00", 1)), kBadFrame);
   EXPECT_THAT(FrameReader().Append("GET / HTTP/1.1"), kBadFrame);

@@ -1,5 +1,6 @@
 // What a policy requires, and which of its conditions failed.
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "common/cel/bind.h"
@@ -35,6 +36,17 @@ bool PathOf(const Plan& plan, const Node& node, std::vector<std::string>* path) 
   path->push_back(plan.variables[at->slot]);
   std::reverse(path->begin(), path->end());
   return true;
+}
+
+void CollectPaths(const Plan& plan, const Node& node, std::set<std::vector<std::string>>* paths) {
+  const bool has = node.op == Op::kHas;
+  std::vector<std::string> path;
+  if (PathOf(plan, has ? plan.kid(node, 0) : node, &path)) {
+    if (has) path.emplace_back(node.value.text());
+    paths->insert(std::move(path));
+    return;
+  }
+  for (size_t i = 0; i < node.kid_count; ++i) CollectPaths(plan, plan.kid(node, i), paths);
 }
 
 // Symbol of a comparison, as it reads from the literal's other side; empty when the node is none.
@@ -87,6 +99,12 @@ std::vector<RequiredLiteral> Program::RequiredEqualities() const {
     out.push_back(std::move(required));
   }
   return out;
+}
+
+std::vector<std::vector<std::string>> Program::ReadPaths() const {
+  std::set<std::vector<std::string>> paths;
+  CollectPaths(*plan_, plan_->nodes[plan_->root], &paths);
+  return {paths.begin(), paths.end()};
 }
 
 std::vector<FailedConjunct> Program::FailedConjuncts(const Activation& activation, EvalLimits limits) const {

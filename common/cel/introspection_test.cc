@@ -39,6 +39,27 @@ TEST(RequiredEqualitiesTest, LeavesOutWhatNeedNotHold) {
   EXPECT_EQ(Required("'x' in a && a in b && 1 == 1"), "");
 }
 
+// "a.b; c"
+std::string Read(const std::string& source) {
+  std::string out;
+  for (const std::vector<std::string>& path : CompileOrDie(source).ReadPaths()) {
+    if (!out.empty()) out += "; ";
+    for (size_t i = 0; i < path.size(); ++i) out += (i == 0 ? "" : ".") + path[i];
+  }
+  return out;
+}
+
+TEST(ReadPathsTest, NamesEverythingThatIsLookedAt) {
+  EXPECT_EQ(Read("'constant'"), "");
+  EXPECT_EQ(Read("a.b['c'] + a.b.c"), "a.b.c");
+  EXPECT_EQ(Read("a.x == 1 || b.y ? 'p' : c.z"), "a.x; b.y; c.z");
+  EXPECT_EQ(Read("has(a.b.c) ? 1 : 2"), "a.b.c");
+  EXPECT_EQ(Read("a.list.filter(i, i != b.other)"), "a.list; b.other");
+  EXPECT_EQ(Read("a.b[c.d].e"), "a.b; c.d") << "which one is not known: all of it";
+  EXPECT_EQ(Read("size(a) > 0"), "a");
+  EXPECT_EQ(Read("[a.b, {'k': b}]"), "a.b; b");
+}
+
 TEST(FailedConjunctsTest, AreNoneWhenTrue) {
   Activation values;
   values.Set("a", Value::Int(1));

@@ -65,6 +65,10 @@ class Program {
   // and ["literal"] indices. Nothing under || ! ?: or a macro counts.
   std::vector<RequiredLiteral> RequiredEqualities() const;
 
+  // Every value of a variable that evaluating may look at, as paths like those of RequiredLiteral, each once. What is
+  // chosen by a computed name ("a[b]") counts as all of "a".
+  std::vector<std::vector<std::string>> ReadPaths() const;
+
   const Type& deduced_type() const;
   const std::string& source() const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
 #include "common/client/check_peer.h"
@@ -37,6 +38,16 @@ absl::optional<absl::Status> RefusedServer(const grpc::Status& status, absl::str
       return Deny(reason, absl::StrCat(what, ": ", words.substr(at + name.size(), kMaxWords)));
   }
   return absl::nullopt;
+}
+
+// What gRPC itself refuses, before a service can name the reason (proto/README.md), on our side or the peer's.
+// Repeated, it would be refused again.
+absl::optional<absl::Status> RefusedByGrpc(const grpc::Status& status, absl::string_view what) {
+  if (status.error_code() != grpc::StatusCode::RESOURCE_EXHAUSTED) return absl::nullopt;
+  const std::string words = status.error_message().substr(0, kMaxWords);
+  const bool too_large = absl::StrContains(words, "larger than max");  // "Received message larger than max (...)"
+  return Deny(too_large ? v1::DENY_REASON_REQUEST_TOO_LARGE : v1::DENY_REASON_OVERLOADED,
+              absl::StrCat(what, ": gRPC refused the message: ", words));
 }
 
 }  // namespace
@@ -74,6 +85,7 @@ absl::Status FromGrpc(const grpc::Status& status, absl::string_view what) {
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED)
     return Deny(v1::DENY_REASON_DEADLINE_EXCEEDED, absl::StrCat(what, ": ", words));
   if (const absl::optional<absl::Status> refused = RefusedServer(status, what); refused.has_value()) return *refused;
+  if (const absl::optional<absl::Status> refused = RefusedByGrpc(status, what); refused.has_value()) return *refused;
   return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE,
               absl::StrCat(what, ": gRPC status ", status.error_code(), ": ", words));
 }

@@ -35,7 +35,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const config::v1::Pee
 
 // Turns what a call returned into our Status: the ErrorInfo's reason when domain is "twi"; SERVER_UNAUTHENTICATED and
 // SERVER_IDENTITY_MISMATCH (with the expected and the seen SPIFFE ID) when we refused the server's certificate; other
-// UNAVAILABLE and DEADLINE_EXCEEDED become DEPENDENCY_UNAVAILABLE / DEADLINE_EXCEEDED; anything else
+// UNAVAILABLE and DEADLINE_EXCEEDED become DEPENDENCY_UNAVAILABLE / DEADLINE_EXCEEDED; what gRPC itself refuses is
+// REQUEST_TOO_LARGE (a message over its limit, on either side) or OVERLOADED (its memory is used up); anything else
 // DEPENDENCY_UNAVAILABLE with the peer's words. `what` names the call in the detail.
 absl::Status FromGrpc(const grpc::Status& status, absl::string_view what);
 

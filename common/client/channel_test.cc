@@ -173,6 +173,11 @@ TEST(FromGrpcTest, TakesNoReasonFromElsewhere) {
               StatusIs(v1::DENY_REASON_DEADLINE_EXCEEDED));
   EXPECT_THAT(FromGrpc(grpc::Status(grpc::StatusCode::UNAVAILABLE, "gone"), "x"),
               StatusIs(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, HasSubstr("x: ")));
+  EXPECT_THAT(
+      FromGrpc(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "Received message larger than max (2 vs. 1)"), "x"),
+      StatusIs(v1::DENY_REASON_REQUEST_TOO_LARGE, HasSubstr("x: ")));
+  EXPECT_THAT(FromGrpc(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "Bandwidth exhausted"), "x"),
+              StatusIs(v1::DENY_REASON_OVERLOADED));
   EXPECT_THAT(FromGrpc(grpc::Status(grpc::StatusCode::INTERNAL, "m", "rubbish details"), "x"),
               StatusIs(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE));
   EXPECT_LT(FromGrpc(grpc::Status(grpc::StatusCode::INTERNAL, std::string(100000, 'x')), "x").message().size(), 500u);

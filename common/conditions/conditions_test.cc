@@ -41,15 +41,11 @@ TEST(ConditionsTest, NamesEveryConditionThatFailed) {
 }
 
 TEST(ConditionsTest, RefusesWhatDoesNotCompile) {
-  const auto refuses = [](const std::string& expression) {
-    return DenyReasonOf(Conditions::Compile({{"c", expression}}, {{"results", ResultsType()}}).status()) ==
-           v1::DENY_REASON_EXPRESSION_INVALID;
-  };
-  EXPECT_TRUE(refuses("results.no_such_field == 1"));
-  EXPECT_TRUE(refuses("evidence.vmpl == 0"));
-  EXPECT_TRUE(refuses("results.status"));
-  EXPECT_TRUE(refuses("results.status == "));
-  EXPECT_TRUE(refuses(""));
+  for (const char* expression :
+       {"results.no_such_field == 1", "evidence.vmpl == 0", "results.status", "results.status == ", ""}) {
+    const absl::Status refused = Conditions::Compile({{"c", expression}}, {{"results", ResultsType()}}).status();
+    EXPECT_EQ(DenyReasonOf(refused), v1::DENY_REASON_EXPRESSION_INVALID) << expression;
+  }
 }
 
 TEST(ConditionsTest, RefusesNamesThatAreMissingOrTwice) {

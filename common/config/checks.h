@@ -19,7 +19,7 @@ absl::Duration DurationOr(bool set, const google::protobuf::Duration& duration, 
 // From `least` to `most`, both allowed.
 absl::Status ExpectWithin(absl::Duration value, absl::Duration least, absl::Duration most, absl::string_view field);
 
-// An absolute URI of at most 2048 bytes, without white space.
+// An absolute URI (RFC 3986: a scheme, a colon, something behind it; visible ASCII) of at most 2048 bytes.
 absl::Status ExpectUri(absl::string_view value, absl::string_view field);
 
 }  // namespace twi::config

@@ -138,6 +138,26 @@ TEST_F(GrantTest, RefusesEveryFlippedCharacter) {
   }
 }
 
+// Each bound by itself: what is at it passes, what is beyond it does not.
+TEST_F(GrantTest, HoldsEachBound) {
+  const auto accepts = [this](const char* pointer, const nlohmann::json& value) {
+    nlohmann::json claims = Claims();
+    claims[nlohmann::json::json_pointer(pointer)] = value;
+    const DenyReason reason = RefusedClaims(claims);
+    EXPECT_TRUE(reason == v1::DENY_REASON_UNSPECIFIED || reason == v1::DENY_REASON_GRANT_MALFORMED) << reason;
+    return reason == v1::DENY_REASON_UNSPECIFIED;
+  };
+  EXPECT_TRUE(accepts("/jti", std::string(64, 'j')));
+  EXPECT_FALSE(accepts("/jti", std::string(65, 'j')));
+  EXPECT_TRUE(accepts("/policy/version", 1));
+  EXPECT_FALSE(accepts("/policy/version", 0));
+  nlohmann::json names = nlohmann::json::array();
+  for (int i = 0; i < 16; ++i) names.push_back("worker" + std::to_string(i) + ".example.org");
+  EXPECT_TRUE(accepts("/dns_names", names));
+  names.push_back("worker16.example.org");
+  EXPECT_FALSE(accepts("/dns_names", names));
+}
+
 TEST_F(GrantTest, RefusesEachMissingUnknownOrMistypedClaim) {
   const nlohmann::json good = Claims();
   for (const auto& [name, value] : good.items()) {

@@ -1,15 +1,18 @@
 #include "common/metrics/metrics.h"
 
+#include <chrono>
 #include <fstream>
 #include <iterator>
 #include <set>
 #include <thread>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
 #include "common/metrics/table.h"
 #include "common/metrics/watch_store.h"
 #include "common/storage/database.h"
@@ -35,6 +38,26 @@ TEST(MetricsTest, ShowsWhatWasCounted) {
   EXPECT_THAT(text, HasSubstr("twi_credential_expiry_timestamp_seconds 1795262400\n"));
   EXPECT_THAT(text, HasSubstr("twi_rpc_duration_seconds_bucket{rpc=\"Appraise\",le=\"0.00025\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("twi_rpc_duration_seconds_bucket{rpc=\"Appraise\",le=\"+Inf\"} 2\n"));
+}
+
+// The process's own start, not the object's: a restart is what changes it, and nothing else.
+TEST(MetricsTest, ShowsWhenTheProcessStarted) {
+  const auto shown = [] {
+    const std::string text = Metrics().Text();
+    const std::string name = "\n# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds ";
+    double start = 0;
+    const std::size_t at = ("\n" + text).find(name);
+    EXPECT_NE(at, std::string::npos) << text;
+    if (at == std::string::npos) return start;
+    const std::string rest = text.substr(at - 1 + name.size());
+    EXPECT_TRUE(absl::SimpleAtod(rest.substr(0, rest.find('\n')), &start)) << rest;
+    return start;
+  };
+  const double first = shown(), now = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch());
+  EXPECT_LE(first, now);
+  EXPECT_GT(first, now - 600) << "a test lives shorter";
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(shown(), first);
 }
 
 TEST(MetricsTest, AsksForSamplesAtEachScrapeUntilTheTokenIsGone) {
@@ -139,6 +162,7 @@ TEST(TableTest, StandsInTheReadme) {
     expected.insert(absl::StrCat("| `", family.name, "` | ", type, " | ",
                                  absl::StrReplaceAll(family.labels, {{",", ", "}}), " | ", family.help, " |"));
   }
+  EXPECT_THAT(readme, HasSubstr("| `process_start_time_seconds` | gauge |  | Start of this process, Unix time. |\n"));
   for (const std::string& row : expected) EXPECT_EQ(rows.count(row), 1u) << "missing in README.md:\n" << row;
   for (const std::string& row : rows) EXPECT_EQ(expected.count(row), 1u) << "not in the table:\n" << row;
 }

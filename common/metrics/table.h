@@ -1,4 +1,5 @@
-// Every metric there is. README.md of this folder shows the same table (metrics_test compares them).
+// Every metric of ours. README.md of this folder shows the same table (metrics_test compares them), and besides it
+// Prometheus' process_start_time_seconds, which each Metrics shows by itself.
 #ifndef TWI_COMMON_METRICS_TABLE_H_
 #define TWI_COMMON_METRICS_TABLE_H_
 

@@ -1,6 +1,7 @@
 #include "common/sealed_key/sealed_key.h"
 
 #include <string>
+#include <vector>
 
 #include "common/status/deny.h"
 #include "gtest/gtest.h"
@@ -60,6 +61,30 @@ TEST_F(SealedKeyTest, RefusesEveryPartOfAnotherContext) {
   c = context_;
   c.results_sha256[0] ^= 1;
   EXPECT_EQ(Open(jws_, c), v1::DENY_REASON_SEALED_KEY_INVALID);
+}
+
+// What is signed and what is sealed are held to the context each by itself: a Key Store that signs one thing and seals
+// another is not believed.
+TEST_F(SealedKeyTest, TheSealAndTheClaimsAreHeldToTheContextEach) {
+  std::vector<SealedKeyContext> others(5, context_);
+  others[0].rp_id += "x";
+  others[1].target += "x";
+  others[2].nonce += "x";
+  others[3].key_id += "x";
+  others[4].results_sha256[0] ^= 1;
+  const auto claims_of = [](const std::string& jws) { return jose::InsecureDecodeJws(jws, 32 * 1024)->payload; };
+  const auto sign = [this](nlohmann::json claims, const nlohmann::json& sealed) {
+    claims["enc"] = sealed["enc"];
+    claims["ciphertext"] = sealed["ciphertext"];
+    return *jose::SignJws(store_, "k", kSealedKeyTyp, claims.dump());
+  };
+  const nlohmann::json ours = claims_of(jws_);
+  EXPECT_EQ(Open(sign(ours, ours), context_), v1::DENY_REASON_UNSPECIFIED);
+  for (const SealedKeyContext& other : others) {
+    const nlohmann::json theirs = claims_of(Seal(store_, other));
+    EXPECT_EQ(Open(sign(ours, theirs), context_), v1::DENY_REASON_SEALED_KEY_INVALID) << "sealed for another context";
+    EXPECT_EQ(Open(sign(theirs, ours), context_), v1::DENY_REASON_SEALED_KEY_INVALID) << "signed for another context";
+  }
 }
 
 TEST_F(SealedKeyTest, RefusesAnotherRecipient) {

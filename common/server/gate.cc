@@ -6,12 +6,13 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/log/fields.h"
 #include "common/log/log.h"
+#include "common/server/check_request.h"
 #include "common/server/refuse.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
-#include "common/trace/trace.h"
 
 namespace twi::server {
 namespace {
@@ -28,15 +29,6 @@ bool IsAllowed(const AllowRule& rule, const PeerIdentity& peer) {
   return false;
 }
 
-// The caller's trace. One that sends none, two, or something else gets a new one.
-trace::Trace TraceOf(const grpc::ServerContext& context) {
-  const auto& metadata = context.client_metadata();
-  const auto found = metadata.find(trace::kTraceparent);
-  if (found == metadata.end() || metadata.count(trace::kTraceparent) != 1) return trace::NewTrace();
-  const auto trace = trace::ParseTraceparent({found->second.data(), found->second.size()});
-  return trace.has_value() ? *trace : trace::NewTrace();
-}
-
 // Our own code throws nothing; a library below may (out of memory, a store's driver). gRPC would answer UNKNOWN and
 // nobody would know.
 absl::Status RunBody(const std::function<absl::Status(const Call&)>& body, const Call& call) {
@@ -48,6 +40,14 @@ absl::Status RunBody(const std::function<absl::Status(const Call&)>& body, const
 }
 
 }  // namespace
+
+trace::Trace TraceOf(const grpc::ServerContext& context) {
+  const auto& metadata = context.client_metadata();
+  const auto found = metadata.find(trace::kTraceparent);
+  if (found == metadata.end() || metadata.count(trace::kTraceparent) != 1) return trace::NewTrace();
+  const auto trace = trace::ParseTraceparent({found->second.data(), found->second.size()});
+  return trace.has_value() ? *trace : trace::NewTrace();
+}
 
 void GateImpl::Open(const ServerSettings& settings, std::shared_ptr<PeerSource> peers, metrics::Metrics& metrics) {
   for (const auto& [rpc, allow] : settings.allow) rpcs_.emplace(rpc, Rpc{allow, MakeRpcMetrics(metrics, rpc)});
@@ -65,12 +65,12 @@ bool GateImpl::AwaitIdle(absl::Duration timeout) const {
   return true;
 }
 
-absl::StatusOr<absl::Time> GateImpl::DeadlineOf(const grpc::ServerContext& context) const {
-  // The caller's deadline is in the system's time, whatever our clock says: what counts is how much is left of it.
-  const absl::Duration left = absl::FromChrono(context.deadline() - std::chrono::system_clock::now());
+absl::StatusOr<absl::Time> WorkUntil(absl::Time deadline, absl::Time system_now, absl::Time now,
+                                     absl::Duration max_deadline) {
+  const absl::Duration left = deadline - system_now;
   if (left <= absl::ZeroDuration())
     return Deny(v1::DENY_REASON_DEADLINE_EXCEEDED, "the deadline had passed on arrival");
-  return clock_.Now() + std::min(left, max_deadline_);
+  return now + std::min(left, max_deadline);
 }
 
 absl::StatusOr<Gate::Ticket> GateImpl::Admit(const grpc::ServerContext& context, absl::string_view rpc) {
@@ -83,6 +83,7 @@ absl::StatusOr<Gate::Ticket> GateImpl::Admit(const grpc::ServerContext& context,
     return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED,
                 absl::StrCat(ticket.call.peer.ToString(), " is not on the allow-list of ", rpc));
   }
+  TWI_RETURN_IF_ERROR(ArrivedRequest(context));
   if (in_flight_->fetch_add(1) >= max_concurrent_requests_) {
     in_flight_->fetch_sub(1);
     return Deny(v1::DENY_REASON_OVERLOADED, absl::StrCat(max_concurrent_requests_, " requests are in flight"));
@@ -91,7 +92,8 @@ absl::StatusOr<Gate::Ticket> GateImpl::Admit(const grpc::ServerContext& context,
   ticket.in_flight = std::shared_ptr<void>(nullptr, [counter = in_flight_](void*) { counter->fetch_sub(1); });
   // Looked at after counting: who is not refused here is waited for by AwaitIdle.
   if (closed_) return Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, "this server is stopping");
-  TWI_ASSIGN_OR_RETURN(ticket.call.deadline, DeadlineOf(context));
+  TWI_ASSIGN_OR_RETURN(ticket.call.deadline,
+                       WorkUntil(absl::FromChrono(context.deadline()), absl::Now(), clock_.Now(), max_deadline_));
   return ticket;
 }
 

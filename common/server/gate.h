@@ -12,8 +12,17 @@
 #include "common/server/peer_source.h"
 #include "common/server/server.h"
 #include "common/server/server_config.h"
+#include "common/trace/trace.h"
 
 namespace twi::server {
+
+// The caller's trace. One that sends none, two, or something else gets a new one.
+trace::Trace TraceOf(const grpc::ServerContext& context);
+
+// Until when a request may work, on the clock that says `now`: the caller's `deadline` is in the system's time,
+// whatever our clock says, so what counts is how much is left of it. DEADLINE_EXCEEDED when nothing is.
+absl::StatusOr<absl::Time> WorkUntil(absl::Time deadline, absl::Time system_now, absl::Time now,
+                                     absl::Duration max_deadline);
 
 class GateImpl final : public Gate {
  public:
@@ -39,8 +48,6 @@ class GateImpl final : public Gate {
     AllowRule allow;
     std::shared_ptr<RpcMetrics> metrics;
   };
-  absl::StatusOr<absl::Time> DeadlineOf(const grpc::ServerContext& context) const;
-
   const Clock& clock_;
   const std::shared_ptr<std::atomic<int>> in_flight_;
   std::atomic<bool> closed_{false};

@@ -6,8 +6,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/log/fields.h"
 #include "common/log/log.h"
+#include "common/server/gate.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
+#include "common/trace/trace.h"
 
 namespace twi::server {
 namespace {
@@ -91,6 +93,7 @@ absl::Status Health::Admit(const grpc::ServerContext& context, std::optional<Pee
 // leaves no audit line, since a probe asks every few seconds; a refused caller leaves one.
 grpc::Status Health::Check(grpc::ServerContext* context, const grpc::health::v1::HealthCheckRequest* request,
                            HealthCheckResponse* response) {
+  const trace::Scope scope(TraceOf(*context));  // before the first line about this request
   const auto start = std::chrono::steady_clock::now();
   std::optional<PeerIdentity> peer;
   if (const absl::Status admitted = Admit(*context, peer); !admitted.ok()) {

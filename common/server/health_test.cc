@@ -5,15 +5,18 @@
 
 #include <atomic>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "common/log/log.h"
 #include "common/server/echo_server.h"
 #include "common/server/probe.h"
 #include "common/testing/fake_clock.h"
 #include "common/testing/matchers.h"
 #include "common/testing/temp_dir.h"
+#include "common/trace/trace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -55,8 +58,9 @@ class HealthTest : public ::testing::Test {
     return *client::MakeChannel(peer, **identity);
   }
   static grpc::Status CheckOver(const std::shared_ptr<grpc::Channel>& channel, const std::string& service,
-                                grpc::health::v1::HealthCheckResponse& response) {
+                                grpc::health::v1::HealthCheckResponse& response, const std::string& traceparent = "") {
     grpc::ClientContext context;
+    if (!traceparent.empty()) context.AddMetadata(trace::kTraceparent, traceparent);
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
     grpc::health::v1::HealthCheckRequest request;
     request.set_service(service);
@@ -227,6 +231,38 @@ TEST_F(HealthTest, LogsAChangeOfReadinessOnceAndNoAnswers) {
   EXPECT_EQ(count("\"event\":\"not_ready\",\"reason\":\"KEY_UNKNOWN\""), 1) << log;
   EXPECT_EQ(count("\"event\":\"ready\""), 1);
   EXPECT_EQ(count("\"audit\":true"), 0);
+}
+
+// A refused caller's line is found like every other: by its trace, or by one that was made for it.
+TEST_F(HealthTest, ARefusedCheckIsAuditedWithATraceId) {
+  testing::TempDir dir;
+  config::v1::Log log_config;
+  log_config.set_file(dir.File("log"));
+  ASSERT_OK(log::Init(log_config, "echo"));
+  Start();
+  const auto channel = ChannelOf(kClientId);
+  grpc::health::v1::HealthCheckResponse response;
+  const std::string id = "4bf92f3577b34da6a3ce929d0e0e4736";
+  EXPECT_FALSE(CheckOver(channel, "live", response, "00-" + id + "-00f067aa0ba902b7-01").ok());
+  EXPECT_FALSE(CheckOver(channel, "live", response).ok());
+  EXPECT_FALSE(CheckOver(channel, "live", response, "00-" + std::string(32, '0') + "-00f067aa0ba902b7-01").ok());
+  server_.reset();
+  ASSERT_OK(log::Init(config::v1::Log(), "test"));
+  std::vector<std::string> ids;
+  for (const absl::string_view line : absl::StrSplit(dir.Read("log"), '\n')) {
+    if (!absl::StrContains(line, "\"event\":\"refused\"")) continue;
+    EXPECT_THAT(line, HasSubstr("\"rpc\":\"Check\""));
+    const std::string key = "\"trace_id\":\"";
+    const std::size_t at = line.find(key);
+    ASSERT_NE(at, absl::string_view::npos) << line;
+    ids.emplace_back(line.substr(at + key.size(), 32));
+  }
+  ASSERT_EQ(ids.size(), 3u);
+  EXPECT_EQ(ids[0], id) << "the caller's";
+  for (int i : {1, 2}) EXPECT_THAT(ids[static_cast<std::size_t>(i)], ::testing::MatchesRegex("[0-9a-f]{32}"));
+  EXPECT_NE(ids[2], std::string(32, '0'));
+  EXPECT_NE(ids[1], ids[2]);
+  EXPECT_EQ(trace::Current(), nullptr);
 }
 
 }  // namespace

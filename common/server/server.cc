@@ -12,12 +12,14 @@
 #include "common/server/health.h"
 #include "common/server/listen_error.h"
 #include "common/server/metrics_listener.h"
+#include "common/server/name_status.h"
 #include "common/server/peer_source.h"
 #include "common/server/server_config.h"
 #include "common/server/tls_files.h"
 #include "common/server/unix_listener.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
+#include "grpcpp/resource_quota.h"
 #include "grpcpp/server_posix.h"
 
 namespace twi::server {
@@ -42,12 +44,19 @@ constexpr std::chrono::milliseconds kLastAnswers(300);
 constexpr int kMaxIdleThreads = 64;
 
 void SetLimits(const ServerSettings& settings, grpc::ServerBuilder& builder) {
-  builder.SetMaxReceiveMessageSize(settings.max_message_bytes);
+  // gRPC cancels what is over its limit without a word of ours, and looks only when all of it has arrived: up to twice
+  // our limit we refuse it ourselves, by name (name_status.h).
+  builder.SetMaxReceiveMessageSize(2 * settings.max_message_bytes);
   builder.SetMaxSendMessageSize(settings.max_message_bytes);
   // A compressed message could unfold to a thousand times the limit above: only uncompressed ones are taken
   // (UNIMPLEMENTED otherwise).
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  // Messages are assembled before anybody is asked who sent them, whatever length they announce: this is what bounds
+  // them.
+  grpc::ResourceQuota quota("twi");
+  quota.Resize(settings.max_receive_memory_bytes);
+  builder.SetResourceQuota(quota);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);  // statistics of each call that nobody can ask for here
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // two daemons on one port is an error, not a lottery
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, std::min(settings.max_concurrent_requests, 128));
@@ -92,6 +101,9 @@ class ServerImpl final : public Server {
 
     grpc::ServerBuilder builder;
     SetLimits(settings_, builder);
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+    interceptors.push_back(NameStatuses(gate_, static_cast<std::size_t>(settings_.max_message_bytes)));
+    builder.experimental().SetInterceptorCreators(std::move(interceptors));
     for (const NamedService& named : services_) builder.RegisterService(named.service.get());
     builder.RegisterService(&health_);
     TWI_RETURN_IF_ERROR(settings_.unix_path.empty() ? ListenTls(config, builder) : ListenUnix(builder));

@@ -29,7 +29,8 @@ struct Call {
 class Gate {
  public:
   virtual ~Gate() = default;
-  // Admits the caller of `rpc` ("MapClaims"): PEER_UNAUTHENTICATED, PEER_NOT_ALLOWED, OVERLOADED, DEADLINE_EXCEEDED.
+  // Admits the caller of `rpc` ("MapClaims"): PEER_UNAUTHENTICATED, PEER_NOT_ALLOWED, REQUEST_MALFORMED,
+  // REQUEST_TOO_LARGE (check_request.h), OVERLOADED, DEADLINE_EXCEEDED.
   // The ticket counts the request as in flight until it is destroyed.
   struct Ticket {
     Call call;

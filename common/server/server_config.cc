@@ -19,6 +19,8 @@ namespace {
 
 constexpr std::uint32_t kDefaultMessageBytes = 512 << 10;
 constexpr std::uint32_t kMaxMessageBytes = 4 << 20;
+constexpr std::uint64_t kDefaultReceiveMemory = 256 << 20;
+constexpr std::uint64_t kMinReceiveMemory = 16 << 20;
 constexpr std::uint32_t kDefaultConcurrent = 256;
 constexpr std::uint32_t kMaxConcurrent = 10000;
 
@@ -144,6 +146,10 @@ absl::StatusOr<ServerSettings> CheckServerConfig(const config::v1::Server& confi
     return section.Invalid("max_concurrent_requests", absl::StrCat("expected at most ", kMaxConcurrent));
   settings.max_concurrent_requests =
       static_cast<int>(config.max_concurrent_requests() == 0 ? kDefaultConcurrent : config.max_concurrent_requests());
+  settings.max_receive_memory_bytes =
+      config.max_receive_memory_bytes() == 0 ? kDefaultReceiveMemory : config.max_receive_memory_bytes();
+  if (settings.max_receive_memory_bytes < kMinReceiveMemory)
+    return section.Invalid("max_receive_memory_bytes", absl::StrCat("expected at least ", kMinReceiveMemory));
   TWI_RETURN_IF_ERROR(CheckDurations(config, section, settings));
   return settings;
 }

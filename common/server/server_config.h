@@ -2,6 +2,7 @@
 #ifndef TWI_COMMON_SERVER_SERVER_CONFIG_H_
 #define TWI_COMMON_SERVER_SERVER_CONFIG_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -35,6 +36,7 @@ struct ServerSettings {
   bool any_attested_key = false;
   int max_message_bytes = 0;
   int max_concurrent_requests = 0;
+  std::size_t max_receive_memory_bytes = 0;
   absl::Duration max_deadline, drain_timeout, certificate_expiry_warning;
 };
 

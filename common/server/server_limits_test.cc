@@ -33,6 +33,9 @@ class ServerLimitsTest : public ::testing::Test {
   ServerLimitsTest() : pki_(absl::Now()), echo_(pki_) {}
 
   void Start() {
+    auto* health = echo_.config.add_allow();
+    health->set_rpc("Check");
+    health->add_peers(kClientId);
     ASSERT_OK(echo_.Start());
     ASSERT_OK_AND_ASSIGN(identity_, client::Identity::FromFiles(pki_.Issue("client", kClientId)));
     stub_ = echo_.Stub(*identity_);
@@ -77,7 +80,14 @@ TEST_F(ServerLimitsTest, RefusesAMessageThatIsTooLarge) {
   echo_.config.set_max_message_bytes(10000);
   Start();
   EXPECT_TRUE(Say(*stub_, std::string(4000, 'x')).status.ok());
-  EXPECT_EQ(Say(*stub_, std::string(20000, 'x')).status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  const grpc::Status named = Say(*stub_, std::string(15000, 'x')).status;
+  EXPECT_EQ(named.error_message(), "REQUEST_TOO_LARGE");
+  EXPECT_THAT(client::FromGrpc(named, "Say"), testing::StatusIs(v1::DENY_REASON_REQUEST_TOO_LARGE));
+  // gRPC's own limit: no ErrorInfo, the client knows it all the same.
+  const grpc::Status cut = Say(*stub_, std::string(30000, 'x')).status;
+  EXPECT_EQ(cut.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(cut.error_details(), "");
+  EXPECT_THAT(client::FromGrpc(cut, "Say"), testing::StatusIs(v1::DENY_REASON_REQUEST_TOO_LARGE));
   EXPECT_TRUE(Say(*stub_).status.ok()) << "the server goes on";
 }
 
@@ -91,11 +101,38 @@ TEST_F(ServerLimitsTest, RefusesACompressedMessage) {
   EXPECT_EQ(stub_->Say(&context, request, &response).error_code(), grpc::StatusCode::UNIMPLEMENTED);
 }
 
-TEST_F(ServerLimitsTest, RefusesAMalformedMessageCleanly) {
+TEST_F(ServerLimitsTest, RefusesWhatDoesNotParseOrIsUnknownByName) {
+  testing::TempDir dir;
+  config::v1::Log log_config;
+  log_config.set_file(dir.File("log"));
+  ASSERT_OK(log::Init(log_config, "echo"));
   Start();
-  const grpc::Status status = CallRaw("/twi.testing.Echo/Say", "\xff\xff\xff\xff");
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::INTERNAL);
+  const std::string unknown = "\xfa\x3e\x01x";  // field 1007
+  const std::vector<std::pair<const char*, std::string>> sent = {{"/twi.testing.Echo/Say", "\xff\xff\xff\xff"},
+                                                                 {"/twi.testing.Echo/Say", unknown},
+                                                                 {"/twi.testing.Echo/Refuse", unknown},
+                                                                 {"/grpc.health.v1.Health/Check", unknown}};
+  for (const auto& [method, bytes] : sent) {
+    const grpc::Status status = CallRaw(method, bytes);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << method;
+    EXPECT_EQ(status.error_message(), "REQUEST_MALFORMED");
+    EXPECT_THAT(client::FromGrpc(status, "x"), testing::StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
+  }
+  EXPECT_EQ(CallRaw("/twi.testing.Echo/Open", unknown).error_message(), "PEER_NOT_ALLOWED") << "who asks comes first";
   EXPECT_TRUE(Say(*stub_).status.ok()) << "the server goes on";
+  echo_.server->Drain();
+  ASSERT_OK(log::Init(config::v1::Log(), "test"));
+  std::vector<std::string> refused;
+  for (absl::string_view line : absl::StrSplit(dir.Read("log"), '\n', absl::SkipEmpty())) {
+    const auto parsed = nlohmann::json::parse(std::string(line));
+    if (parsed["event"] != "refused") continue;
+    EXPECT_EQ(parsed["peer"], kClientId);
+    EXPECT_EQ(parsed["trace_id"].get<std::string>().size(), 32u);
+    refused.push_back(absl::StrCat(parsed["rpc"].get<std::string>(), " ", parsed["reason"].get<std::string>()));
+  }
+  EXPECT_THAT(refused,
+              ::testing::ElementsAre("Say REQUEST_MALFORMED", "Say REQUEST_MALFORMED", "Refuse REQUEST_MALFORMED",
+                                     "Check REQUEST_MALFORMED", "Open PEER_NOT_ALLOWED"));
 }
 
 TEST_F(ServerLimitsTest, RefusesUnknownMethods) {

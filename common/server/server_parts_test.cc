@@ -7,8 +7,12 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "common/crypto/x509.h"
+#include "common/log/log.h"
+#include "common/server/check_request.h"
 #include "common/server/daemon_flags.h"
+#include "common/server/gate.h"
 #include "common/server/insecure_fields.h"
 #include "common/server/peer_cache.h"
 #include "common/server/server_config.h"
@@ -16,9 +20,14 @@
 #include "common/server/verify_peer.h"
 #include "common/testing/fake_clock.h"
 #include "common/testing/matchers.h"
+#include "common/testing/temp_dir.h"
 #include "common/testing/test_pki.h"
 #include "gmock/gmock.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "google/protobuf/struct.pb.h"
 #include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
 #include "proto/twi/config/v1/common.pb.h"
 
 namespace twi::server {
@@ -93,6 +102,33 @@ TEST_F(VerifyPeerTest, RefusesWrongUsageForTheRole) {
   options.extended_key_usage = {crypto::kEkuClientAuth};
   EXPECT_THAT(Verify(pki_.Make(kId, options).certificate_pem, {PeerRole::kServer}),
               StatusIs(v1::DENY_REASON_PEER_UNAUTHENTICATED, HasSubstr("extendedKeyUsage")));
+}
+TEST_F(VerifyPeerTest, TakesTheUsageOfTheRoleAnyOrNone) {
+  TestPki::Options options;
+  for (const char* needed : {crypto::kEkuServerAuth, "2.5.29.37.0"}) {
+    options.extended_key_usage = {needed};
+    EXPECT_OK(Verify(pki_.Make(kId, options).certificate_pem, {PeerRole::kServer}).status()) << needed;
+  }
+  options.extended_key_usage = {};
+  EXPECT_OK(Verify(pki_.Make(kId, options).certificate_pem, {PeerRole::kClient}).status());
+  options.extended_key_usage = {"1.3.6.1.5.5.7.3.3"};  // codeSigning
+  for (const PeerRole role : {PeerRole::kClient, PeerRole::kServer}) {
+    EXPECT_THAT(Verify(pki_.Make(kId, options).certificate_pem, {role}),
+                StatusIs(v1::DENY_REASON_PEER_UNAUTHENTICATED, HasSubstr("extendedKeyUsage")));
+  }
+}
+TEST_F(VerifyPeerTest, RefusesAKeyThatMayNotSignOrMaySignCertificates) {
+  TestPki::Options options;
+  options.key_usage = crypto::kKeyUsageKeyEncipherment;
+  EXPECT_THAT(Verify(pki_.Make(kId, options).certificate_pem),
+              StatusIs(v1::DENY_REASON_PEER_UNAUTHENTICATED, HasSubstr("no digitalSignature")));
+  for (const std::uint16_t more : {crypto::kKeyUsageKeyCertSign, crypto::kKeyUsageCrlSign}) {
+    options.key_usage = crypto::kKeyUsageDigitalSignature | more;
+    EXPECT_THAT(Verify(pki_.Make(kId, options).certificate_pem),
+                StatusIs(v1::DENY_REASON_PEER_UNAUTHENTICATED, HasSubstr("permits signing")));
+  }
+  options.key_usage = crypto::kKeyUsageDigitalSignature | crypto::kKeyUsageKeyEncipherment;
+  EXPECT_OK(Verify(pki_.Make(kId, options).certificate_pem).status());
 }
 TEST_F(VerifyPeerTest, RefusesNoAnchorsAndRubbish) {
   anchors_.clear();
@@ -207,6 +243,116 @@ TEST_F(TlsFilesTest, KeepsTheLastGoodOfEach) {
   EXPECT_EQ(files->bundle()->generation, 2u);
 }
 
+// Said when it is first near, then each minute, and louder than nothing when it is over.
+TEST_F(TlsFilesTest, WarnsOfTheEndOfTheCertificate) {
+  testing::TempDir dir;
+  config::v1::Log to_file;
+  to_file.set_file(dir.File("log"));
+  ASSERT_OK(log::Init(to_file, "echo"));
+  TlsFiles::Options options;
+  options.expiry_warning = absl::Hours(2);
+  ASSERT_OK_AND_ASSIGN(const auto files, TlsFiles::Open(tls_, clock_, options));
+  const auto warnings_after = [&](absl::Duration passed) {
+    clock_.Advance(passed);
+    files->Refresh();
+    files->Refresh();  // nothing new within the minute
+    std::vector<std::string> warnings;
+    for (absl::string_view line : absl::StrSplit(dir.Read("log"), '\n', absl::SkipEmpty())) {
+      const auto parsed = nlohmann::json::parse(std::string(line));
+      EXPECT_EQ(parsed["level"], "error");
+      EXPECT_EQ(parsed["file"], tls_.certificate_file());
+      EXPECT_EQ(parsed["not_after"], "2026-11-22T12:00:00+00:00");
+      warnings.push_back(parsed["event"]);
+    }
+    return warnings;
+  };
+  using ::testing::ElementsAre;
+  EXPECT_THAT(warnings_after(absl::Hours(22) - absl::Seconds(1)), ElementsAre());
+  EXPECT_THAT(warnings_after(absl::Minutes(1)), ElementsAre("certificate_expires_soon"));
+  EXPECT_THAT(warnings_after(absl::Minutes(1)), ElementsAre("certificate_expires_soon", "certificate_expires_soon"));
+  EXPECT_THAT(warnings_after(absl::Hours(2)),
+              ElementsAre("certificate_expires_soon", "certificate_expires_soon", "certificate_expired"));
+  ASSERT_OK(log::Init(config::v1::Log(), "test"));
+}
+
+TEST(WorkUntilTest, IsTheSmallerOfTheCallersAndOurs) {
+  const absl::Time system = absl::FromUnixSeconds(5000), ours = absl::FromUnixSeconds(1000);
+  const auto until = [&](absl::Time deadline) { return WorkUntil(deadline, system, ours, absl::Seconds(10)); };
+  EXPECT_EQ(until(system + absl::Seconds(3)).value(), ours + absl::Seconds(3));
+  EXPECT_EQ(until(system + absl::Seconds(30)).value(), ours + absl::Seconds(10));
+  EXPECT_EQ(until(absl::InfiniteFuture()).value(), ours + absl::Seconds(10));
+  for (const absl::Time passed : {system, system - absl::Nanoseconds(1), absl::InfinitePast()}) {
+    EXPECT_THAT(until(passed), StatusIs(v1::DENY_REASON_DEADLINE_EXCEEDED, HasSubstr("had passed on arrival")));
+  }
+}
+
+// A bare message: field 1, `bytes` long.
+std::string Field(int number, const std::string& bytes) {
+  std::string text;
+  google::protobuf::io::StringOutputStream stream(&text);
+  google::protobuf::io::CodedOutputStream out(&stream);
+  out.WriteTag(static_cast<std::uint32_t>(number) << 3 | 2);
+  out.WriteVarint32(static_cast<std::uint32_t>(bytes.size()));
+  out.WriteString(bytes);
+  out.Trim();
+  return text;
+}
+
+class CheckRequestTest : public ::testing::Test {
+ protected:
+  // config::v1::Server stands for a request: it has nested and repeated messages.
+  static absl::Status Check(const std::string& bytes, std::size_t max_bytes = 1 << 20) {
+    config::v1::Server request;
+    EXPECT_TRUE(request.ParseFromString(bytes));
+    return CheckRequest(request, max_bytes);
+  }
+};
+
+TEST_F(CheckRequestTest, TakesWhatItKnows) {
+  EXPECT_OK(Check(""));
+  config::v1::Server request;
+  request.mutable_metrics()->mutable_tls()->set_key_file("k");
+  request.add_allow()->add_peers("p");
+  EXPECT_OK(Check(request.SerializeAsString()));
+}
+TEST_F(CheckRequestTest, RefusesUnknownFieldsAtAnyDepth) {
+  const std::string unknown = Field(1007, "x");
+  for (const std::string& bytes : {unknown, Field(2, unknown), Field(3, unknown), Field(3, "") + Field(3, unknown),
+                                   Field(11, Field(3, unknown)), std::string("\xfb\x3e\xfc\x3e"),  // a group
+                                   std::string("\x20\x01\x22\x01x")}) {                            // field 4 as bytes
+    EXPECT_THAT(Check(bytes), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED, HasSubstr("has no field"))) << bytes;
+  }
+  EXPECT_THAT(Check(Field(11, Field(3, unknown))),
+              StatusIs(v1::DENY_REASON_REQUEST_MALFORMED, HasSubstr("twi.config.v1.Tls has no field 1007")));
+}
+TEST_F(CheckRequestTest, RefusesTooMuch) {
+  EXPECT_OK(Check(Field(1, std::string(97, 'x')), 100));
+  EXPECT_THAT(Check(Field(1, std::string(99, 'x')), 100), StatusIs(v1::DENY_REASON_REQUEST_TOO_LARGE));
+  EXPECT_THAT(Check(Field(1007, std::string(99, 'x')), 100), StatusIs(v1::DENY_REASON_REQUEST_TOO_LARGE));
+  std::string many;
+  for (int i = 1; i < kMaxRequestMessages; ++i) many += Field(3, "");
+  EXPECT_OK(Check(many));
+  EXPECT_THAT(Check(many + Field(3, "")), StatusIs(v1::DENY_REASON_REQUEST_TOO_LARGE));
+}
+TEST_F(CheckRequestTest, RefusesWhatIsTooDeep) {
+  const auto nested = [](int depth) {
+    google::protobuf::Struct top;
+    google::protobuf::Struct* at = &top;
+    for (int i = 1; i < depth; ++i) at = (*at->mutable_fields())["x"].mutable_struct_value();
+    return CheckRequest(top, 1 << 20);
+  };
+  EXPECT_OK(nested(2));
+  EXPECT_THAT(nested(kMaxRequestDepth), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED, HasSubstr("nested")));
+}
+TEST_F(CheckRequestTest, ARequestsVerdictIsFoundByItsContextAlone) {
+  const grpc::ServerContext context, other;
+  SetArrivedRequest(&context, Deny(v1::DENY_REASON_REQUEST_MALFORMED, "x"));
+  EXPECT_THAT(ArrivedRequest(context), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
+  EXPECT_OK(ArrivedRequest(other));
+  SetArrivedRequest(nullptr, absl::OkStatus());
+  EXPECT_OK(ArrivedRequest(context));
+}
+
 class ServerConfigTest : public ::testing::Test {
  protected:
   ServerConfigTest() {
@@ -245,6 +391,7 @@ TEST_F(ServerConfigTest, FillsInDefaults) {
   EXPECT_EQ(settings.max_deadline, absl::Seconds(10));
   EXPECT_EQ(settings.drain_timeout, absl::Seconds(10));
   EXPECT_EQ(settings.max_concurrent_requests, 256);
+  EXPECT_EQ(settings.max_receive_memory_bytes, 256u << 20);
   EXPECT_FALSE(settings.any_attested_key);
   EXPECT_EQ(settings.allow.at("Open").spiffe_ids.size(), 0u);
   EXPECT_FALSE(settings.allow.at("Open").attested_key);
@@ -292,6 +439,9 @@ TEST_F(ServerConfigTest, RefusesOverLargeLimits) {
   config_.set_max_concurrent_requests(1000000);
   EXPECT_THAT(Refusal(), HasSubstr("max_concurrent_requests"));
   config_.set_max_concurrent_requests(0);
+  config_.set_max_receive_memory_bytes(1 << 20);
+  EXPECT_THAT(Refusal(), HasSubstr("max_receive_memory_bytes"));
+  config_.set_max_receive_memory_bytes(0);
   config_.mutable_max_deadline();
   EXPECT_THAT(Refusal(), HasSubstr("max_deadline"));
 }

@@ -64,7 +64,8 @@ TestPki::Pair TestPki::Make(absl::string_view spiffe_id, const Options& options)
   leaf.not_after = now_ + options.ends;
   leaf.subject_spki = key.public_key().spki();
   leaf.is_ca = options.is_ca;
-  leaf.key_usage = options.is_ca ? crypto::kKeyUsageKeyCertSign : crypto::kKeyUsageDigitalSignature;
+  leaf.key_usage =
+      options.key_usage.value_or(options.is_ca ? crypto::kKeyUsageKeyCertSign : crypto::kKeyUsageDigitalSignature);
   leaf.extended_key_usage = options.extended_key_usage;
   leaf.uri_sans = options.uri_sans.has_value() ? *options.uri_sans : std::vector<std::string>{std::string(spiffe_id)};
   leaf.dns_sans = options.dns_sans;

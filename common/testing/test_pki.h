@@ -3,6 +3,7 @@
 #ifndef TWI_COMMON_TESTING_TEST_PKI_H_
 #define TWI_COMMON_TESTING_TEST_PKI_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@ class TestPki {
     std::optional<std::vector<std::string>> uri_sans;  // instead of the one SPIFFE ID
     std::vector<std::string> dns_sans;
     std::vector<std::string> extended_key_usage = {crypto::kEkuServerAuth, crypto::kEkuClientAuth};
+    std::optional<std::uint16_t> key_usage;   // instead of digitalSignature, or keyCertSign of a CA
     absl::Duration starts = -absl::Hours(1);  // relative to now
     absl::Duration ends = absl::Hours(24);
     bool is_ca = false;

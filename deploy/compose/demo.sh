@@ -1,19 +1,27 @@
 #!/usr/bin/env bash
 # Builds the images, starts TWI as containers (docker-compose.yml), waits until everything is healthy, shows the credentials that four workloads got by mechanisms A, B, C and D and use for mutual
-# TLS, shows who cannot reach whom, and takes everything down again.
+# TLS, shows who cannot reach whom and which keys each container sees, and takes everything down again.
 #   deploy/compose/demo.sh           leaves nothing behind but the images
 #   deploy/compose/demo.sh --keep    leaves everything running and prints how to talk to it
+#   deploy/compose/demo.sh --down    takes down what --keep left running, with its keys, stores and credentials
+# Where a deployment of the same project (TWI_PROJECT, default twi) is there already it touches nothing and says so.
 # TWI_SKIP_BUILD=1: the images are there already. TWI_OPT_BIN: the programs for them are (deploy/images/build.sh).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-keep=no
+keep=no down=no
 case "${1:-}" in
   "") ;;
   --keep) keep=yes ;;
-  *) sed -n '2,6p' "$0" >&2; exit 2 ;;
+  --down) down=yes ;;
+  *) sed -n '2,8p' "$0" >&2; exit 2 ;;
 esac
 source deploy/compose/lib.sh
 docker version > /dev/null 2>&1 || fail "Docker does not run here; deploy/demo.sh shows the same as plain processes"
+if [ "$down" = yes ]; then "${compose[@]}" down --volumes --timeout 5; exit 0; fi
+ours="label=com.docker.compose.project=$TWI_PROJECT"
+if [ -n "$(docker ps --all --quiet --filter "$ours")$(docker volume ls --quiet --filter "$ours")" ]; then
+  fail "a deployment of the project $TWI_PROJECT is there already (--keep left it, or a run that was killed). To take it down, with its keys and stores: TWI_PROJECT=$TWI_PROJECT $0 --down"
+fi
 services=(verifier claims-mapper credential-authority key-store)
 agents=(agent-a agent-b agent-c agent-d)
 workloads=(workload-a workload-b workload-c workload-d)
@@ -35,7 +43,6 @@ built=$SECONDS
 
 step "Starting: keys and policies, the software TPM, four services, four agents, four workloads"
 chmod go-w deploy/compose/config deploy/compose/config/*  # a daemon refuses a configuration that others may write to
-"${compose[@]}" down --volumes --timeout 5 > /dev/null 2>&1 || true
 mkdir -p out
 "${compose[@]}" up --detach > /dev/null 2> out/compose-up.log || { tail -n 30 out/compose-up.log >&2; fail "it does not start"; }
 wait_healthy 60 "${services[@]}" "${workloads[@]}"
@@ -83,6 +90,33 @@ for network in agents workloads tpm; do
   echo "  from the network $network: $(sed -n 's/.*refused: //p' out/ask.log)"
 done
 
+step "Each container sees its own keys, and no other's"
+# private CONTAINER: "SHA-256 FILE" of each file of its volumes that only one user may read. Except stores: each volume of a store stands once in docker-compose.yml, beside `files`; and what a
+# credential has besides its key (an agent gives the whole folder to one user).
+private() {
+  local folder
+  docker inspect --format '{{range .Mounts}}{{if eq .Type "volume"}}{{println .Destination}}{{end}}{{end}}' "$1" | grep -vE '^(/store|/tunnel)?$' | while read -r folder; do
+    docker cp "$1:$folder/." - < /dev/null | tar -x --to-command='case "$TAR_MODE ${TAR_FILENAME##*/}" in *" "*bundle.* | *" chain.pem" | *" wit.jwt" | *" ..lock") cat > /dev/null ;; *"00 "*) echo "$(sha256sum | cut -c 1-64) ${TAR_FILENAME##*/}" ;; *) cat > /dev/null ;; esac'
+  done | sort -u
+}
+declare -A seen_by=() file_of=()
+for service in "${services[@]}" "${agents[@]}" "${workloads[@]}"; do
+  names=()
+  while read -r sum file; do seen_by[$sum]+="$service "; file_of[$sum]=$file; names+=("$file"); done < <(private "$(container "$service")")
+  printf '  %-22s %s\n' "$service" "${names[*]}"
+done
+chips=0
+for sum in "${!seen_by[@]}"; do
+  seen=${seen_by[$sum]% }
+  case "${file_of[$sum]}: $seen" in
+    "vcek.key.pem: agent-a agent-c agent-d") chips=$((chips + 1)) ;;  # on the machine with that chip
+    "key.pem: agent-"?" workload-"?) [ "${seen: -1}" = "${seen:6:1}" ] || fail "$seen see one credential's key" ;;
+    "key.pem: "* | "vcek.key.pem: "*) fail "${file_of[$sum]} is seen by: $seen" ;;
+    *" "*" "*) fail "${file_of[$sum]} is seen by more than one: $seen" ;;
+  esac
+done
+[ "$chips" -eq 1 ] && [ "${#seen_by[@]}" -eq 15 ] || fail "expected a chip's key, four credentials' keys, and of each service and each relying party its own: ${file_of[*]}"
+
 step "Why does this credential exist?"
 serial=$(said workload-a | sed -E 's/.*"serial":"([^"]*)".*/\1/')
 "${compose[@]}" run --rm --no-deps trust-bundle issuance --config /etc/twi/twictl.yaml --serial "$serial" 2> /dev/null | sed 's/^/  /'
@@ -94,7 +128,7 @@ Everything is left running. Talk to it:
   ${compose[*]} ps
   ${compose[*]} logs -f workload-a
   ${compose[*]} run --rm --no-deps trust-bundle policy list --config /etc/twi/twictl.yaml
-Stop it:
-  ${compose[*]} down --volumes
+Take it down, with its keys and stores:
+  $([ "$TWI_PROJECT" = twi ] || echo "TWI_PROJECT=$TWI_PROJECT ")deploy/compose/demo.sh --down
 TEXT
 fi

@@ -62,7 +62,7 @@ class FaultMetricsTest(unittest.TestCase):
         daemon = Daemon(self.path)
         daemon.start()
         self.assertEqual(fault_metrics.scrape(self.path), {
-            "twi_ready": 0.0, 'twi_refusals_total{reason="STORAGE_FAILED"}': 3.0,
+            "twi_ready": 0.0, 'twi_refusals_total{reason="STORAGE_FAILED"}': 3.0, 'twi_refusals_total{reason="INTERNAL"}': 0.0, "twi_store_commit_failures_total": 0.0,
             'twi_credential_acquisitions_total{mechanism="B",outcome="OK"}': 7.0, "twi_certificate_expiry_timestamp_seconds": 1.8e9})
         daemon.status = "404 Not Found"
         self.assertIsNone(fault_metrics.scrape(self.path))
@@ -95,14 +95,16 @@ class FaultMetricsTest(unittest.TestCase):
         self.assertEqual(scraper.wait_past(3.5, 0), ["verifier"])
         self.assertEqual(scraper.wait_past(2.5, 0), [])
 
-    def recorded(self, failures):
+    def recorded(self, failures, from_start=True):
         """A disk that is full from 1000006 on, a certificate that ends at 1000006; scrapes from 999990 to 1000020, one of them unanswered."""
         samples = []
         for i in range(30):
             at = 999990.5 + i
-            series = {"twi_ready": 1.0, "twi_certificate_expiry_timestamp_seconds": 1000006.0, "twi_unknown_total": 4.0}
+            series = {"twi_ready": 1.0, "twi_certificate_expiry_timestamp_seconds": 1000006.0, "twi_unknown_total": 4.0, 'twi_refusals_total{reason="INTERNAL"}': 0.0}
+            if from_start:
+                series["twi_store_commit_failures_total"] = 0.0
             if at > 1000006 and failures:
-                series["twi_store_commit_failures_total"] = at - 1000006
+                series["twi_store_commit_failures_total"] = 1.0
             samples.append((at, None if i == 20 else series))
         title = "disk full, verifier" if failures else "nothing"
         lines = fault_metrics.test_of_rules(self.scraper(samples), title, 1000006, 1000015, [("TwiStoreCommitFailing", "verifier"), ("TwiCertificateExpired", "verifier")])
@@ -114,15 +116,26 @@ class FaultMetricsTest(unittest.TestCase):
     def test_writes_what_was_scraped(self):
         text = self.recorded(True)[1]
         self.assertIn('''{series: 'twi_certificate_expiry_timestamp_seconds{job="twi", instance="verifier"}', values: '6 6 6 6 6 6 6 6'}''', text)
-        self.assertIn('''{series: 'twi_store_commit_failures_total{job="twi", instance="verifier"}', values: '0 0 0 0 1.5 3.5 5.5 7.5'}''', text)
+        self.assertIn('''{series: 'twi_store_commit_failures_total{job="twi", instance="verifier"}', values: '0 0 0 0 1 1 1 1'}''', text)
         self.assertIn('''{series: 'up{job="twi", instance="verifier"}', values: '1 1 1 1 1 1 1 1'}''', text)
         self.assertNotIn("twi_unknown_total", text)
+        self.assertNotIn("INTERNAL", text)
+        # A counter that is not there before its first is recorded as what it was: not there.
+        self.assertIn('''{series: 'twi_store_commit_failures_total{job="twi", instance="verifier"}', values: '_ _ _ _ 1 1 1 1'}''', self.recorded(True, from_start=False)[1])
+
+    def test_finds_counters_that_are_born_with_their_first(self):
+        failures, unused = "twi_store_commit_failures_total", "twi_unknown_total"
+        late = lambda *samples: self.scraper(list(enumerate(samples))).born_late("verifier")
+        self.assertEqual(late({failures: 0.0}, {failures: 1.0}), [])
+        self.assertEqual(late({}, {failures: 0.0}, {failures: 1.0}), [])
+        self.assertEqual(late({}, None, {failures: 1.0, unused: 1.0}), [failures])
+        self.assertEqual(late({failures: 2.0}, None, {failures: 1.0}), [], "another process: it showed 0 between two scrapes, or a rule sees the fall")
 
     def test_promtool_agrees(self):
         if shutil.which("promtool") is None:
             self.skipTest("promtool is not installed")
-        for failures, code in ((True, 0), (False, 1)):
-            path, _ = self.recorded(failures)
+        for failures, from_start, code in ((True, True, 0), (False, True, 1), (True, False, 1)):
+            path, _ = self.recorded(failures, from_start)
             checked = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True)
             self.assertEqual(checked.returncode, code, checked.stdout + checked.stderr)
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Looks into each image archive, and runs each image where Docker is, as production does: read-only, without capabilities, without new privileges, without network.
+"""Looks into each image archive, and runs each image where Docker is, as production does: read-only, without capabilities, without new privileges, without network. Where containerd is
+(a Docker of the machine has one), imports each archive into a namespace of its own, and looks whether it is kept under the name by which Kubernetes asks for it.
 
     check_images.py DIR [--forbidden TEXT]... [--no-start]
         DIR: what build.sh wrote, and loaded where Docker is; TEXT: must not stand in any program (folders of the machine that built it); --no-start: only looks into the archives
@@ -13,17 +14,25 @@ import io
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
 import tarfile
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
+import spdx  # noqa: E402
 
 PROGRAMS = {"demo-tpm": {"usr/bin/swtpm", "usr/bin/tpm2"}}  # others: usr/bin/NAME
 LOADER = "lib64/ld-linux-x86-64.so.2"
 PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\r?\n[A-Za-z0-9+/]{40}")
 # Debian's GnuTLS (a library of the TPM tools, and of libcurl, which calls the Verifier's REST front) carries the published keys of its self tests.
 PUBLISHED_KEYS = {(image, "usr/lib/x86_64-linux-gnu/libgnutls.so.30") for image in ("demo-tpm", "twictl", "workload-agent")}
-ALLOWED = re.compile(r"(usr/lib/x86_64-linux-gnu/lib[^/]+\.so[.0-9]*|usr/share/doc/[^/]+/(copyright|[^/]+\.spdx\.json))")
+ALLOWED = re.compile(r"(usr/lib/x86_64-linux-gnu/lib[^/]+\.so[.0-9]*|usr/share/doc/[^/]+/(copyright|[^/]+\.spdx\.json)|usr/share/common-licenses/[^/]+)")
+LICENCE = re.compile(rb"/usr/share/common-licenses/([A-Za-z0-9.+-]+)")
+CONTAINERDS = ["/run/containerd/containerd.sock", "/var/run/docker/containerd/containerd.sock"]
 
 
 def is_program(content):
@@ -53,6 +62,35 @@ def members(archive):
     return json.loads(blobs[manifest["Config"]]), entries
 
 
+def judge_spdx(entries, revision):
+    """What is wrong with the image's SPDX document: it must list every file of the image but itself, and no more than SPDX 2.3 allows."""
+    files = {"/" + info.name: content for info, content in entries if info.isfile()}
+    problems = []
+    for path in [path for path in files if path.endswith(".spdx.json")]:
+        document = json.loads(files[path])
+        listed = {file["fileName"]: file["checksums"] for file in document["files"]}
+        own = {"." + other: content for other, content in files.items() if other != path}
+        if set(listed) != set(own):
+            problems.append(f"{path}: lists other files than there are: {sorted(set(listed) ^ set(own))[:3]}")
+        elif any({"algorithm": "SHA256", "checksumValue": hashlib.sha256(own[file]).hexdigest()} not in sums for file, sums in listed.items()):
+            problems.append(f"{path}: a checksum is another")
+        packages = {package["SPDXID"]: package for package in document["packages"]}
+        for relation in document["relationships"]:
+            package = packages.get(relation["spdxElementId"])
+            if relation["relatedSpdxElement"].startswith("SPDXRef-File-") and not (package and package["filesAnalyzed"]):
+                problems.append(f"{path}: {relation['spdxElementId']} has files and was not analyzed")
+                break
+        for package in packages.values():
+            if package["filesAnalyzed"] != ("packageVerificationCode" in package):
+                problems.append(f"{path}: {package['name']}: a verification code belongs to what was analyzed, and to nothing else")
+            elif package["filesAnalyzed"] and package["packageVerificationCode"] != {
+                    "packageVerificationCodeValue": spdx.verification_code(own), "packageVerificationCodeExcludedFiles": ["." + path]}:
+                problems.append(f"{path}: {package['name']}: another verification code")
+        if packages["SPDXRef-Image"]["sourceInfo"] != f"commit {revision}" or f"-{revision}-" not in document["documentNamespace"]:
+            problems.append(f"{path}: does not name the revision {revision} of the image's label")
+    return problems
+
+
 def look(name, archive, forbidden):
     """What is wrong with the image, in words."""
     config, entries = members(archive)
@@ -78,8 +116,12 @@ def look(name, archive, forbidden):
             problems += [f"{path}: holds the text {text}" for text in forbidden if text.encode() in content]
             if b".symtab" in content[-4096:] or b".debug_info" in content:
                 problems.append(f"{path}: is not stripped")
-    missing = programs - {info.name for info, _ in entries}
-    return problems + [f"{path}: is missing" for path in missing]
+    there = {info.name for info, _ in entries}
+    for path, licence in sorted({(info.name, named.rstrip(b".").decode()) for info, content in entries if info.name.endswith("/copyright") for named in LICENCE.findall(content)}):
+        if f"usr/share/common-licenses/{licence}" not in there and os.path.isfile(f"/usr/share/common-licenses/{licence}"):  # Debian lacks a few that are named
+            problems.append(f"{path}: names the licence {licence}, whose text is not here")
+    missing = programs - there
+    return problems + judge_spdx(entries, config["config"]["Labels"].get("org.opencontainers.image.revision")) + [f"{path}: is missing" for path in missing]
 
 
 def run(name, version):
@@ -98,6 +140,27 @@ def run(name, version):
     return problems
 
 
+def containerd():
+    """The command line of ctr for a containerd of this machine, and a namespace of our own; None where there is none."""
+    for socket in CONTAINERDS if shutil.which("ctr") else ():
+        command = ["ctr", "--connect-timeout", "2s", "--address", socket, "--namespace", f"twi-check-{os.getpid()}"]
+        if os.path.exists(socket) and subprocess.run(command + ["version"], capture_output=True).returncode == 0:
+            return command
+    return None
+
+
+def imported(ctr, name, archive, version):
+    """What is wrong with the name under which containerd keeps the image; nothing of it is left there."""
+    taken = subprocess.run(ctr + ["images", "import", "--no-unpack", archive], capture_output=True, text=True)
+    names = subprocess.run(ctr + ["images", "ls", "--quiet"], capture_output=True, text=True).stdout.split()
+    if names:
+        subprocess.run(ctr + ["images", "rm", "--sync"] + names, capture_output=True)
+    if taken.returncode != 0:
+        return [f"containerd does not take it: {taken.stderr.strip()}"]
+    wanted = f"docker.io/twi/{name}:{version}"
+    return [] if names == [wanted] else [f"containerd keeps it as {' '.join(names)}, expected {wanted}"]
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("directory")
@@ -107,18 +170,26 @@ def main():
     docker = not args.no_start and subprocess.run(["docker", "version"], capture_output=True).returncode == 0
     if not docker:
         print("the images are looked into, not started" + ("" if args.no_start else ": Docker does not run here"))
+    ctr = None if args.no_start else containerd()
+    if not args.no_start and ctr is None:
+        print("the names are not looked at in containerd: there is none here, or ctr is not installed")
     archives = sorted(f for f in os.listdir(args.directory) if f.endswith(".oci.tar"))
     failures = 0
     for file in archives:
         name = file[: -len(".oci.tar")]
         archive = os.path.join(args.directory, file)
         problems = look(name, archive, args.forbidden)
+        version = members(archive)[0]["config"]["Labels"]["org.opencontainers.image.version"]
         if docker:
-            problems += run(name, members(archive)[0]["config"]["Labels"]["org.opencontainers.image.version"])
+            problems += run(name, version)
+        if ctr:
+            problems += imported(ctr, name, archive, version)
         failures += bool(problems)
         print(f"{name:22} {'good' if not problems else 'FAILED'}")
         for problem in problems:
             print(f"  {problem}")
+    if ctr:
+        subprocess.run(ctr + ["namespaces", "rm", ctr[-1]], capture_output=True)
     print(f"{len(archives)} images, {failures} failures")
     sys.exit(0 if archives and not failures else 1)
 

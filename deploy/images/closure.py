@@ -51,6 +51,15 @@ def describe(package):
     return dict(zip(("name", "version", "architecture", "source", "source_version"), fields))
 
 
+LICENCES = "/usr/share/common-licenses/"  # of the package base-files
+
+
+def licences(text):
+    """The files there that a copyright file names instead of giving their text."""
+    named = {name.rstrip(b".").decode() for name in re.findall(re.escape(LICENCES).encode() + rb"([A-Za-z0-9.+-]+)", text)}
+    return sorted(LICENCES + name for name in named if os.path.isfile(LICENCES + name))  # a few packages name one that Debian does not have
+
+
 def copyright_file(name):
     path = f"/usr/share/doc/{name}/copyright"
     if not os.path.exists(path):

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The archive writer and the checks on archives, without Docker and without a build."""
+import contextlib
 import hashlib
 import io
 import json
@@ -9,17 +10,19 @@ import sys
 import tarfile
 import tempfile
 import unittest
+import unittest.mock
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import check_images  # noqa: E402
 import closure  # noqa: E402
+import make_images  # noqa: E402
 import oci  # noqa: E402
 import spdx  # noqa: E402
 
 EPOCH = 1700000000
-CONFIG = {"User": "65532:65532", "Labels": {"org.opencontainers.image.version": "1"}}
+CONFIG = {"User": "65532:65532", "Labels": {"org.opencontainers.image.version": "1", "org.opencontainers.image.revision": "abc-fastbuild"}}
 PROGRAM = "/usr/bin/verifier"
 
 
@@ -80,6 +83,9 @@ class ImagesTest(unittest.TestCase):
             self.assertEqual("sha256:" + hashlib.sha256(blob).hexdigest(), manifest["digest"])
             self.assertEqual(len(blob), manifest["size"])
             self.assertEqual([layer["digest"] for layer in json.loads(blob)["layers"]], made["layers"])
+            # containerd keeps it under this name, and Kubernetes asks for it by this one; Docker knows the short one.
+            self.assertEqual(manifest["annotations"]["io.containerd.image.name"], "docker.io/twi/verifier:1")
+            self.assertEqual(json.loads(read("manifest.json"))[0]["RepoTags"], ["twi/verifier:1"])
 
     def test_a_good_image_has_no_problems(self):
         self.assertEqual(self.problems(self.layer(("/usr/share/doc/libc6/copyright", b"free", 0o444))), [])
@@ -95,6 +101,32 @@ class ImagesTest(unittest.TestCase):
                 (("/usr/share/doc/x/copyright", key, 0o444), "private key")):
             problems = self.problems(self.layer(more))
             self.assertTrue(any(said in problem for problem in problems), f"{more[0]} {said}: {problems}")
+
+    def test_finds_a_licence_that_is_named_and_not_there(self):
+        free = ("/usr/share/doc/libc6/copyright", b"see /usr/share/common-licenses/LGPL-2.1.\n", 0o444)
+        if not os.path.isfile("/usr/share/common-licenses/LGPL-2.1"):
+            self.skipTest("not Debian")
+        self.assertTrue(any("licence LGPL-2.1," in p for p in self.problems(self.layer(free))))
+        self.assertEqual(self.problems(self.layer(free, ("/usr/share/common-licenses/LGPL-2.1", b"text", 0o444))), [])
+        self.assertEqual(closure.licences(free[1]), ["/usr/share/common-licenses/LGPL-2.1"])
+        self.assertEqual(closure.licences(b"/usr/share/common-licenses/No-such-licence"), [])
+
+    def test_finds_an_spdx_document_that_is_not_the_images(self):
+        path, files = "/usr/share/doc/twi/verifier.spdx.json", {PROGRAM: program()}
+        made = spdx.document("twi-verifier", "1", "abc-fastbuild", "2023-11-14T22:13:20Z", [], files, path)
+        self.assertEqual(self.problems(self.layer((path, made, 0o444))), [])
+        for change, said in (
+                (lambda d: d["files"].pop(), "lists other files"),
+                (lambda d: d["files"][0]["checksums"][1].update(checksumValue="0" * 64), "checksum"),
+                (lambda d: d["packages"][0].update(filesAnalyzed=False), "was not analyzed"),
+                (lambda d: d["packages"][0]["packageVerificationCode"].update(packageVerificationCodeValue="0" * 40), "another verification code"),
+                (lambda d: d["packages"][0].pop("packageVerificationCode"), "belongs to what was analyzed"),
+                (lambda d: d.update(documentNamespace="https://spdx.org/spdxdocs/twi-verifier-1"), "does not name the revision"),
+                (lambda d: d["packages"][0].update(sourceInfo="commit abc"), "does not name the revision")):
+            document = json.loads(made)
+            change(document)
+            problems = self.problems(self.layer((path, json.dumps(document).encode(), 0o444)))
+            self.assertTrue(any(said in problem for problem in problems), f"{said}: {problems}")
 
     def test_finds_root_and_missing_programs_and_folders_of_the_builder(self):
         self.assertTrue(any("user" in p for p in self.problems(self.layer(), {**CONFIG, "User": "0:0"})))
@@ -136,6 +168,31 @@ class ImagesTest(unittest.TestCase):
         self.assertEqual(found[0]["versionInfo"], "2.36-9")
         self.assertEqual(found[0]["externalRefs"][0]["referenceLocator"], "pkg:deb/debian/libc6@2.36-9?arch=amd64")
         self.assertEqual(made["files"][0]["checksums"][1]["checksumValue"], hashlib.sha256(b"x").hexdigest())
+        self.assertIs(found[0]["filesAnalyzed"], False)
+        # SPDX 2.3, 7.9: of one file it is the SHA-1 of its SHA-1.
+        self.assertEqual(made["packages"][0]["packageVerificationCode"]["packageVerificationCodeValue"], hashlib.sha1(hashlib.sha1(b"x").hexdigest().encode()).hexdigest())
+
+    def test_one_image_leaves_the_digests_of_the_others(self):
+        out = self.directory.name
+        def pack(revision, *images):
+            def make(name, args, created):
+                open(os.path.join(out, f"{name}.oci.tar"), "w").close()
+                return {"manifest": f"sha256:{name}", "program": 0, "unpacked": 0, "compressed": 0, "packages": 0}
+            argv = ["make_images.py", "--bin", out, "--boringssl", out, "--out", out, "--version", "1", "--revision", revision, "--epoch", "0", *images]
+            with unittest.mock.patch.object(make_images, "make", make), unittest.mock.patch.object(sys, "argv", argv), contextlib.redirect_stdout(io.StringIO()):
+                make_images.main()
+            with open(os.path.join(out, "digests.json"), encoding="utf-8") as file:
+                return {name: made["revision"] for name, made in json.load(file).items()}
+        self.assertEqual(set(pack("one")), set(make_images.IMAGES))
+        made = pack("two", "twictl")
+        self.assertEqual((made["twictl"], made["verifier"], len(made)), ("two", "one", len(make_images.IMAGES)))
+        os.remove(os.path.join(out, "verifier.oci.tar"))
+        self.assertNotIn("verifier", pack("three", "twictl"))
+
+    def test_one_namespace_for_one_revision(self):
+        namespace = lambda revision: json.loads(spdx.document("twi-verifier", "1", revision, "2023-11-14T22:13:20Z", [], {"/usr/bin/verifier": b"x"}))["documentNamespace"]
+        self.assertNotEqual(namespace("abc"), namespace("abc-dirty"))
+        self.assertEqual(namespace("abc"), namespace("abc"))
 
 
 def closure_knows(path):

@@ -102,13 +102,21 @@ def make(name, args, created):
         layer = base if path in common else more
         add(layer, path, read(source), 0o555)
         layer_of.setdefault(closure.describe(closure.package_of(source))["name"], layer)
-    for package in packages:
-        add(layer_of.get(package, base if own else more), f"/usr/share/doc/{package}/copyright", notices.get(package) or closure.copyright_file(package))
+    default = base if own else more
+    described = closure.describe(closure.package_of(os.path.realpath(closure.LICENCES + "GPL-3")))  # nearly every copyright file names one of its texts
+    packages[described["name"]] = {**described, "linked": "shared"}
+    for package in sorted(packages, key=lambda name: (layer_of.get(name, default) is not base, name)):
+        layer, text = layer_of.get(package, default), notices.get(package) or closure.copyright_file(package)
+        add(layer, f"/usr/share/doc/{package}/copyright", text)
+        for licence in closure.licences(text):
+            if licence not in files:  # one layer holds it, the lowest that needs it
+                add(layer, licence, read(licence))
     for path in [here] + also:
         add(top, path if path in also else target, stripped(path), 0o555)
     image = f"twi/{name}"
-    document = spdx.document(image.replace("/", "-"), args.version, args.revision, created, packages.values(), files)
-    top.add_file(f"/usr/share/doc/twi/{name}.spdx.json", document, 0o444)
+    own_path = f"/usr/share/doc/twi/{name}.spdx.json"
+    document = spdx.document(image.replace("/", "-"), args.version, args.revision, created, packages.values(), files, own_path)
+    top.add_file(own_path, document, 0o444)
     labels = {"org.opencontainers.image.title": name, "org.opencontainers.image.description": f"TWI: {spec['title']}", "org.opencontainers.image.version": args.version,
               "org.opencontainers.image.revision": args.revision, "org.opencontainers.image.created": created, "org.opencontainers.image.vendor": "TWI",
               "org.opencontainers.image.base.name": "scratch"}
@@ -132,12 +140,16 @@ def main():
         sys.exit(f"unknown image {unknown[0]}: expected some of {', '.join(IMAGES)}")
     os.makedirs(args.out, exist_ok=True)
     created = datetime.datetime.fromtimestamp(args.epoch, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    listing = os.path.join(args.out, "digests.json")
     digests = {}
+    if args.images and os.path.exists(listing):  # the others stay as they are, and their archives too
+        with open(listing, encoding="utf-8") as file:
+            digests = {name: made for name, made in json.load(file).items() if os.path.exists(os.path.join(args.out, f"{name}.oci.tar"))}
     print(f"{'image':22} {'program':>9} {'unpacked':>9} {'to pull':>9}  packages  manifest")
     for name in wanted:
-        made = digests[name] = make(name, args, created)
+        made = digests[name] = {**make(name, args, created), "revision": args.revision}
         print(f"{name:22} {made['program'] / 1e6:6.1f} MB {made['unpacked'] / 1e6:6.1f} MB {made['compressed'] / 1e6:6.1f} MB  {made['packages']:8}  {made['manifest'][:19]}", flush=True)
-    with open(os.path.join(args.out, "digests.json"), "w", encoding="utf-8") as file:
+    with open(listing, "w", encoding="utf-8") as file:
         json.dump(digests, file, indent=1, sort_keys=True)
         file.write("\n")
 

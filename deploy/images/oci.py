@@ -59,7 +59,7 @@ def _json(value):
 
 
 def write_archive(path, name, tag, layers, config, created, epoch):
-    """Writes the archive; returns {"layers": [digest], "diff_ids": [digest], "manifest": digest, "compressed": bytes, "unpacked": bytes}."""
+    """Writes the archive of docker.io/`name`:`tag`; returns {"layers": [digest], "diff_ids": [digest], "manifest": digest, "compressed": bytes, "unpacked": bytes}."""
     blobs, descriptors, diff_ids, unpacked = {}, [], [], 0
     for layer in layers:
         plain = layer.tar()
@@ -79,7 +79,8 @@ def write_archive(path, name, tag, layers, config, created, epoch):
     files["index.json"] = _json({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [
         {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": "sha256:" + _sha256(manifest), "size": len(manifest),
          "platform": {"architecture": "amd64", "os": "linux"},
-         "annotations": {"io.containerd.image.name": f"{name}:{tag}", "org.opencontainers.image.ref.name": tag}}]})
+         # What containerd keeps the image under. Its CRI asks for names in full: `twi/verifier:1` in a pod is docker.io/twi/verifier:1.
+         "annotations": {"io.containerd.image.name": f"docker.io/{name}:{tag}", "org.opencontainers.image.ref.name": tag}}]})
     files["manifest.json"] = _json([{"Config": f"blobs/sha256/{_sha256(image)}", "RepoTags": [f"{name}:{tag}"],
                                      "Layers": ["blobs/sha256/" + d["digest"].split(":")[1] for d in descriptors]}])
     archive = Layer(epoch)

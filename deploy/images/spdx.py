@@ -3,9 +3,16 @@ import hashlib
 import json
 
 
-def document(image, version, revision, created, packages, files):
-    """packages: as closure.describe gives them, with "linked": "shared" or "static". files: {path: bytes} of the image."""
-    top = {"SPDXID": "SPDXRef-Image", "name": image, "versionInfo": version, "downloadLocation": "NOASSERTION", "filesAnalyzed": False, "sourceInfo": f"commit {revision}",
+def verification_code(files):
+    """SPDX 2.3, 7.9: the SHA-1 over the files' SHA-1s in hex, sorted."""
+    return hashlib.sha1("".join(sorted(hashlib.sha1(content).hexdigest() for content in files.values())).encode()).hexdigest()
+
+
+def document(image, version, revision, created, packages, files, own=None):
+    """packages: as closure.describe gives them, with "linked": "shared" or "static". files: {path: bytes} of the image. own: the path of this document in it, which cannot list itself."""
+    code = {"packageVerificationCodeValue": verification_code(files), **({"packageVerificationCodeExcludedFiles": ["." + own]} if own else {})}
+    # The image's files are listed, so it was analyzed; Debian's packages are named, not looked into.
+    top = {"SPDXID": "SPDXRef-Image", "name": image, "versionInfo": version, "downloadLocation": "NOASSERTION", "filesAnalyzed": True, "packageVerificationCode": code, "sourceInfo": f"commit {revision}",
            "licenseConcluded": "NOASSERTION", "licenseDeclared": "NOASSERTION", "copyrightText": "NOASSERTION", "primaryPackagePurpose": "CONTAINER"}
     entries, relations = [top], [{"spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES", "relatedSpdxElement": "SPDXRef-Image"}]
     for package in sorted(packages, key=lambda p: p["name"]):
@@ -25,6 +32,6 @@ def document(image, version, revision, created, packages, files):
         relations.append({"spdxElementId": "SPDXRef-Image", "relationshipType": "CONTAINS", "relatedSpdxElement": f"SPDXRef-File-{number}"})
     content = hashlib.sha256("".join(hashlib.sha256(files[p]).hexdigest() for p in sorted(files)).encode()).hexdigest()
     return json.dumps({"spdxVersion": "SPDX-2.3", "dataLicense": "CC0-1.0", "SPDXID": "SPDXRef-DOCUMENT", "name": image,
-                       "documentNamespace": f"https://spdx.org/spdxdocs/{image}-{version}-{content}",
+                       "documentNamespace": f"https://spdx.org/spdxdocs/{image}-{version}-{revision}-{content}",
                        "creationInfo": {"created": created, "creators": ["Tool: deploy/images/build.sh"]},
                        "packages": entries, "files": listed, "relationships": relations}, indent=1, sort_keys=True).encode() + b"\n"

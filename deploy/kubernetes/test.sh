@@ -23,4 +23,8 @@ if [ -z "${TWI_BIN:-}" ]; then
 fi
 export TWI_BIN
 go vet .
-go test -count=1 .
+go test -count=1 -timeout 30m -v . > "$work/log" || code=$?
+grep -vE '^(=== |    --- PASS|--- PASS|PASS$)' "$work/log" || true
+# What was not tested stands at the end, where it is seen.
+grep -B1 -- '--- SKIP' "$work/log" | sed -nE 's/^ +[a-z_]+\.go:[0-9]+: (.*)/SKIPPED: kubernetes: \1:/p; s/^ *--- SKIP: ([^ ]*).*/    \1/p' || true
+exit "$code"

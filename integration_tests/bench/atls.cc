@@ -6,6 +6,7 @@
 
 #include "common/attested_tls/testing/bench_pair.h"
 #include "integration_tests/bench/measure.h"
+#include "integration_tests/bench/tunnel.h"
 
 namespace twi::bench {
 namespace {
@@ -83,6 +84,10 @@ ordered_json RunAtls(double seconds) {
                         {"plain_mb_s", plain_rate},
                         {"session_mb_s", session_rate},
                         {"vs_plain", session_rate / plain_rate}};
+  const double tunnel_rate = TunnelThroughput(kCarried, kRounds);
+  rows["tunnel"] = {{"of", "two agents on loopback, plaintext to plaintext"},
+                    {"tunnel_mb_s", tunnel_rate},
+                    {"vs_plain", tunnel_rate / plain_rate}};
   return rows;
 }
 

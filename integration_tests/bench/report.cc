@@ -105,6 +105,9 @@ void PrintAtls(const std::string& name, const ordered_json& rows) {
     if (kind == "throughput") {
       std::printf("  throughput             plain %.0f MB/s, session %.0f MB/s: %.2f of plain\n",
                   Number(row, "plain_mb_s"), Number(row, "session_mb_s"), Number(row, "vs_plain"));
+    } else if (kind == "tunnel") {
+      std::printf("  tunnel                 agent to agent %.0f MB/s: %.2f of plain\n", Number(row, "tunnel_mb_s"),
+                  Number(row, "vs_plain"));
     } else {
       std::printf("  %-20s %8.0f handshakes/s   p50 %.2f ms   p99 %.2f ms   CPU %.0f us   %.2f of plain\n",
                   kind.c_str(), Number(row, "handshakes_per_s"), Number(row, "p50_us") / 1e3,

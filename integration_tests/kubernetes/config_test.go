@@ -56,7 +56,7 @@ func node(t *testing.T, pki, service string, data map[string]string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(folder) })
-	for _, file := range []string{"config", "tls", "keys", "lib", "trust", "run", "provisioned"} {
+	for _, file := range []string{"config", "tls", "metrics", "issuing", "keys", "lib", "trust", "run", "provisioned"} {
 		if err := os.MkdirAll(filepath.Join(folder, file), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -65,6 +65,10 @@ func node(t *testing.T, pki, service string, data map[string]string) string {
 		if service != "workload-agent" {
 			write(t, filepath.Join(folder, "tls", to), []byte(read(t, filepath.Join(pki, "tls", from))))
 		}
+		write(t, filepath.Join(folder, "metrics", to), []byte(read(t, filepath.Join(pki, "tls", strings.Replace(from, service, "verifier", 1)))))
+	}
+	for to, from := range map[string]string{"tls.key": "ca.key.pem", "tls.crt": "ca.pem"} { // as an issuing key: any P-256 key of an authority
+		write(t, filepath.Join(folder, "issuing", to), []byte(read(t, filepath.Join(pki, "tls", from))))
 	}
 	key := make([]byte, 32)
 	rand.Read(key)
@@ -73,7 +77,7 @@ func node(t *testing.T, pki, service string, data map[string]string) string {
 		write(t, filepath.Join(folder, "trust", file), []byte(read(t, filepath.Join(pki, "tls/ca.pem"))))
 	}
 	for name, text := range data {
-		for from, to := range map[string]string{"/etc/twi/config": "config", "/etc/twi/tls": "tls", "/etc/twi/keys": "keys", "/var/lib/twi": "lib", "/etc/twi/trust": "trust", "/run/twi": "run", "/etc/twi/provisioned": "provisioned"} {
+		for from, to := range map[string]string{"/etc/twi/config": "config", "/etc/twi/tls": "tls", "/etc/twi/metrics": "metrics", "/etc/twi/issuing": "issuing", "/etc/twi/keys": "keys", "/var/lib/twi": "lib", "/etc/twi/trust": "trust", "/run/twi": "run", "/etc/twi/provisioned": "provisioned"} {
 			text = strings.ReplaceAll(text, from, filepath.Join(folder, to))
 		}
 		write(t, filepath.Join(folder, "config", name), []byte(text))
@@ -100,7 +104,7 @@ func TestDaemonsTakeTheirConfigs(t *testing.T) {
 	base = set(base, "claimsMapper.policies", values{"payroll.jws": read(t, signed)})
 	base = set(base, "verifier.attestationKeys", values{"node-1": read(t, filepath.Join(pki, "owners/payroll.pub.pem"))})
 	base = set(base, "verifier.config", values{"results_lifetime": "2m", "server": values{"max_concurrent_requests": 512}})
-	base = withRest(base)
+	base = withMetrics(withRest(base, true))
 	check := func(what, service string, data map[string]string, good bool) {
 		t.Helper()
 		program := strings.ReplaceAll(service, "-", "_")
@@ -126,9 +130,20 @@ func TestDaemonsTakeTheirConfigs(t *testing.T) {
 			}
 		}
 	}
+	for name, v := range map[string]values{
+		"an issuing key": set(base, "credentialAuthority.issuingKeySecret", "twi-issuing"),
+		"IPv6":           set(base, "listenAddress", "[::]"),
+		"REST, unmapped": withRest(base, false),
+	} {
+		for _, m := range renderObjects(t, loadChart(t, "twi"), "twi", "twi", v).configMaps {
+			check(name, m.Labels["app.kubernetes.io/name"], m.Data, true)
+		}
+	}
 	for _, mechanism := range []string{"A", "B", "C", "D"} {
 		o := renderObjects(t, loadTeam(t), "payroll", "payroll", agentValues(mechanism))
 		check("agent "+mechanism, "workload-agent", o.configMaps[0].Data, true)
+		o = renderObjects(t, loadTeam(t), "payroll", "payroll", agentMetrics(agentValues(mechanism)))
+		check("agent with metrics "+mechanism, "workload-agent", o.configMaps[0].Data, true)
 	}
 	for _, example := range []string{"vtpm", "sev-snp-node", "confidential-pod"} {
 		o := renderObjects(t, loadTeam(t), "payroll", "payroll", readValues(t, "deploy/helm/examples/payroll/"+example+".yaml"))

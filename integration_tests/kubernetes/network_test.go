@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -51,9 +52,11 @@ func callsAnybody(caller, mechanisms string) bool {
 	return false
 }
 
+// An endpoint is a pod, or, with an address, something that no selector of pods can name.
 type endpoint struct {
 	name, namespace string
 	labels          labels.Set
+	address         string
 }
 
 // namespaces and their labels.
@@ -63,24 +66,43 @@ var namespaces = map[string]labels.Set{
 	"ledger":      {"kubernetes.io/metadata.name": "ledger", "twi/agents": "true"},
 	"elsewhere":   {"kubernetes.io/metadata.name": "elsewhere"},
 	"twi-owners":  {"kubernetes.io/metadata.name": "twi-owners"},
+	"monitoring":  {"kubernetes.io/metadata.name": "monitoring"},
 	"kube-system": {"kubernetes.io/metadata.name": "kube-system"},
 }
 
 func selects(selector *metav1.LabelSelector, set labels.Set) bool {
+	if len(selector.MatchExpressions) == 0 { // the common case, a hundred times faster
+		for key, value := range selector.MatchLabels {
+			if seen, is := set[key]; !is || seen != value {
+				return false
+			}
+		}
+		return true
+	}
 	parsed, err := metav1.LabelSelectorAsSelector(selector)
 	return err == nil && parsed.Matches(set)
 }
 
-// allowedBy: does a rule's list of peers and ports have this one? The semantics of networking.k8s.io/v1; an ipBlock names no pod.
+func inBlock(b *networkingv1.IPBlock, address string) bool {
+	at, err := netip.ParseAddr(address)
+	in := func(cidr string) bool {
+		prefix, bad := netip.ParsePrefix(cidr)
+		return bad == nil && prefix.Contains(at)
+	}
+	return err == nil && in(b.CIDR) && !slices.ContainsFunc(b.Except, in)
+}
+
+// allowedBy: does a rule's list of peers and ports have this one? The semantics of networking.k8s.io/v1; an ipBlock is for what is no pod (for pods it depends on the network plugin).
 func allowedBy(peers []networkingv1.NetworkPolicyPeer, rulePorts []networkingv1.NetworkPolicyPort, home string, other endpoint, port int, protocol string) bool {
 	if len(rulePorts) > 0 && !slices.ContainsFunc(rulePorts, func(p networkingv1.NetworkPolicyPort) bool {
-		return (p.Port == nil || p.Port.IntValue() == port) && (p.Protocol == nil && protocol == "TCP" || p.Protocol != nil && string(*p.Protocol) == protocol)
+		in := p.Port == nil || p.Port.IntValue() == port || p.EndPort != nil && p.Port.IntValue() <= port && port <= int(*p.EndPort)
+		return in && (p.Protocol == nil && protocol == "TCP" || p.Protocol != nil && string(*p.Protocol) == protocol)
 	}) {
 		return false
 	}
 	return len(peers) == 0 || slices.ContainsFunc(peers, func(p networkingv1.NetworkPolicyPeer) bool {
-		if p.IPBlock != nil {
-			return false
+		if p.IPBlock != nil || other.address != "" {
+			return p.IPBlock != nil && inBlock(p.IPBlock, other.address)
 		}
 		inNamespace := p.NamespaceSelector == nil && other.namespace == home || p.NamespaceSelector != nil && selects(p.NamespaceSelector, namespaces[other.namespace])
 		return inNamespace && (p.PodSelector == nil || selects(p.PodSelector, other.labels))
@@ -118,52 +140,82 @@ func passes(policies []*networkingv1.NetworkPolicy, from, to endpoint, port int,
 // arrows: what a rendering is for.
 type arrows struct {
 	mechanisms, agent string // of the services; of the team's agents
-	owners, rest      bool   // networkPolicy.owners names the pods `twictl`; withRest
+	owners, byAddress bool   // networkPolicy.owners names the pods `twictl`; or 10.0.0.0/8 without 10.9.0.0/16
+	rest, maps        bool   // withRest: verifier.rest, networkPolicy.relyingParties; mapsClaims
+	metrics           bool   // withMetrics, agentMetrics
+	nodeDNS           bool   // networkPolicy.dns names 169.254.20.10 too
 }
 
-const restPort = 8451
+const (
+	restPort    = 8451
+	metricsPort = 9464
+)
 
-// networkWrongs compares every pair of pods, on every service's port, with the table.
+// expects: what the tables say about one arrow.
+func (a arrows) expects(from, to endpoint, port int, protocol string) bool {
+	_, toService := ports[to.name]
+	_, fromService := ports[from.name]
+	caller, mechanismsOf := from.name, a.mechanisms
+	switch {
+	case from.name == "agent":
+		mechanismsOf = a.agent
+	case from.namespace == "ledger": // the services' side alone
+		caller = "agent"
+	case from.name == "owner" && !a.owners, from.name == "owner by address" && !a.byAddress:
+		caller = "nobody"
+	case from.name == "owner by address":
+		caller = "owner"
+	}
+	if to.name == "dns" || to.name == "node-local dns" && a.nodeDNS {
+		return port == 53 && (fromService || from.name == "agent") && callsAnybody(from.name, mechanismsOf)
+	}
+	if protocol != "TCP" {
+		return false
+	}
+	return toService && port == ports[to.name] && calls(caller, to.name, mechanismsOf) ||
+		a.rest && from.name == "relying party" && to.name == "verifier" && port == restPort ||
+		a.maps && from.name == "relying party" && to.name == "claims-mapper" && port == ports["claims-mapper"] ||
+		a.metrics && from.name == "scraper" && (toService || to.name == "agent") && port == metricsPort
+}
+
+// networkWrongs compares every pair of endpoints, on every port that counts, with the tables.
 func networkWrongs(services, team *objects, a arrows) []string {
 	policies := append(slices.Clone(services.policies), team.policies...)
 	everybody := []endpoint{
-		{"owner", "twi-owners", labels.Set{"app": "twictl"}},
-		{"another pod of the owners", "twi-owners", labels.Set{"app": "web"}},
-		{"relying party", "twi-owners", labels.Set{"app": "gateway"}},
-		{"a stranger beside the services", "twi", labels.Set{"app": "web"}},
-		{"a workload without an agent", "payroll", labels.Set{"app": "web"}},
-		{"an agent in a namespace that is not let in", "elsewhere", labels.Set{"twi/agent": "true"}},
-		{"an agent without a policy of its own", "ledger", labels.Set{"twi/agent": "true"}},
-		{"dns", "kube-system", labels.Set{"k8s-app": "kube-dns"}},
-		{"another pod of kube-system", "kube-system", labels.Set{"k8s-app": "metrics"}},
+		{name: "owner", namespace: "twi-owners", labels: labels.Set{"app": "twictl"}},
+		{name: "another pod of the owners", namespace: "twi-owners", labels: labels.Set{"app": "web"}},
+		{name: "relying party", namespace: "twi-owners", labels: labels.Set{"app": "gateway"}},
+		{name: "scraper", namespace: "monitoring", labels: labels.Set{"app": "prometheus"}},
+		{name: "a stranger beside the services", namespace: "twi", labels: labels.Set{"app": "web"}},
+		{name: "a workload without an agent", namespace: "payroll", labels: labels.Set{"app": "web"}},
+		{name: "an agent in a namespace that is not let in", namespace: "elsewhere", labels: labels.Set{"twi/agent": "true"}},
+		{name: "an agent without a policy of its own", namespace: "ledger", labels: labels.Set{"twi/agent": "true"}},
+		{name: "dns", namespace: "kube-system", labels: labels.Set{"k8s-app": "kube-dns"}},
+		{name: "another pod of kube-system", namespace: "kube-system", labels: labels.Set{"k8s-app": "metrics"}},
+		{name: "owner by address", address: "10.1.2.3"},
+		{name: "an address that is excepted", address: "10.9.2.3"},
+		{name: "node-local dns", address: "169.254.20.10"},
+		{name: "the Internet", address: "203.0.113.9"},
+		{name: "the Internet, IPv6", address: "2001:db8::9"},
 	}
 	for _, p := range services.pods() {
-		everybody = append(everybody, endpoint{p.meta.Labels["app.kubernetes.io/name"], "twi", p.meta.Labels})
+		everybody = append(everybody, endpoint{name: p.meta.Labels["app.kubernetes.io/name"], namespace: "twi", labels: p.meta.Labels})
 	}
 	for _, p := range team.pods() {
-		everybody = append(everybody, endpoint{"agent", "payroll", p.meta.Labels})
+		everybody = append(everybody, endpoint{name: "agent", namespace: "payroll", labels: p.meta.Labels})
 	}
+	ours := func(e endpoint) bool { _, is := ports[strings.TrimSuffix(e.name, "-check")]; return is }
 	var wrong []string
 	for _, from := range everybody {
 		for _, to := range everybody {
-			_, isService := ports[to.name]
-			_, fromService := ports[from.name]
-			if from.name == to.name || !(isService || fromService || from.name == "agent") {
-				continue // neither end is ours
+			if from.name == to.name || !(ours(from) || ours(to) || from.name == "agent" || a.metrics && to.name == "agent") {
+				continue // neither end is ours; who may call the workload is its own matter, but for metrics
 			}
-			for _, port := range []int{53, 80, 443, 8441, 8442, 8443, 8444, restPort} {
-				caller, mechanismsOf := from.name, a.mechanisms
-				if from.name == "agent" {
-					mechanismsOf = a.agent
-				} else if from.namespace == "ledger" { // the services' side alone
-					caller = "agent"
-				} else if from.name == "owner" && !a.owners {
-					caller = "nobody"
-				}
-				expected := isService && port == ports[to.name] && calls(caller, to.name, mechanismsOf) || to.name == "dns" && port == 53 && callsAnybody(from.name, mechanismsOf) ||
-					a.rest && from.name == "relying party" && to.name == "verifier" && port == restPort
-				if seen := passes(policies, from, to, port, "TCP"); seen != expected {
-					wrong = append(wrong, fmt.Sprintf("%s -> %s:%d passes: %v, expected %v", from.name, to.name, port, seen, expected))
+			for _, protocol := range []string{"TCP", "UDP"} {
+				for _, port := range []int{1, 53, 443, 8440, 8441, 8442, 8443, 8444, 8445, restPort, metricsPort} {
+					if seen, expected := passes(policies, from, to, port, protocol), a.expects(from, to, port, protocol); seen != expected {
+						wrong = append(wrong, fmt.Sprintf("%s -> %s:%d over %s passes: %v, expected %v", from.name, to.name, port, protocol, seen, expected))
+					}
 				}
 			}
 		}
@@ -214,26 +266,100 @@ func addresses(node any, found map[string]bool) {
 
 func TestNetworkPoliciesAreTheArrowsOfTheArchitecture(t *testing.T) {
 	base := readValues(t, "deploy/kubernetes/values.yaml")
+	byAddress := []any{values{"ipBlock": values{"cidr": "10.0.0.0/8", "except": []any{"10.9.0.0/16"}}}}
+	nodeDNS := []any{values{"namespaceSelector": values{"matchLabels": values{"kubernetes.io/metadata.name": "kube-system"}}, "podSelector": values{"matchLabels": values{"k8s-app": "kube-dns"}}},
+		values{"ipBlock": values{"cidr": "169.254.20.10/32"}}}
+	teams := map[string]*objects{}
 	for name, c := range map[string]struct {
-		v            values
-		owners, rest bool
+		v values
+		a arrows
 	}{
-		"with owners":    {base, true, false},
-		"without owners": {set(base, "networkPolicy.owners", []any{}), false, false},
-		"with REST":      {withRest(base), true, true},
+		"with owners":       {base, arrows{owners: true}},
+		"without owners":    {set(base, "networkPolicy.owners", []any{}), arrows{}},
+		"owners by address": {set(base, "networkPolicy.owners", byAddress), arrows{byAddress: true}},
+		"with REST":         {withRest(base, false), arrows{owners: true, rest: true}},
+		"with mapped REST":  {withRest(base, true), arrows{owners: true, rest: true, maps: true}},
+		"with metrics":      {withMetrics(set(base, "networkPolicy.owners", []any{})), arrows{metrics: true}},
+		"NodeLocal DNS":     {set(base, "networkPolicy.dns", nodeDNS), arrows{owners: true, nodeDNS: true}},
 	} {
 		for _, mechanisms := range everySet("ABCD") {
+			if c.a.nodeDNS && mechanisms != "ABCD" {
+				continue // the agents' list is asked for too; once is enough
+			}
 			services := renderObjects(t, loadChart(t, "twi"), "twi", "twi", set(c.v, "mechanisms", split(mechanisms)))
 			for _, wrong := range configWrongs(services, mechanisms) {
 				t.Errorf("%s, %s: %s", name, mechanisms, wrong)
 			}
 			for _, mechanism := range strings.Split(mechanisms, "") {
-				team := renderObjects(t, loadTeam(t), "payroll", "payroll", agentValues(mechanism))
-				for _, wrong := range networkWrongs(services, team, arrows{mechanisms, mechanism, c.owners, c.rest}) {
+				v := agentValues(mechanism)
+				if c.a.nodeDNS {
+					v = set(v, "twi-agent.networkPolicy.dns", nodeDNS)
+				}
+				if c.a.metrics {
+					v = agentMetrics(v)
+				}
+				key := fmt.Sprint(v)
+				team := teams[key]
+				if team == nil {
+					team = renderObjects(t, loadTeam(t), "payroll", "payroll", v)
+					teams[key] = team
+				}
+				a := c.a
+				a.mechanisms, a.agent = mechanisms, mechanism
+				for _, wrong := range networkWrongs(services, team, a) {
 					t.Errorf("%s, %s, agent %s: %s", name, mechanisms, mechanism, wrong)
 				}
 			}
 		}
+	}
+}
+
+// Selectors of others replace ours: nothing of the defaults is left beside them.
+func TestSelectorsAreReplaced(t *testing.T) {
+	base := readValues(t, "deploy/kubernetes/values.yaml")
+	agents := []any{values{"namespaceSelector": values{"matchLabels": values{"team": "x"}}, "podSelector": values{"matchLabels": values{"app": "y"}}}}
+	openShift := []any{values{"namespaceSelector": values{"matchLabels": values{"kubernetes.io/metadata.name": "openshift-dns"}}, "podSelector": values{"matchLabels": values{"dns.operator.openshift.io/daemonset-dns": "default"}}}}
+	for name, v := range map[string]values{
+		"replaced": set(set(base, "networkPolicy.agents", agents), "networkPolicy.dns", openShift),
+		"nobody":   set(set(base, "networkPolicy.agents", []any{}), "networkPolicy.dns", openShift),
+		"anywhere": set(set(base, "networkPolicy.agents", []any{values{"namespaceSelector": values{}, "podSelector": values{"matchLabels": values{"app": "y"}}}}), "networkPolicy.dns", openShift),
+	} {
+		rendered, err := render(loadChart(t, "twi"), "twi", "twi", v)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		policies := rendered["twi/templates/networkpolicies.yaml"]
+		for _, left := range []string{"twi/agents", "kube-system", "k8s-app"} {
+			if strings.Contains(policies, left) {
+				t.Errorf("%s: %s is left", name, left)
+			}
+		}
+		if !strings.Contains(policies, "openshift-dns") || strings.Contains(policies, "app: \"y\"") != (name != "nobody") {
+			t.Errorf("%s: not in force: %s", name, policies)
+		}
+		if notes := rendered["twi/templates/NOTES.txt"]; strings.Contains(notes, "nowhere") != (name == "nobody") {
+			t.Errorf("%s: the notes say %s", name, notes)
+		}
+	}
+}
+
+// A NetworkPolicy is for a whole pod: without being asked for, the chart cuts no workload off.
+func TestAWorkloadKeepsItsNetwork(t *testing.T) {
+	asked := agentMetrics(agentValues("B"))
+	delete(asked["twi-agent"].(values)["networkPolicy"].(values), "enabled")
+	for _, v := range []values{set(agentValues("B"), "twi-agent.networkPolicy", values{}), asked} {
+		if o := renderObjects(t, loadTeam(t), "payroll", "payroll", v); len(o.policies) > 0 {
+			t.Errorf("%d policies, though none was asked for", len(o.policies))
+		}
+	}
+	// An address with another port: the policy opens that one.
+	v := set(agentValues("B"), "twi-agent.services", values{"verifier": "verifier.twi.svc:9000"})
+	o := renderObjects(t, loadTeam(t), "payroll", "payroll", v)
+	from := endpoint{name: "agent", namespace: "payroll", labels: o.pods()[0].meta.Labels}
+	to := endpoint{name: "verifier", namespace: "twi", labels: labels.Set{"app.kubernetes.io/part-of": "twi", "app.kubernetes.io/name": "verifier"}}
+	if !passes(o.policies, from, to, 9000, "TCP") || passes(o.policies, from, to, 8441, "TCP") {
+		t.Error("the policy does not follow services.verifier")
 	}
 }
 
@@ -253,9 +379,9 @@ func TestAReleasesPolicyIsForItsOwnAgents(t *testing.T) {
 		{batch, "key-store", true},
 		{batch, "credential-authority", false},
 	} {
-		from := endpoint{"agent", "payroll", c.team.pods()[0].meta.Labels}
+		from := endpoint{name: "agent", namespace: "payroll", labels: c.team.pods()[0].meta.Labels}
 		at := slices.IndexFunc(services.pods(), func(p pod) bool { return p.meta.Labels["app.kubernetes.io/name"] == c.callee })
-		to := endpoint{c.callee, "twi", services.pods()[at].meta.Labels}
+		to := endpoint{name: c.callee, namespace: "twi", labels: services.pods()[at].meta.Labels}
 		if seen := passes(policies, from, to, ports[c.callee], "TCP"); seen != c.passes {
 			t.Errorf("the agent of %s reaches %s: %v, expected %v", c.team.pods()[0].name, c.callee, seen, c.passes)
 		}

@@ -17,9 +17,11 @@ import (
 	"helm.sh/helm/v3/pkg/engine"
 	"helm.sh/helm/v3/pkg/releaseutil"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"sigs.k8s.io/yaml"
@@ -114,19 +116,21 @@ type objects struct {
 	budgets      []*policyv1.PodDisruptionBudget
 	policies     []*networkingv1.NetworkPolicy
 	certificates []*cmv1.Certificate
+	jobs         []*batchv1.Job
+	hooks        *objects // what Helm makes for a moment, before an upgrade
 	notes        string
 }
 
 // decode reads every object strictly: a field that Kubernetes does not know, or one that stands twice, is an error.
 func decode(rendered map[string]string) (*objects, error) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{appsv1.AddToScheme, corev1.AddToScheme, policyv1.AddToScheme, networkingv1.AddToScheme, cmv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{appsv1.AddToScheme, batchv1.AddToScheme, corev1.AddToScheme, policyv1.AddToScheme, networkingv1.AddToScheme, cmv1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}
 	}
 	decoder := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
-	found := &objects{}
+	found := &objects{hooks: &objects{}}
 	for _, file := range slices.Sorted(maps.Keys(rendered)) {
 		if strings.HasSuffix(file, "NOTES.txt") {
 			if !strings.Contains(file, "/charts/") {
@@ -143,12 +147,25 @@ func decode(rendered map[string]string) (*objects, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", file, err)
 			}
-			if err := found.add(object); err != nil {
+			into, accessor := found, must(meta.Accessor(object))
+			if hook := accessor.GetAnnotations()["helm.sh/hook"]; hook == "pre-upgrade" {
+				into = found.hooks
+			} else if hook != "" {
+				return nil, fmt.Errorf("%s: a hook of %s", file, hook)
+			}
+			if err := into.add(object); err != nil {
 				return nil, fmt.Errorf("%s: %w", file, err)
 			}
 		}
 	}
 	return found, nil
+}
+
+func must[V any](v V, err error) V {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 func onlyComments(text string) bool {
@@ -176,6 +193,8 @@ func (o *objects) add(object runtime.Object) error {
 		o.budgets = append(o.budgets, typed)
 	case *networkingv1.NetworkPolicy:
 		o.policies = append(o.policies, typed)
+	case *batchv1.Job:
+		o.jobs = append(o.jobs, typed)
 	case *cmv1.Certificate:
 		o.certificates = append(o.certificates, typed)
 	default: // above all: a Secret is nothing that these charts may make
@@ -197,9 +216,10 @@ func renderObjects(t *testing.T, c *chart.Chart, release, namespace string, v va
 	return found
 }
 
-// agentValues: what every example has beside its attester.
+// agentValues: what every example has beside its attester, with the agents' own policy.
 func agentValues(mechanism string) values {
 	v := values{"twi-agent": values{"mechanism": mechanism, "attester": values{"tpm2": values{"tcti": "device:/dev/tpmrm0", "ak_handle": 0x81010002, "pcrs": []any{0, 1, 2, 3, 4, 5, 7}}}}}
+	v = set(v, "twi-agent.networkPolicy.enabled", true)
 	if mechanism == "D" {
 		v = set(v, "twi-agent.rpId", "https://key-store.example.org")
 		v = set(v, "twi-agent.provisioned", values{"keyId": strings.Repeat("0a", 16), "configMap": "payroll-credential"})

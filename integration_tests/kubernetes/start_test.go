@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,6 +13,8 @@ import (
 )
 
 const podUser = 65532
+
+var listenAnywhere = regexp.MustCompile(`0\.0\.0\.0:[0-9]+`)
 
 // mount is a ConfigMap or Secret as the kubelet mounts it for fsGroup: root's files, readable by the group, behind symbolic links that are exchanged at once.
 func mount(t *testing.T, folder string, files map[string][]byte, mode os.FileMode) {
@@ -55,13 +58,10 @@ func startAsInAPod(t *testing.T, bin, pki, service string, data map[string]strin
 	program := strings.ReplaceAll(service, "-", "_")
 	config := map[string][]byte{}
 	for name, text := range data {
-		for from, to := range map[string]string{"/etc/twi/config": in("config"), "/etc/twi/tls": in("tls"), "/etc/twi/keys": in("keys"), "/var/lib/twi": in("lib")} {
+		for from, to := range map[string]string{"/etc/twi/config": in("config"), "/etc/twi/tls": in("tls"), "/etc/twi/metrics": in("metrics"), "/etc/twi/issuing": in("issuing"), "/etc/twi/keys": in("keys"), "/var/lib/twi": in("lib")} {
 			text = strings.ReplaceAll(text, from, to)
 		}
-		at := strings.Index(text, "listen: 0.0.0.0:")
-		if at >= 0 {
-			text = text[:at] + "listen: 127.0.0.1:0" + text[at+len("listen: 0.0.0.0:8441"):]
-		}
+		text = listenAnywhere.ReplaceAllString(text, "127.0.0.1:0")
 		config[name] = []byte(text)
 	}
 	mount(t, in("config"), config, 0o444)
@@ -70,6 +70,8 @@ func startAsInAPod(t *testing.T, bin, pki, service string, data map[string]strin
 		secret[to] = []byte(read(t, filepath.Join(pki, "tls", from)))
 	}
 	mount(t, in("tls"), secret, secretMode)
+	mount(t, in("metrics"), secret, secretMode)
+	mount(t, in("issuing"), map[string][]byte{"tls.key": []byte(read(t, filepath.Join(pki, "tls/ca.key.pem"))), "tls.crt": []byte(read(t, filepath.Join(pki, "tls/ca.pem")))}, secretMode)
 	key := make([]byte, 32)
 	rand.Read(key)
 	write(t, in("keys", "root.key"), key) // by subPath: the file itself
@@ -140,7 +142,7 @@ func TestDaemonsStartAsInAPod(t *testing.T) {
 	if out, err := run(t, filepath.Join(bin, "twictl/twictl"), "dev-pki", "--out", pki, "--owner", "payroll"); err != nil {
 		t.Fatal(out)
 	}
-	o := renderObjects(t, loadChart(t, "twi"), "twi", "twi", readValues(t, "deploy/kubernetes/values.yaml"))
+	o := renderObjects(t, loadChart(t, "twi"), "twi", "twi", set(withMetrics(withRest(readValues(t, "deploy/kubernetes/values.yaml"), true)), "credentialAuthority.issuingKeySecret", "twi-issuing"))
 	for _, m := range o.configMaps {
 		service := m.Labels["app.kubernetes.io/name"]
 		if said := startAsInAPod(t, bin, pki, service, m.Data, 0o440); said != "" {

@@ -48,6 +48,7 @@ absl::Status ExpectSpiffeIds(const google::protobuf::RepeatedPtrField<std::strin
 absl::Status ValidateAskers(const ClaimsMapperConfig& c) {
   TWI_RETURN_IF_ERROR(ExpectSpiffeIds(c.verifiers(), "verifiers"));
   TWI_RETURN_IF_ERROR(ExpectSpiffeIds(c.credential_authorities(), "credential_authorities"));
+  TWI_RETURN_IF_ERROR(ExpectSpiffeIds(c.operators(), "operators"));
   for (int i = 0; i < c.verifiers_size(); ++i) {
     TWI_RETURN_IF_ERROR(
         Expect(c.verifiers(i) == c.verifier_keys().peer().spiffe_id(), absl::StrCat("verifiers[", i, "]"),
@@ -78,6 +79,7 @@ std::shared_ptr<const MapperSettings> SettingsOf(const ClaimsMapperConfig& c) {
   settings->relying_parties = {c.relying_parties().begin(), c.relying_parties().end()};
   settings->verifiers = {c.verifiers().begin(), c.verifiers().end()};
   settings->credential_authorities = {c.credential_authorities().begin(), c.credential_authorities().end()};
+  settings->operators = {c.operators().begin(), c.operators().end()};
   settings->grant_lifetime = GrantLifetime(c);
   settings->results_max_age = ResultsMaxAge(c);
   return settings;
@@ -224,8 +226,8 @@ server::DaemonSpec ClaimsMapperSpec() {
       "Maps attested compositions to stable identities and claims, under the Workload Owners' signed policies.";
   spec.config = std::make_unique<ClaimsMapperConfig>();
   spec.common = {{v1::ClaimsMapper::service_full_name()}, "issuer"};
-  spec.reloadable = {"owners",         "policy_files",   "relying_parties", "verifiers", "credential_authorities",
-                     "grant_lifetime", "results_max_age"};
+  spec.reloadable = {"owners",    "policy_files",   "relying_parties", "verifiers", "credential_authorities",
+                     "operators", "grant_lifetime", "results_max_age"};
   spec.validate = [](const google::protobuf::Message& message) {
     return ValidateConfig(static_cast<const ClaimsMapperConfig&>(message), clock.Now());
   };

@@ -31,6 +31,7 @@ struct MapperSettings {
   std::set<std::string> relying_parties;         // rp_ids
   std::set<std::string> verifiers;               // may bring Evidence
   std::set<std::string> credential_authorities;  // may bring Attestation Results
+  std::set<std::string> operators;               // see every policy
   absl::Duration grant_lifetime = absl::Minutes(2);
   absl::Duration results_max_age = absl::Minutes(10);
 };
@@ -67,7 +68,8 @@ class ClaimsMapperService final : public v1::ClaimsMapper::Service {
   absl::Status Map(const server::Call& call, const v1::MapClaimsRequest& request, v1::MapClaimsResponse& response);
   absl::Status Plan(const server::Call& call, const v1::PlanClaimsRequest& request, v1::PlanClaimsResponse& response);
   absl::Status Put(const server::Call& call, const v1::PutPolicyRequest& request, v1::PutPolicyResponse& response);
-  absl::Status List(const v1::ListPoliciesRequest& request, v1::ListPoliciesResponse& response);
+  absl::Status List(const server::Call& call, const v1::ListPoliciesRequest& request,
+                    v1::ListPoliciesResponse& response);
   absl::Status Versions(const v1::GetPolicyVersionsRequest& request, v1::GetPolicyVersionsResponse& response);
 
   absl::StatusOr<AttestationResults> Validate(const server::Call& call, const MapperSettings& settings,

@@ -148,6 +148,9 @@ TEST_F(PlanClaimsRpcTest, ThePlanIsAGrantForTheOwner) {
   ASSERT_OK_AND_ASSIGN(const v1::PlanClaimsResponse plan, owner_->PlanClaims(anticipated_.dump(), kRpId, Deadline()));
   EXPECT_EQ(plan.workload_identifier(), "spiffe://example.org/payroll/payroll");
   EXPECT_EQ(plan.claims_json(), R"({"team":"payroll"})");
+  ASSERT_EQ(plan.claims_size(), 1);
+  EXPECT_EQ(plan.claims(0).name(), "team");
+  EXPECT_EQ(plan.claims(0).computed_from_size(), 0) << "a constant";
   ASSERT_OK_AND_ASSIGN(const jose::JwkSet keys, Client(kAuthority)->GetGrantKeys(Deadline()));
   GrantExpectation expected;
   expected.audience = kRpId;
@@ -157,6 +160,19 @@ TEST_F(PlanClaimsRpcTest, ThePlanIsAGrantForTheOwner) {
   EXPECT_OK(ValidateGrant(plan.grant(), keys, expected));
   expected.owner = kLedgerOwner;
   EXPECT_THAT(ValidateGrant(plan.grant(), keys, expected), StatusIs(v1::DENY_REASON_GRANT_WRONG_OWNER));
+}
+
+TEST_F(PlanClaimsRpcTest, ThePlanSaysWhatAClaimIsComputedFrom) {
+  const std::string document = absl::StrReplaceAll(
+      Document("payroll", 2, "payroll"),
+      {{"claims:\n", "claims:\n- name: release\n  expression: results.software.version + \"!\"\n"}});
+  ASSERT_OK(owner_->PutPolicy(SignDocument(document, "payroll", 2, kPayrollOwner, payroll_key_), Deadline()));
+  anticipated_["software"]["version"] = "1.2";
+  ASSERT_OK_AND_ASSIGN(const v1::PlanClaimsResponse plan, owner_->PlanClaims(anticipated_.dump(), kRpId, Deadline()));
+  ASSERT_EQ(plan.claims_size(), 2);
+  EXPECT_EQ(plan.claims(0).name(), "release");
+  ASSERT_EQ(plan.claims(0).computed_from_size(), 1);
+  EXPECT_THAT(plan.claims(0).computed_from(0).names(), ::testing::ElementsAre("results", "software", "version"));
 }
 
 TEST_F(PlanClaimsRpcTest, OnlyThePolicysOwnerPlansWithIt) {

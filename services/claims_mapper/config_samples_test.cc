@@ -11,10 +11,10 @@ namespace {
 
 using ::twi::testing::StatusIs;
 
-absl::StatusOr<PolicyPtr> SamplePolicy() {
-  const auto text = config::ReadFile("config/policies/payroll.yaml", {1 << 20, 0});
+absl::StatusOr<PolicyPtr> SamplePolicy(const std::string& name = "payroll") {
+  const auto text = config::ReadFile("config/policies/" + name + ".yaml", {1 << 20, 0});
   if (!text.ok()) return text.status();
-  return ParseMappingPolicy(*text, "payroll.yaml");
+  return ParseMappingPolicy(*text, name + ".yaml");
 }
 
 TEST(ConfigSamplesTest, TheConfigLoads) {
@@ -30,16 +30,22 @@ TEST(ConfigSamplesTest, TheConfigLoads) {
   EXPECT_EQ((*policy)->workload_identifier.rfind(config.owners(0).identifier_prefixes(0), 0), 0u);
 }
 
-TEST(ConfigSamplesTest, ThePolicyMapsWhatItSays) {
-  const auto policy = SamplePolicy();
-  ASSERT_OK(policy);
-  ASSERT_OK_AND_ASSIGN(const PolicySnapshot::Ptr policies, PolicySnapshot::FromPolicies({*policy}));
+// One identity, by two policies that never meet: a provisioned credential says nothing that an update makes untrue.
+TEST(ConfigSamplesTest, ThePoliciesMapWhatTheySay) {
+  ASSERT_OK_AND_ASSIGN(const PolicyPtr attested, SamplePolicy());
+  ASSERT_OK_AND_ASSIGN(const PolicyPtr provisioned, SamplePolicy("payroll-provisioned"));
+  ASSERT_OK_AND_ASSIGN(const PolicySnapshot::Ptr policies, PolicySnapshot::FromPolicies({attested, provisioned}));
   nlohmann::json results = {{"status", "affirming"},
                             {"trustworthiness", {{"hardware", 2}}},
                             {"software", {{"name", "payroll-worker"}, {"version", "2.0"}}}};
-  ASSERT_OK_AND_ASSIGN(const MappedClaims mapped, MapClaims(*policies, InputFromAnticipated(results)));
+  MapInput input = InputFromAnticipated(results);
+  ASSERT_OK_AND_ASSIGN(const MappedClaims planned, MapClaims(*policies, input));
+  input.kind = v1::INPUT_KIND_ATTESTATION_RESULTS;
+  ASSERT_OK_AND_ASSIGN(const MappedClaims mapped, MapClaims(*policies, input));
   EXPECT_EQ(mapped.workload_identifier, "spiffe://example.org/payroll/worker");
   EXPECT_EQ(mapped.claims.at("software_version"), "2.0");
+  EXPECT_EQ(planned.workload_identifier, mapped.workload_identifier);
+  EXPECT_FALSE(planned.claims.contains("software_version"));
   results["software"]["name"] = "other";
   EXPECT_THAT(MapClaims(*policies, InputFromAnticipated(results)), StatusIs(v1::DENY_REASON_MAPPING_NO_POLICY));
 }

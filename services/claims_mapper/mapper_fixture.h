@@ -29,6 +29,7 @@ inline constexpr char kAuthority[] = "spiffe://example.org/twi/credential-author
 inline constexpr char kStranger[] = "spiffe://example.org/twi/stranger";
 inline constexpr char kPayrollOwner[] = "spiffe://example.org/owner/payroll";
 inline constexpr char kLedgerOwner[] = "spiffe://example.org/owner/ledger";
+inline constexpr char kOperator[] = "spiffe://example.org/operator";
 inline constexpr char kRpId[] = "https://ca.example.org";
 
 inline std::string PublicPem(const crypto::PublicKey& key) {
@@ -42,7 +43,7 @@ class MapperFixture : public ::testing::Test {
     Allow("MapClaims", {kVerifier, kAuthority});
     Allow("PlanClaims", {kPayrollOwner, kLedgerOwner, kStranger});
     Allow("PutPolicy", {kPayrollOwner, kLedgerOwner, kStranger});
-    Allow("ListPolicies", {kPayrollOwner});
+    Allow("ListPolicies", {kPayrollOwner, kLedgerOwner, kOperator});
     Allow("GetPolicyVersions", {kAuthority});
     Allow("GetGrantKeys", {kAuthority});
     config_.mutable_server()->set_listen("127.0.0.1:0");
@@ -55,6 +56,7 @@ class MapperFixture : public ::testing::Test {
     config_.mutable_verifier_keys()->mutable_peer()->set_spiffe_id(kVerifier);
     config_.add_relying_parties(kRpId);
     config_.add_verifiers(kVerifier);
+    config_.add_operators(kOperator);
     config_.add_credential_authorities(kAuthority);
     AddOwner(kPayrollOwner, "payroll", payroll_key_);
     AddOwner(kLedgerOwner, "ledger", ledger_key_);

@@ -129,6 +129,26 @@ TEST_F(PoliciesRpcTest, ListsInPagesWithTheDocumentAsSigned) {
               StatusIs(v1::DENY_REASON_REQUEST_TOO_LARGE));
 }
 
+TEST_F(PoliciesRpcTest, AnOwnerSeesItsOwnPoliciesAndAnOperatorAll) {
+  ASSERT_OK(Put(Payroll(1)));
+  const std::string document = Document("ledger", 1, "ledger");
+  ASSERT_OK(
+      Client(kLedgerOwner)->PutPolicy(SignDocument(document, "ledger", 1, kLedgerOwner, ledger_key_), Deadline()));
+  const auto names = [this](const char* caller) {
+    std::vector<std::string> seen;
+    const auto page = Client(caller)->ListPolicies("", Deadline());
+    EXPECT_OK(page);
+    for (const v1::PolicyInfo& policy : page->policies()) seen.push_back(policy.name());
+    return seen;
+  };
+  EXPECT_THAT(names(kPayrollOwner), ::testing::ElementsAre("payroll"));
+  EXPECT_THAT(names(kLedgerOwner), ::testing::ElementsAre("ledger"));
+  EXPECT_THAT(names(kOperator), ::testing::ElementsAre("ledger", "payroll"));
+  config_.clear_operators();
+  ASSERT_OK(daemon_->Reload(config_));
+  EXPECT_THAT(names(kOperator), ::testing::IsEmpty());
+}
+
 TEST_F(PoliciesRpcTest, PolicyFilesAreLoadedAtStartAndOnReload) {
   const std::string file = pki_.dir().Write("payroll.jws", Payroll(1) + "\n");
   config_.add_policy_files(file);

@@ -115,17 +115,20 @@ absl::StatusOr<bool> PolicyStore::Known(absl::string_view jws) {
   return known;
 }
 
-absl::StatusOr<std::vector<std::string>> PolicyStore::LoadInForce() { return Page("", -1); }
+absl::StatusOr<std::vector<std::string>> PolicyStore::LoadInForce() { return Page(std::nullopt, "", -1); }
 
-absl::StatusOr<std::vector<std::string>> PolicyStore::Page(absl::string_view after, int limit) {
+absl::StatusOr<std::vector<std::string>> PolicyStore::Page(const std::optional<std::string>& owner,
+                                                           absl::string_view after, int limit) {
   std::vector<std::string> all;
   TWI_RETURN_IF_ERROR(database_.Read([&](storage::Session& session) {
-    const std::string from(after);
+    const std::string from(after), whose = owner.value_or("");
+    const int all_owners = owner.has_value() ? 0 : 1;
     std::string jws;
     session.Rows(
         "SELECT p.jws FROM policies_in_force f JOIN policies p ON p.statement_sha256 = f.statement_sha256 WHERE f.name "
-        "> ? ORDER BY f.name LIMIT ?",
-        [&] { all.push_back(jws); }, soci::into(jws), soci::use(from), soci::use(limit));
+        "> ? AND (? = 1 OR p.owner = ?) ORDER BY f.name LIMIT ?",
+        [&] { all.push_back(jws); }, soci::into(jws), soci::use(from), soci::use(all_owners), soci::use(whose),
+        soci::use(limit));
     return absl::OkStatus();
   }));
   return all;

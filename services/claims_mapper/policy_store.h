@@ -54,8 +54,10 @@ class PolicyStore {
   absl::StatusOr<bool> Known(absl::string_view jws);
   // JWS of each policy in force, by name.
   absl::StatusOr<std::vector<std::string>> LoadInForce();
-  // JWS of at most `limit` policies in force whose names come after `after`, by name.
-  absl::StatusOr<std::vector<std::string>> Page(absl::string_view after, int limit);
+  // JWS of at most `limit` policies in force whose names come after `after`, by name: those of `owner`, or all when it
+  // is unset.
+  absl::StatusOr<std::vector<std::string>> Page(const std::optional<std::string>& owner, absl::string_view after,
+                                                int limit);
 
  private:
   storage::Database& database_;

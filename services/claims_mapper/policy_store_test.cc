@@ -104,11 +104,14 @@ TEST_F(PolicyStoreTest, PagesByName) {
     StoredPolicy policy = Version(1);
     policy.name = name;
     policy.jws = std::string("h.") + name + ".s";
+    if (*name == 'b') policy.owner = "spiffe://example.org/owner/of-b";
     EXPECT_OK(Put(policy));
   }
-  EXPECT_THAT(store_->Page("", 2), IsOkAndHolds(::testing::ElementsAre("h.a.s", "h.b.s")));
-  EXPECT_THAT(store_->Page("b", 2), IsOkAndHolds(::testing::ElementsAre("h.c.s")));
-  EXPECT_THAT(store_->Page("c", 2), IsOkAndHolds(::testing::IsEmpty()));
+  EXPECT_THAT(store_->Page(std::nullopt, "", 2), IsOkAndHolds(::testing::ElementsAre("h.a.s", "h.b.s")));
+  EXPECT_THAT(store_->Page(std::nullopt, "b", 2), IsOkAndHolds(::testing::ElementsAre("h.c.s")));
+  EXPECT_THAT(store_->Page(std::nullopt, "c", 2), IsOkAndHolds(::testing::IsEmpty()));
+  EXPECT_THAT(store_->Page("spiffe://example.org/owner/of-b", "", 2), IsOkAndHolds(::testing::ElementsAre("h.b.s")));
+  EXPECT_THAT(store_->Page("", "", 2), IsOkAndHolds(::testing::IsEmpty())) << "no owner is not every owner";
 }
 
 }  // namespace

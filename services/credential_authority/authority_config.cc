@@ -18,6 +18,39 @@ using config::v1::CredentialAuthorityConfig;
 using config::DurationOr;
 using config::Expect;
 
+// Our services' `iss` is the SPIFFE ID of their certificate (their own --check-config says so), so an issuer and the
+// peer that its keys come from are one. Where they differ, nothing would ever be accepted, or another's word than was
+// meant.
+absl::Status ExpectSamePeer(const std::string& id, absl::string_view field, const config::v1::Peer& peer,
+                            absl::string_view peer_field) {
+  return Expect(id == peer.spiffe_id(), field, absl::StrCat(peer_field, ".spiffe_id, ", peer.spiffe_id()));
+}
+
+absl::Status ValidatePeers(const CredentialAuthorityConfig& c) {
+  TWI_RETURN_IF_ERROR(ExpectSamePeer(c.grant_keys().peer().spiffe_id(), "grant_keys.peer.spiffe_id", c.claims_mapper(),
+                                     "claims_mapper"));
+  if (Serves(c, "A") || Serves(c, "B") || Serves(c, "C")) {
+    TWI_RETURN_IF_ERROR(
+        ExpectSamePeer(c.verifier_issuer(), "verifier_issuer", c.verifier_keys().peer(), "verifier_keys.peer"));
+  }
+  if (Serves(c, "C")) {
+    TWI_RETURN_IF_ERROR(
+        ExpectSamePeer(c.verifier().spiffe_id(), "verifier.spiffe_id", c.verifier_keys().peer(), "verifier_keys.peer"));
+  }
+  if (!Serves(c, "D")) return absl::OkStatus();
+  return ExpectSamePeer(c.key_store_issuer(), "key_store_issuer", c.key_store_keys().peer(), "key_store_keys.peer");
+}
+
+absl::Status ValidateOperators(const CredentialAuthorityConfig& c) {
+  std::set<std::string> seen;
+  for (int i = 0; i < c.operators_size(); ++i) {
+    TWI_RETURN_IF_ERROR(Expect(ValidateWorkloadIdentifier(c.operators(i)).ok() && seen.insert(c.operators(i)).second,
+                               absl::StrCat("operators[", i, "]"),
+                               absl::StrCat("SPIFFE IDs, each once, got \"", c.operators(i), "\"")));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateMechanisms(const CredentialAuthorityConfig& c) {
   TWI_RETURN_IF_ERROR(Expect(!c.mechanisms().empty(), "mechanisms", "at least one of A, B, C, D"));
   std::set<std::string> seen;
@@ -89,7 +122,9 @@ absl::Status ValidateConfig(const CredentialAuthorityConfig& c) {
       config::ExpectWithin(ChallengeLifetime(c), absl::Seconds(1), absl::Minutes(10), "challenge_lifetime"));
   TWI_RETURN_IF_ERROR(config::ExpectWithin(MaxResultsAge(c), absl::Seconds(10), absl::Hours(1), "max_results_age"));
   TWI_RETURN_IF_ERROR(ValidateIssuing(c));
-  return ValidateMechanisms(c);
+  TWI_RETURN_IF_ERROR(ValidateMechanisms(c));
+  TWI_RETURN_IF_ERROR(ValidatePeers(c));
+  return ValidateOperators(c);
 }
 
 }  // namespace twi::credential_authority

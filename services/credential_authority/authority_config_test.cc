@@ -107,6 +107,21 @@ TEST_F(AuthorityDaemonTest, RefusesEachFieldThatIsMissingOrOutOfRange) {
       {"key_store_keys", [](Config& c) { c.clear_key_store_keys(); }},
       {"key_store_keys.refresh", [](Config& c) { c.mutable_key_store_keys()->mutable_refresh()->set_seconds(90000); }},
       {"key_store_issuer", [](Config& c) { c.clear_key_store_issuer(); }},
+      // An issuer is the peer that its keys come from.
+      {"verifier_issuer: expected verifier_keys.peer.spiffe_id",
+       [](Config& c) { c.set_verifier_issuer("spiffe://example.org/twi/another"); }},
+      {"verifier.spiffe_id: expected verifier_keys.peer.spiffe_id",
+       [](Config& c) { c.mutable_verifier()->set_spiffe_id("spiffe://example.org/twi/another"); }},
+      {"grant_keys.peer.spiffe_id: expected claims_mapper.spiffe_id",
+       [](Config& c) { c.mutable_claims_mapper()->set_spiffe_id("spiffe://example.org/twi/another"); }},
+      {"key_store_issuer: expected key_store_keys.peer.spiffe_id",
+       [](Config& c) { c.set_key_store_issuer("spiffe://example.org/twi/another"); }},
+      {"operators[0]", [](Config& c) { c.add_operators("operator"); }},
+      {"operators[1]",
+       [](Config& c) {
+         c.add_operators("spiffe://example.org/operator");
+         c.add_operators("spiffe://example.org/operator");
+       }},
       {"challenge_lifetime", [](Config& c) { c.mutable_challenge_lifetime()->set_seconds(0); }},
       {"challenge_lifetime", [](Config& c) { c.mutable_challenge_lifetime()->set_seconds(601); }},
       {"max_results_age", [](Config& c) { c.mutable_max_results_age()->set_seconds(9); }},

@@ -67,6 +67,7 @@ class Daemon final : public server::Running {
                       MaxLifetime(c),
                       Backdate(c),
                       MaxResultsAge(c),
+                      std::set<std::string>(c.operators().begin(), c.operators().end()),
                       c.verifier_issuer(),
                       c.grant_keys().peer().spiffe_id(),
                       c.key_store_issuer(),

@@ -1,5 +1,7 @@
 #include "services/credential_authority/credential_authority_service.h"
 
+#include <optional>
+
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "services/credential_authority/issuance_record.h"
@@ -61,8 +63,10 @@ grpc::Status CredentialAuthorityService::IssueForOwner(grpc::ServerContext* cont
 grpc::Status CredentialAuthorityService::GetIssuance(grpc::ServerContext* context,
                                                      const v1::GetIssuanceRequest* request,
                                                      v1::GetIssuanceResponse* response) {
-  return server::Handle(gate_, *context, "GetIssuance", [&](const Call&) -> absl::Status {
-    TWI_ASSIGN_OR_RETURN(*response, FindIssuance(deps_.database, *request));
+  return server::Handle(gate_, *context, "GetIssuance", [&](const Call& call) -> absl::Status {
+    std::optional<std::string> reader = call.peer.spiffe_id;
+    if (deps_.operators.count(*reader) == 1) reader.reset();
+    TWI_ASSIGN_OR_RETURN(*response, FindIssuance(deps_.database, *request, reader));
     return absl::OkStatus();
   });
 }

@@ -34,7 +34,7 @@ class AuthorityServiceTest : public ::testing::Test {
       Allow(config, rpc, {"attested_key"});
     Allow(config, "IssueForVerifier", {kVerifierId});
     Allow(config, "IssueForOwner", {kOwner});
-    Allow(config, "GetIssuance", {kOwner});
+    Allow(config, "GetIssuance", {kOwner, kOtherOwner, kOperator});
     Allow(config, "GetTrustBundle", {"attested_key", kOwner});
     auto server = server::Server::Start(config, a_.clock, [&](server::Gate& gate) {
       std::vector<server::NamedService> services;
@@ -136,6 +136,9 @@ TEST_F(AuthorityServiceTest, TheIssuanceRecordSaysWhy) {
   EXPECT_EQ(record->mechanism(), "B");
   EXPECT_EQ(record->workload_identifier(), kIdentifier);
   EXPECT_EQ(record->requester(), "attested_key:" + ToHex(workload_->key_sha256()));
+  EXPECT_EQ(record->policy_owner(), kOwner);
+  EXPECT_THAT(As(kOtherOwner)->GetIssuance(request, Deadline()), StatusIs(v1::DENY_REASON_ISSUANCE_UNKNOWN));
+  EXPECT_OK(As(kOperator)->GetIssuance(request, Deadline()));
   request.set_serial("00");
   EXPECT_THAT(As(kOwner)->GetIssuance(request, Deadline()), StatusIs(v1::DENY_REASON_ISSUANCE_UNKNOWN));
   EXPECT_THAT(As(kOwner)->GetIssuance({}, Deadline()), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));

@@ -68,8 +68,8 @@ absl::Status RecordIssuance(storage::Database& database, const v1::GetIssuanceRe
   });
 }
 
-absl::StatusOr<v1::GetIssuanceResponse> FindIssuance(storage::Database& database,
-                                                     const v1::GetIssuanceRequest& request) {
+absl::StatusOr<v1::GetIssuanceResponse> FindIssuance(storage::Database& database, const v1::GetIssuanceRequest& request,
+                                                     const std::optional<std::string>& reader) {
   // The jti of a WIT is its serial in hex.
   const std::string serial = request.id_case() == v1::GetIssuanceRequest::kJti ? request.jti() : request.serial();
   if (serial.empty() || serial.size() > 64)
@@ -84,6 +84,11 @@ absl::StatusOr<v1::GetIssuanceResponse> FindIssuance(storage::Database& database
   v1::GetIssuanceResponse record;
   if (!record.ParseFromString(bytes))
     return Deny(v1::DENY_REASON_STORAGE_FAILED, absl::StrCat("the record of ", serial, " does not parse"));
+  if (reader.has_value() && (reader->empty() || record.policy_owner() != *reader)) {
+    return Deny(v1::DENY_REASON_ISSUANCE_UNKNOWN,
+                absl::StrCat("credential ", serial, " is under a policy of ", record.policy_owner(), ", the caller is ",
+                             *reader, " and no operator"));
+  }
   return record;
 }
 

@@ -3,6 +3,7 @@
 #ifndef TWI_SERVICES_CREDENTIAL_AUTHORITY_ISSUANCE_RECORD_H_
 #define TWI_SERVICES_CREDENTIAL_AUTHORITY_ISSUANCE_RECORD_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,9 +34,10 @@ struct SingleUse {
 absl::Status RecordIssuance(storage::Database& database, const v1::GetIssuanceResponse& record,
                             const SingleUse& single_use, absl::Time now);
 
-// ISSUANCE_UNKNOWN.
-absl::StatusOr<v1::GetIssuanceResponse> FindIssuance(storage::Database& database,
-                                                     const v1::GetIssuanceRequest& request);
+// `reader`: whose credentials' records are told, as a Workload Owner's SPIFFE ID; unset: all. Another's is as unknown
+// as one that never was: ISSUANCE_UNKNOWN.
+absl::StatusOr<v1::GetIssuanceResponse> FindIssuance(storage::Database& database, const v1::GetIssuanceRequest& request,
+                                                     const std::optional<std::string>& reader);
 
 // How many credentials were issued: for operators and the crash test.
 absl::StatusOr<long long> CountIssuances(storage::Database& database);

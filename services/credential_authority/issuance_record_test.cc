@@ -26,6 +26,7 @@ class IssuanceRecordTest : public ::testing::Test {
     record.set_jti(serial);
     record.set_workload_identifier("spiffe://test.example/payroll");
     record.set_mechanism("B");
+    record.set_policy_owner("spiffe://test.example/owner/payroll");
     record.set_issued_unix(1795262400);
     record.set_not_after_unix(1795266000);
     record.set_grant(std::string("with a\0byte", 11));
@@ -45,7 +46,7 @@ class IssuanceRecordTest : public ::testing::Test {
   absl::StatusOr<v1::GetIssuanceResponse> BySerial(const std::string& serial) {
     v1::GetIssuanceRequest request;
     request.set_serial(serial);
-    return FindIssuance(*database_, request);
+    return FindIssuance(*database_, request, std::nullopt);
   }
   long long Count() { return *CountIssuances(*database_); }
 
@@ -62,8 +63,22 @@ TEST_F(IssuanceRecordTest, IsFoundBySerialAndByJtiAlsoAfterAReopen) {
   EXPECT_EQ(found->SerializeAsString(), Record("01ab").SerializeAsString());
   v1::GetIssuanceRequest by_jti;
   by_jti.set_jti("01ab");
-  EXPECT_OK(FindIssuance(*database_, by_jti));
+  EXPECT_OK(FindIssuance(*database_, by_jti, std::nullopt));
   EXPECT_EQ(Count(), 1);
+}
+
+TEST_F(IssuanceRecordTest, AnotherOwnersRecordIsAsUnknownAsNone) {
+  ASSERT_OK(Put("01ab", Once("r1", "g1")));
+  v1::GetIssuanceRequest request;
+  request.set_serial("01ab");
+  EXPECT_OK(FindIssuance(*database_, request, "spiffe://test.example/owner/payroll"));
+  for (const char* reader : {"spiffe://test.example/owner/ledger", ""})
+    EXPECT_THAT(FindIssuance(*database_, request, reader), StatusIs(v1::DENY_REASON_ISSUANCE_UNKNOWN)) << reader;
+  v1::GetIssuanceResponse ownerless = Record("02ab");
+  ownerless.clear_policy_owner();
+  ASSERT_OK(RecordIssuance(*database_, ownerless, Once("r2", "g2"), clock_.Now()));
+  request.set_serial("02ab");
+  EXPECT_THAT(FindIssuance(*database_, request, ""), StatusIs(v1::DENY_REASON_ISSUANCE_UNKNOWN)) << "nobody's";
 }
 
 TEST_F(IssuanceRecordTest, UnknownAndMalformedIdsAreRefused) {
@@ -73,7 +88,7 @@ TEST_F(IssuanceRecordTest, UnknownAndMalformedIdsAreRefused) {
   EXPECT_THAT(BySerial("' OR '1'='1"), StatusIs(v1::DENY_REASON_ISSUANCE_UNKNOWN));
   EXPECT_THAT(BySerial(""), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
   EXPECT_THAT(BySerial(std::string(65, 'a')), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
-  EXPECT_THAT(FindIssuance(*database_, {}), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
+  EXPECT_THAT(FindIssuance(*database_, {}, std::nullopt), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
 }
 
 TEST_F(IssuanceRecordTest, ResultsAndGrantsAreGoodForOneCredentialAlsoAfterAReopen) {

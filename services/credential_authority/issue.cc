@@ -72,6 +72,7 @@ v1::GetIssuanceResponse MakeRecord(const IssueInput& input, const CredentialFact
   r.set_policy_name(input.grant.policy_name);
   r.set_policy_version(input.grant.policy_version);
   r.set_policy_sha256(ToHex(input.grant.policy_sha256));
+  r.set_policy_owner(input.grant.policy_owner);
   r.set_requester(input.requester);
   r.set_target(input.target);
   if (const trace::Trace* current = trace::Current(); current != nullptr)

@@ -44,6 +44,7 @@ struct AuthorityDeps {
   absl::Duration max_lifetime;
   absl::Duration backdate;
   absl::Duration max_results_age;
+  std::set<std::string> operators;  // SPIFFE IDs that read every record
   std::string verifier_issuer;
   std::string grant_issuer;
   std::string key_store_issuer;

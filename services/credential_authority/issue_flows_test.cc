@@ -55,7 +55,7 @@ TEST_F(IssueTest, InDTheOwnerGetsACredentialForTheKeyStoresKey) {
   EXPECT_EQ(crypto::ParseCertificate(issued->credential().x509_chain(0))->public_key, w.key.public_key());
   v1::GetIssuanceRequest by_jti;
   by_jti.set_jti(issued->credential().jti());
-  const auto record = FindIssuance(*a_.database, by_jti);
+  const auto record = FindIssuance(*a_.database, by_jti, std::nullopt);
   ASSERT_OK(record);
   EXPECT_EQ(record->mechanism(), "D");
   EXPECT_EQ(record->requester(), kOwner);

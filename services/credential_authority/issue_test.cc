@@ -44,7 +44,7 @@ TEST_F(IssueTest, EachMechanismIssuesBothFormsAndRecordsWhy) {
 
     v1::GetIssuanceRequest by_serial;
     by_serial.set_serial(c.serial());
-    const auto record = FindIssuance(*a_.database, by_serial);
+    const auto record = FindIssuance(*a_.database, by_serial, std::nullopt);
     ASSERT_OK(record);
     EXPECT_EQ(record->mechanism(), std::string(1, mechanism));
     EXPECT_EQ(record->attestation_results_sha256(), ToHex(crypto::Sha256(results_jws_)));
@@ -82,7 +82,7 @@ TEST_F(IssueTest, OnlyTheFormsThatWereAskedForAreIssued) {
       EXPECT_EQ(c.jti(), x509 ? "" : c.serial());
       v1::GetIssuanceRequest by_serial;
       by_serial.set_serial(c.serial());
-      const auto record = FindIssuance(*a_.database, by_serial);
+      const auto record = FindIssuance(*a_.database, by_serial, std::nullopt);
       ASSERT_OK(record);
       EXPECT_EQ(record->jti(), c.jti());
     }

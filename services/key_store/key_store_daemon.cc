@@ -10,11 +10,13 @@
 #include "common/client/verifier_client.h"
 #include "common/config/checks.h"
 #include "common/config/refresh.h"
+#include "common/counter_signature/counter_signature.h"
 #include "common/server/daemon_store.h"
 #include "common/server/server.h"
 #include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
+#include "common/storage/rotation.h"
 #include "proto/twi/config/v1/key_store.pb.h"
 #include "services/key_store/key_store_service.h"
 
@@ -29,7 +31,7 @@ absl::Duration ResultsAge(const KeyStoreConfig& c) {
   return config::DurationOr(c.has_max_results_age(), c.max_results_age(), absl::Minutes(10));
 }
 std::uint64_t MaxRefusals(const KeyStoreConfig& c) {
-  return c.max_refusal_records() == 0 ? 1000000 : c.max_refusal_records();
+  return c.max_refusal_records() == 0 ? 1000 : c.max_refusal_records();
 }
 
 absl::Status Validate(const google::protobuf::Message& message) {
@@ -39,8 +41,15 @@ absl::Status Validate(const google::protobuf::Message& message) {
   TWI_RETURN_IF_ERROR(Expect(c.has_verifier_keys(), "verifier_keys", "a section with the Verifier, got nothing"));
   TWI_RETURN_IF_ERROR(
       Expect(ValidateWorkloadIdentifier(c.verifier_issuer()).ok(), "verifier_issuer", "the Verifier's SPIFFE ID"));
+  // A Verifier's `issuer` is its certificate's SPIFFE ID, so these are one or no results ever count.
+  TWI_RETURN_IF_ERROR(Expect(c.verifier_issuer() == c.verifier_keys().peer().spiffe_id(), "verifier_issuer",
+                             absl::StrCat("verifier_keys.peer.spiffe_id, ", c.verifier_keys().peer().spiffe_id())));
+  TWI_RETURN_IF_ERROR(Expect(storage::RotationOf(c.signing_keys()).overlap >= CounterSignatureExpectation().max_age,
+                             "signing_keys.overlap",
+                             "at least 24h, the life of a counter-signature: what a key signed outlives it"));
   TWI_RETURN_IF_ERROR(config::ExpectWithin(ResultsAge(c), absl::Seconds(10), absl::Hours(1), "max_results_age"));
-  TWI_RETURN_IF_ERROR(Expect(MaxRefusals(c) >= 1000, "max_refusal_records", "at least 1000"));
+  TWI_RETURN_IF_ERROR(
+      Expect(MaxRefusals(c) >= 100 && MaxRefusals(c) <= 100000, "max_refusal_records", "100 to 100000"));
   TWI_RETURN_IF_ERROR(Expect(!c.owners().empty(), "owners", "at least one SPIFFE ID"));
   std::set<std::string> seen;
   for (int i = 0; i < c.owners_size(); ++i) {

@@ -1,6 +1,7 @@
 // D provisioning at the Key Store, through the real door.
 #include "services/key_store/provision_key.h"
 
+#include "absl/strings/str_cat.h"
 #include "common/counter_signature/counter_signature.h"
 #include "common/crypto/csr.h"
 #include "common/crypto/hash.h"
@@ -143,6 +144,32 @@ TEST_F(ProvisionKeyTest, ALongListComesInPages) {
   EXPECT_EQ(second.next(), "");
   ASSERT_OK_AND_ASSIGN(const v1::ListKeysResponse all, owner->ListKeys(store_.deadline()));
   EXPECT_EQ(all.keys_size(), 6) << "the client reads every page";
+}
+
+TEST_F(ProvisionKeyTest, APageEndsAt64Keys) {
+  CredentialKey key;
+  key.type = v1::CREDENTIAL_KEY_TYPE_P256;
+  key.owner = kOwner;
+  key.release_policy = kPolicy;
+  for (int i = 100; i < 165; ++i) {
+    key.key_id = absl::StrCat("key-", i);
+    key.spki = key.key_id;
+    ASSERT_OK(store_.keys->Add(key, SecretBytes::CopyOf("a key")));
+  }
+  ASSERT_OK_AND_ASSIGN(const v1::ListKeysResponse first, ListKeys(*store_.deps, {}, kOwner));
+  EXPECT_EQ(first.keys_size(), 64);
+  EXPECT_EQ(first.next(), "key-163");
+  v1::ListKeysRequest next;
+  next.set_after(first.next());
+  EXPECT_EQ(ListKeys(*store_.deps, next, kOwner)->keys_size(), 1);
+}
+
+TEST_F(ProvisionKeyTest, RefusesAPlaceInTheListThatIsNoKeyId) {
+  v1::ListKeysRequest request;
+  request.set_after(std::string(64, 'f'));
+  EXPECT_OK(ListKeys(*store_.deps, request, kOwner));
+  request.set_after(std::string(65, 'f'));
+  EXPECT_THAT(ListKeys(*store_.deps, request, kOwner), StatusIs(v1::DENY_REASON_REQUEST_TOO_LARGE));
 }
 
 }  // namespace

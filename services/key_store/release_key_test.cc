@@ -98,7 +98,8 @@ TEST_F(ReleaseKeyTest, RefusesReplayedResultsForAnyKeyAndAfterARestart) {
 TEST_F(ReleaseKeyTest, RefusesAnotherAudienceIssuerOrTime) {
   EXPECT_THAT(AskWith([](AttestationResults& r) { r.audience = "https://ca.test.example"; }),
               StatusIs(v1::DENY_REASON_RESULTS_WRONG_AUDIENCE));
-  EXPECT_FALSE(AskWith([](AttestationResults& r) { r.issuer = "spiffe://test.example/twi/other"; }).ok());
+  EXPECT_THAT(AskWith([](AttestationResults& r) { r.issuer = "spiffe://test.example/twi/other"; }),
+              StatusIs(v1::DENY_REASON_RESULTS_KEY_UNKNOWN));
   EXPECT_THAT(AskWith([](AttestationResults& r) {
                 r.issued_at -= absl::Hours(1);
                 r.expires_at -= absl::Hours(1);
@@ -177,6 +178,9 @@ TEST_F(ReleaseKeyTest, RefusesAnUnknownOrMalformedKeyId) {
   EXPECT_THAT(Ask(workload, store_.RequestFor(workload, "", store_.ResultsFor(workload))),
               StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
   EXPECT_THAT(Ask(workload, v1::ReleaseKeyRequest()), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
+  auto without_results = store_.RequestFor(workload, key_id_, store_.ResultsFor(workload));
+  without_results.clear_attestation_results();
+  EXPECT_THAT(Ask(workload, without_results), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
 }
 
 TEST_F(ReleaseKeyTest, RefusesWhatTheReleasePolicyDoesNotAllowAndRecordsWhy) {

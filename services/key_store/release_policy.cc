@@ -73,6 +73,17 @@ absl::Status ReleasePolicy::MatchObject(const nlohmann::json& results) const {
               }));
 }
 
+bool ReleasePolicy::Pins(const std::vector<std::string>& path) const {
+  for (const Conditions::Named& condition : conditions_.all()) {
+    for (const cel::RequiredLiteral& required : condition.program.RequiredEqualities()) {
+      const bool holds_path =
+          required.path.size() <= path.size() && std::equal(required.path.begin(), required.path.end(), path.begin());
+      if (holds_path && required.alternatives.size() == 1) return true;
+    }
+  }
+  return false;
+}
+
 absl::StatusOr<std::shared_ptr<const ReleasePolicy>> ReleasePolicyCache::Get(const std::string& key_id,
                                                                              absl::string_view document) {
   {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -35,6 +36,10 @@ class ReleasePolicy {
   // The same for the `results` object itself (ResultsForPolicy), or one that a Workload Owner anticipates: a member
   // that is left out makes the conditions on it fail.
   absl::Status MatchObject(const nlohmann::json& results) const;
+
+  // Is the value at `path` ({"results", "software", "version"}) the same in all results that match? Only when a
+  // top-level conjunct says that it, or an object that holds it, equals one literal.
+  bool Pins(const std::vector<std::string>& path) const;
 
  private:
   explicit ReleasePolicy(Conditions conditions) : conditions_(std::move(conditions)) {}

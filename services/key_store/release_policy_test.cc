@@ -107,6 +107,21 @@ TEST(ReleasePolicyTest, RefusesDuplicateAndNamelessConditions) {
               StatusIs(kInvalid, HasSubstr("no name")));
 }
 
+TEST(ReleasePolicyTest, PinsWhatAnEqualityWithOneLiteralHolds) {
+  const std::vector<std::string> version = {"results", "software", "version"};
+  const auto pins = [&version](const std::string& condition) {
+    return ReleasePolicy::Compile(One(R"(results.software.name == "p" && )" + condition))->Pins(version);
+  };
+  EXPECT_TRUE(pins(R"(results.software.version == "1.2.0")"));
+  EXPECT_TRUE(pins(R"("1.2.0" == results["software"].version)"));
+  EXPECT_TRUE(pins(R"(results.software.version in ["1.2.0"])"));
+  EXPECT_FALSE(pins(R"(results.software.version in ["1.2.0", "1.3.0"])"));
+  EXPECT_FALSE(pins(R"(results.software.version != "1.2.0")"));
+  EXPECT_FALSE(pins(R"(results.software.version.startsWith("1."))"));
+  EXPECT_FALSE(pins(R"((results.software.version == "1.2.0" || true))"));
+  EXPECT_FALSE(pins(R"(results.software.vendor == "1.2.0")"));
+}
+
 TEST(ReleasePolicyCacheTest, CompilesOncePerKey) {
   ReleasePolicyCache cache;
   ASSERT_OK_AND_ASSIGN(const auto first, cache.Get("k", One(R"(results.software.name == "payroll")")));

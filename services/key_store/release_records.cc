@@ -40,14 +40,23 @@ absl::Status ReleaseRecords::AddRelease(const ReleaseRecord& record) {
 
 absl::Status ReleaseRecords::AddRefusal(const ReleaseRecord& record) {
   const long long at = absl::ToUnixMillis(record.at), reason = record.reason;
-  const std::string key_id = record.key_id.substr(0, kMaxKeyId), detail = record.detail.substr(0, kMaxDetail);
   return database_.Write([&](storage::Session& s) {
+    std::string key_id = record.key_id.substr(0, kMaxKeyId), detail = record.detail;
+    long long one = 0;
+    if (!s.Row("SELECT 1 FROM credential_keys WHERE key_id = ?", soci::into(one), soci::use(key_id))) {
+      detail = absl::StrCat("asked for \"", key_id, "\": ", detail);
+      key_id.clear();
+    }
+    if (detail.size() > kMaxDetail) detail.resize(kMaxDetail);
     s.Change(
         "INSERT INTO refusals(key_id, at_unix_ms, reason, detail, results_jti, results_sha256, peer) VALUES (?, ?, ?, "
         "?, ?, CAST(? AS BLOB), ?)",
         soci::use(key_id), soci::use(at), soci::use(reason), soci::use(detail), soci::use(record.results_jti),
         soci::use(record.results_sha256), soci::use(record.peer));
-    s.Change("DELETE FROM refusals WHERE id <= (SELECT max(id) FROM refusals) - ?", soci::use(max_refusals_));
+    s.Change(
+        "DELETE FROM refusals WHERE key_id = ? AND id <= (SELECT id FROM refusals WHERE key_id = ? ORDER BY id DESC "
+        "LIMIT 1 OFFSET ?)",
+        soci::use(key_id), soci::use(key_id), soci::use(max_refusals_));
     return absl::OkStatus();
   });
 }

@@ -1,5 +1,6 @@
 // What was asked of each key and what came of it. A release is on disk before the sealed key leaves; so is a refusal
-// before its answer.
+// before its answer. Whom the gate refuses (common/server: no identity, not allowed, too many requests) never comes so
+// far, and is in the log alone.
 #ifndef TWI_SERVICES_KEY_STORE_RELEASE_RECORDS_H_
 #define TWI_SERVICES_KEY_STORE_RELEASE_RECORDS_H_
 
@@ -19,7 +20,7 @@ namespace twi::key_store {
 extern const char kReleaseRecordsSchema[];
 
 struct ReleaseRecord {
-  std::string key_id;  // as asked for, at most 64 bytes kept
+  std::string key_id;  // as asked for; of a refusal empty when no such key is held, and then `detail` says it
   absl::Time at;
   std::string results_jti;     // of the Attestation Results; of a refusal empty when they did not validate
   std::string results_sha256;  // of the JWS, 32 bytes
@@ -31,7 +32,8 @@ struct ReleaseRecord {
 // Thread-safe. Reads and writes are group commits (common/storage).
 class ReleaseRecords {
  public:
-  // Keeps the `max_refusals` latest refusals: anybody can cause one, so their number must not be.
+  // Keeps the `max_refusals` latest refusals of each key, and as many of those that name no key held here: anybody can
+  // cause one, so their number must be bounded, and must not drive out what was recorded of another key.
   ReleaseRecords(storage::Database& database, std::uint64_t max_refusals)
       : database_(database), max_refusals_(static_cast<long long>(max_refusals)) {}
 

@@ -163,6 +163,7 @@ TEST_F(StoresTest, ResultsOpenOneKeyOnceAlsoAfterARestart) {
 
 TEST_F(StoresTest, ARefusalIsKeptWithItsReason) {
   ReleaseRecords records(*database_, 1000);
+  ASSERT_OK(store_->Add(Key("k"), SecretBytes::CopyOf(kSecret)));
   ASSERT_OK(records.AddRefusal(Record("", v1::DENY_REASON_RESULTS_EXPIRED)));
   ReleaseRecord huge = Record("j", v1::DENY_REASON_KEY_UNKNOWN);
   huge.detail = std::string(100000, 'x');
@@ -177,14 +178,34 @@ TEST_F(StoresTest, ARefusalIsKeptWithItsReason) {
   EXPECT_EQ(kept[2].detail.size(), 2048u);
 }
 
-TEST_F(StoresTest, TheOldestRefusalsGoReleasesStay) {
+TEST_F(StoresTest, TheOldestRefusalsOfAKeyGoReleasesStay) {
   ReleaseRecords records(*database_, 3);
+  ASSERT_OK(store_->Add(Key("k"), SecretBytes::CopyOf(kSecret)));
   ASSERT_OK(records.AddRelease(Record("j")));
   for (int i = 0; i < 10; ++i)
     ASSERT_OK(records.AddRefusal(Record("", i < 9 ? v1::DENY_REASON_KEY_UNKNOWN : v1::DENY_REASON_RESULTS_EXPIRED)));
   EXPECT_EQ(records.Count("k")->refusals, 3u);
   EXPECT_EQ(records.Count("k")->releases, 1u);
   EXPECT_EQ(records.OfKey("k")->back().reason, v1::DENY_REASON_RESULTS_EXPIRED);
+}
+
+// A stranger who knows one key's id, or none, must not be able to wipe out what happened to the others.
+TEST_F(StoresTest, RefusalsOfOneKeyDoNotDriveOutThoseOfAnother) {
+  ReleaseRecords records(*database_, 3);
+  for (const char* id : {"k", "l"}) ASSERT_OK(store_->Add(Key(id), SecretBytes::CopyOf(kSecret)));
+  ASSERT_OK(records.AddRefusal(Record("", v1::DENY_REASON_RELEASE_POLICY_REFUSED)));
+  ReleaseRecord flood = Record("", v1::DENY_REASON_KEY_UNKNOWN);
+  for (int i = 0; i < 10; ++i) {
+    for (const std::string& id : {std::string("l"), "made up " + std::to_string(i)}) {
+      flood.key_id = id;
+      ASSERT_OK(records.AddRefusal(flood));
+    }
+  }
+  EXPECT_EQ(records.Count("k")->refusals, 1u);
+  EXPECT_EQ(records.Count("l")->refusals, 3u);
+  ASSERT_OK_AND_ASSIGN(const auto unknown, records.OfKey(""));
+  ASSERT_EQ(unknown.size(), 3u) << "all that is unknown counts as one";
+  EXPECT_EQ(unknown.back().detail, "asked for \"made up 9\": what was wrong");
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "services/twictl/appraise_offline.h"
 #include "services/twictl/flags.h"
 #include "services/twictl/input_files.h"
+#include "services/twictl/printable.h"
 #include "services/verifier/endorsement_files.h"
 #include "services/verifier/formats/snp.h"
 #include "services/verifier/formats/tpm.h"
@@ -35,14 +36,17 @@ const std::vector<FlagSpec>& Specs() {
       {"--collateral", "FILE|DIR",
        "the same; of a directory's files those that belong to the Evidence, the rest is named", true},
       {"--trust-anchor", "FILE|sha256:HEX", "pins this root instead of the vendors' real ones", true},
-      {"--insecure-trust-anchor", "FILE", "pins the root of a development chain; the result says insecure", true},
+      {"--insecure-trust-anchor", "FILE", "pins the root of a development SEV-SNP chain; the result says insecure",
+       true},
       {"--attestation-key", "FILE",
        "TPM: a key that you vouch for (PEM; TPMT_PUBLIC, TPM2B_PUBLIC: in every byte); of Evidence without a key, its "
        "key",
        true},
       {"--time", "RFC3339", "appraise as of this time; default now"},
       {"--expect-binding", "HEX", "the whole freshness field (REPORT_DATA, extraData) must be this"},
-      {"--policy", "FILE", "YAML EvidencePolicy; default: strict, without reference values"},
+      {"--policy", "FILE",
+       "YAML EvidencePolicy; default: no debug, no migration agent, no SHA-1, no key that nobody vouches for; VMPL, "
+       "choice of PCRs and software are then not judged, and the report says so"},
       {"--reference-values", "FILE", "YAML ReferenceValues; software must be among them", true},
       {"--output", "text|json", "default text"},
       {"--help", "", "this text"},
@@ -186,11 +190,11 @@ int RunAppraise(const Args& args) {
   }
   absl::StatusOr<Input> input = ReadInput(*flags);
   if (!input.ok()) {
-    args.err << "twictl appraise: " << input.status().message() << "\n";
+    args.err << "twictl appraise: " << PrintableLines(input.status().message()) << "\n";
     return kExitUsage;
   }
   const OfflineReport report = Appraise(*input);
-  args.out << (input->json ? ReportJson(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"
+  args.out << (input->json ? ReportJson(report).dump(2, ' ', true, nlohmann::json::error_handler_t::replace) + "\n"
                            : ReportText(report));
   args.out.flush();
   if (!args.out) return kExitRefused;  // a verdict that could not be shown is not an acceptance

@@ -40,7 +40,7 @@ std::string BankOf(const EvidenceResult& quote) {
   return select != claims.end() && select->size() == 1 ? (*select)[0][0].get<std::string>() : "";
 }
 
-// The strict offline default. `quote`: the TPM quote to be judged, or nullptr; its PCR selection is taken as the wanted
+// The offline default. `quote`: the TPM quote to be judged, or nullptr; its PCR selection is taken as the wanted
 // one, because nobody said which.
 absl::StatusOr<CompiledEvidencePolicy> DefaultPolicy(const EvidenceResult* quote, bool compare_software) {
   config::v1::EvidencePolicy policy;

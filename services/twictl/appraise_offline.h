@@ -15,7 +15,7 @@
 namespace twi::twictl {
 
 struct OfflineRules {
-  std::optional<verifier::CompiledEvidencePolicy> policy;  // unset: the strict offline default, see AppraiseOffline
+  std::optional<verifier::CompiledEvidencePolicy> policy;  // unset: the offline default, see AppraiseOffline
   std::optional<verifier::ReferenceValueIndex>
       references;  // unset: software is not compared (with the default policy), or refused (with one of the operator's)
   verifier::TrustStore trust;

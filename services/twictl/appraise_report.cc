@@ -3,19 +3,10 @@
 #include "absl/strings/str_format.h"
 #include "common/status/deny.h"
 #include "services/twictl/appraise_offline.h"
+#include "services/twictl/printable.h"
 
 namespace twi::twictl {
 namespace {
-
-// Text out of Evidence is shown, never interpreted: control characters could drive the reader's terminal.
-std::string Printable(absl::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    absl::StrAppend(&out, byte < 0x20 || byte == 0x7f ? absl::StrFormat("\\x%02x", byte) : std::string(1, c));
-  }
-  return out;
-}
 
 std::string JsonText(const nlohmann::json& value) {
   return value.is_string() ? value.get<std::string>()

@@ -14,10 +14,13 @@
 #include "absl/strings/str_join.h"
 #include "common/attestation_results/attestation_results.h"
 #include "common/attested_tls/attester.h"
+#include "common/attested_tls/code_points.h"
 #include "common/attested_tls/endpoint.h"
+#include "common/config/checks.h"
 #include "common/config/load_yaml.h"
 #include "common/crypto/random.h"
 #include "common/encoding/encoding.h"
+#include "common/server/check_config.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "common/time/clock.h"
@@ -47,18 +50,28 @@ struct Tool {
   std::unique_ptr<atls::Endpoint> endpoint;
 };
 
+absl::Status Validate(const AttestedTlsToolConfig& c, atls::Role role, absl::Time now) {
+  using config::Expect;
+  const bool server = role == atls::Role::kServer;
+  TWI_RETURN_IF_ERROR(Expect(!server || c.has_attester(), "attester", "one: a server attests"));
+  TWI_RETURN_IF_ERROR(Expect(server || c.has_peer(), "peer", "a policy on whom to accept"));
+  TWI_RETURN_IF_ERROR(
+      Expect(!c.has_peer() || c.has_relying_party(), "relying_party", "a section: peers are appraised"));
+  TWI_RETURN_IF_ERROR(Expect(c.has_peer() || !c.has_relying_party(), "relying_party",
+                             "nothing without peer, a policy on whom to accept: nobody would be appraised"));
+  TWI_RETURN_IF_ERROR(agent::ParseProfiles(c.profiles(), "profiles").status());
+  if (!c.has_peer()) return absl::OkStatus();
+  TWI_RETURN_IF_ERROR(agent::ValidateRelyingParty(c.relying_party(), "relying_party"));
+  TWI_RETURN_IF_ERROR(agent::ValidatePeerPolicy(c.peer(), c.relying_party().has_claims_mapper(), "peer"));
+  return server::CheckCommonSections(c, {}, now);
+}
+
 absl::StatusOr<std::unique_ptr<Tool>> MakeTool(const Flags& flags, atls::Role role) {
   auto tool = std::make_unique<Tool>();
   AttestedTlsToolConfig& c = tool->config;
   TWI_RETURN_IF_ERROR(config::LoadConfigFile(flags.Get("--config"), c));
-  const auto expect = [](bool holds, const char* field, const char* expected) {
-    return holds ? absl::OkStatus() : config::ConfigError("", field, expected);
-  };
-  const bool server = role == atls::Role::kServer;
-  TWI_RETURN_IF_ERROR(expect(!server || c.has_attester(), "attester", "one: a server attests"));
-  TWI_RETURN_IF_ERROR(expect(server || c.has_peer(), "peer", "a policy on whom to accept"));
-  TWI_RETURN_IF_ERROR(
-      expect(!c.has_peer() || c.has_relying_party(), "relying_party", "a section: peers are appraised"));
+  TWI_RETURN_IF_ERROR(Validate(c, role, tool->clock.Now()));
+  if (flags.Has("--check-config")) return tool;
   atls::Settings settings;
   settings.role = role;
   TWI_ASSIGN_OR_RETURN(settings.profiles, agent::ParseProfiles(c.profiles(), "profiles"));
@@ -72,13 +85,30 @@ absl::StatusOr<std::unique_ptr<Tool>> MakeTool(const Flags& flags, atls::Role ro
                            tool->random));
   }
   if (c.has_peer()) {
-    TWI_RETURN_IF_ERROR(agent::ValidateRelyingParty(c.relying_party(), "relying_party"));
-    TWI_RETURN_IF_ERROR(agent::ValidatePeerPolicy(c.peer(), c.relying_party().has_claims_mapper(), "peer"));
     TWI_ASSIGN_OR_RETURN(const auto trust, agent::Trust::Make(c.relying_party(), tool->clock));
     TWI_ASSIGN_OR_RETURN(settings.relying_party, trust->RelyingPartyFor(c.peer()));
   }
   TWI_ASSIGN_OR_RETURN(tool->endpoint, atls::Endpoint::Make(std::move(settings), tool->clock));
   return tool;
+}
+
+// --check-config: no port, no call, no TEE.
+absl::StatusOr<Shown> Checked(const Flags& flags) {
+  const std::string& path = flags.Get("--config");
+  return Shown{{{"config", path}, {"good", true}}, absl::StrCat(path, ": good\n")};
+}
+
+// In the order in which they are made. The first ones the endpoint makes of every peer that it demands Evidence of,
+// before the Verifier is asked (leaf.h ReadLeaf; AppraisePeer), or the connection would not be open.
+std::vector<std::string> ChecksMade(const atls::Connection& connection) {
+  std::vector<std::string> checks = {
+      absl::StrCat("TLS 1.3; profile ", ProfileName(connection.profile()), ", which `profiles` names"),
+      "leaf: one certificate, P-256, self-issued and self-signed, valid now, for digitalSignature, no CA",
+      absl::StrCat("Evidence: ", atls::kEvidenceMediaType, ", a media type that the Verifier takes"),
+  };
+  const std::vector<std::string>& of_results = connection.peer()->checks;
+  checks.insert(checks.end(), of_results.begin(), of_results.end());
+  return checks;
 }
 
 // Who the peer is proven to be, and every check.
@@ -91,7 +121,7 @@ json PeerJson(const atls::Connection& connection) {
   shown["results"] = ResultsForPolicy(peer->results);
   shown["results_id"] = peer->results.jti;
   shown["workload_identifier"] = peer->workload_identifier;
-  shown["checks"] = peer->checks;
+  shown["checks"] = ChecksMade(connection);
   return shown;
 }
 
@@ -110,7 +140,7 @@ std::string PeerText(const atls::Connection& connection) {
                   peer->results.attester_claims.value("insecure", false) ? " (INSECURE: development)" : "",
                   ", appraised by ", peer->results.issuer, "\n");
   absl::StrAppend(&text, "  leaf key      SHA-256 ", ToHex(peer->key_sha256), "\n  checks made\n");
-  for (const std::string& check : peer->checks) absl::StrAppend(&text, "    - ", check, "\n");
+  for (const std::string& check : ChecksMade(connection)) absl::StrAppend(&text, "    - ", check, "\n");
   return text;
 }
 
@@ -122,6 +152,7 @@ absl::Status Carry(AttestedTlsStream& stream, const std::string& text) {
 absl::StatusOr<Shown> ConnectTo(const Flags& flags) {
   TWI_RETURN_IF_ERROR(agent::ValidateHostPort(flags.Get("--to")));
   TWI_ASSIGN_OR_RETURN(const std::unique_ptr<Tool> tool, MakeTool(flags, atls::Role::kClient));
+  if (flags.Has("--check-config")) return Checked(flags);
   TWI_ASSIGN_OR_RETURN(const std::shared_ptr<agent::OwnedSocket> socket,
                        agent::ConnectHostPort(flags.Get("--to"), kConnectLimit));
   TWI_ASSIGN_OR_RETURN(const std::unique_ptr<AttestedTlsStream> stream,
@@ -142,6 +173,7 @@ absl::StatusOr<Shown> Serve(const Flags& flags) {
     return absl::InvalidArgumentError("--count: expected 1 or more");
   TWI_ASSIGN_OR_RETURN(const agent::Address address, agent::ParseAddress(flags.Get("--listen")));
   TWI_ASSIGN_OR_RETURN(const std::unique_ptr<Tool> tool, MakeTool(flags, atls::Role::kServer));
+  if (flags.Has("--check-config")) return Checked(flags);
   TWI_ASSIGN_OR_RETURN(const int listener, agent::Listen(address));
   std::fprintf(stderr, "listening on port %d\n", agent::PortOf(listener));
   Shown shown{json::array(), ""};
@@ -176,6 +208,10 @@ absl::StatusOr<Shown> Serve(const Flags& flags) {
   return shown;
 }
 
+FlagSpec CheckConfigFlag() {
+  return {"--check-config", "", "checks the config and its certificates; opens no TEE, calls nobody"};
+}
+
 const std::vector<CommandFrame>& Frames() {
   static const auto* const frames = new std::vector<CommandFrame>{
       {"attested-tls connect",
@@ -183,6 +219,7 @@ const std::vector<CommandFrame>& Frames() {
        {{"--config", "FILE", "YAML AttestedTlsToolConfig", false, true},
         {"--to", "HOST:PORT", "the server", false, true},
         {"--pipe", "", "then carries standard input and output; what is proven goes to standard error"},
+        CheckConfigFlag(),
         OutputFlag(),
         HelpFlag()},
        0,
@@ -193,6 +230,7 @@ const std::vector<CommandFrame>& Frames() {
         {"--listen", "ADDRESS:PORT", "port 0 takes a free one, and says which", false, true},
         {"--count", "N", "ends after so many clients, one after the other; default 1"},
         {"--pipe", "", "carries standard input and output for each client"},
+        CheckConfigFlag(),
         OutputFlag(),
         HelpFlag()},
        0,

@@ -8,6 +8,7 @@
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "nlohmann/json.hpp"
+#include "services/twictl/printable.h"
 
 namespace twi::twictl {
 namespace {
@@ -64,16 +65,16 @@ int ShowRefusal(const Args& args, const char* command, bool json, const absl::St
   const DenyReason reason = DenyReasonOf(why);
   const std::string detail(why.message());
   if (IsUsage(why, reason)) {
-    args.err << "twictl " << command << ": " << detail << "\n";
+    args.err << "twictl " << command << ": " << PrintableLines(detail) << "\n";
     return kExitUsage;
   }
   const std::string name = DenyReasonName(reason), sentence = DenyReasonSentence(reason);
   if (json) {
     const nlohmann::json shown = {{"refused", {{"reason", name}, {"sentence", sentence}, {"detail", detail}}}};
-    args.out << shown.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+    args.out << shown.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) << "\n";
   } else {
     args.err << "twictl " << command << ": refused: " << name << "\n  " << sentence << "\n";
-    if (!detail.empty() && detail != name) args.err << "  " << detail << "\n";
+    if (!detail.empty() && detail != name) args.err << "  " << Printable(detail) << "\n";
   }
   return kExitRefused;
 }

@@ -14,6 +14,7 @@
 #include "services/twictl/appraise_offline.h"
 #include "services/twictl/input_files.h"
 #include "services/twictl/inspect_jws.h"
+#include "services/twictl/printable.h"
 #include "services/verifier/endorsement_files.h"
 #include "services/verifier/formats/tpm_files.h"
 
@@ -59,11 +60,12 @@ Shown InspectCertificates(const std::vector<crypto::Certificate>& certificates) 
                                           {"sha256", ToHex(c.sha256())},
                                           {"claims", claims}});
     absl::StrAppend(&shown.text, c.is_ca ? "certificate of an issuer: " : "certificate: ",
-                    c.uri_sans.empty() ? c.subject_common_name : absl::StrJoin(c.uri_sans, ", "), "\n  issued by     ",
-                    c.issuer_common_name, "\n  serial        ", ToHex(c.serial), "\n  valid         ",
-                    Time(c.not_before), " to ", Time(c.not_after), "\n");
-    if (!c.dns_sans.empty()) absl::StrAppend(&shown.text, "  DNS names     ", absl::StrJoin(c.dns_sans, ", "), "\n");
-    if (!claims.empty()) absl::StrAppend(&shown.text, "  claims        ", claims, "\n");
+                    Printable(c.uri_sans.empty() ? c.subject_common_name : absl::StrJoin(c.uri_sans, ", ")),
+                    "\n  issued by     ", Printable(c.issuer_common_name), "\n  serial        ", ToHex(c.serial),
+                    "\n  valid         ", Time(c.not_before), " to ", Time(c.not_after), "\n");
+    if (!c.dns_sans.empty())
+      absl::StrAppend(&shown.text, "  DNS names     ", Printable(absl::StrJoin(c.dns_sans, ", ")), "\n");
+    if (!claims.empty()) absl::StrAppend(&shown.text, "  claims        ", Printable(claims), "\n");
     absl::StrAppend(&shown.text, "  key           ", c.public_key.bits(), " bits, SHA-256 ",
                     ToHex(c.public_key.spki_sha256()), "\n  ", kNotVerified, "\n");
   }
@@ -108,10 +110,10 @@ absl::StatusOr<Shown> InspectEvidence(const verifier::EvidenceFile& file) {
                 {"fields", report.fields}};
   shown.text = absl::StrCat("Evidence, format ", report.format, "\n");
   for (const auto& [name, value] : report.fields.items()) {
-    absl::StrAppend(
-        &shown.text, "  ", name, ": ",
-        value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, json::error_handler_t::replace),
-        "\n");
+    absl::StrAppend(&shown.text, "  ", Printable(name), ": ",
+                    Printable(value.is_string() ? value.get_ref<const std::string&>()
+                                                : value.dump(-1, ' ', false, json::error_handler_t::replace)),
+                    "\n");
   }
   absl::StrAppend(&shown.text, "  ", kNotVerified, ": see `twictl appraise`\n");
   return shown;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
 #include "common/attestation_results/attestation_results.h"
 #include "common/counter_signature/counter_signature.h"
@@ -13,6 +14,7 @@
 #include "common/sealed_key/sealed_key.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
+#include "services/twictl/printable.h"
 
 namespace twi::twictl {
 namespace {
@@ -21,12 +23,13 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxJws = 512 * 1024;
 
-// The value at a JSON pointer as a person reads it; "?" when it is not there.
+// The value at a JSON pointer as a person reads it, on one line; "?" when it is not there.
 std::string Say(const json& claims, const char* pointer) {
   const json::json_pointer at(pointer);
   if (!claims.contains(at)) return "?";
   const json& value = claims.at(at);
-  return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, json::error_handler_t::replace);
+  return Printable(value.is_string() ? value.get_ref<const std::string&>()
+                                     : value.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
 std::string Time(const json& claims, const char* name) {
@@ -83,9 +86,16 @@ std::string SealedKeyInWords(const json& c) {
                       Line("results", absl::StrCat("SHA-256 ", Say(c, "/ar_sha256"))));
 }
 
+// Text of several lines, each marked as quoted: none of them can be taken for one of ours.
+std::string Quoted(const json& text) {
+  if (!text.is_string()) return "?";
+  return absl::StrCat("  | ",
+                      absl::StrReplaceAll(PrintableLines(text.get_ref<const std::string&>()), {{"\n", "\n  | "}}));
+}
+
 std::string PolicyInWords(const json& c) {
   return absl::StrCat("signed policy: ", Say(c, "/name"), "@", Say(c, "/version"), " of ", Say(c, "/owner"), "\n",
-                      Line("SHA-256", Say(c, "/sha256")), "\n", Say(c, "/document"), "\n");
+                      Line("SHA-256", Say(c, "/sha256")), "\n", Quoted(c.value("document", json())), "\n");
 }
 
 struct Kind {
@@ -142,13 +152,15 @@ absl::StatusOr<Shown> InspectJws(absl::string_view jws, const jose::JwkSet* keys
                 {"signature_verified", keys != nullptr && shown.exit_code == kExitDone},
                 {"header", {{"alg", decoded.header.alg}, {"kid", decoded.header.kid}, {"typ", decoded.header.typ}}},
                 {"claims", claims}};
-  shown.text = kind == nullptr ? absl::StrCat("JWS of typ \"", decoded.header.typ, "\", which is none of TWI's\n",
-                                              claims.dump(2, ' ', false, json::error_handler_t::replace), "\n")
-                               : kind->in_words(claims);
-  absl::StrAppend(
-      &shown.text, Line("issued", Time(claims, "iat")),
-      Line("expires", claims.contains("exp") ? Time(claims, "exp") : "does not say"), Line("id", Say(claims, "/jti")),
-      Line("signed", absl::StrCat(decoded.header.alg, ", key ", decoded.header.kid)), "  ", signature, "\n");
+  shown.text = kind == nullptr
+                   ? absl::StrCat("JWS of typ \"", Printable(decoded.header.typ), "\", which is none of TWI's\n",
+                                  claims.dump(2, ' ', true, json::error_handler_t::replace), "\n")
+                   : kind->in_words(claims);
+  absl::StrAppend(&shown.text, Line("issued", Time(claims, "iat")),
+                  Line("expires", claims.contains("exp") ? Time(claims, "exp") : "does not say"),
+                  Line("id", Say(claims, "/jti")),
+                  Line("signed", absl::StrCat(Printable(decoded.header.alg), ", key ", Printable(decoded.header.kid))),
+                  "  ", Printable(signature), "\n");
   return shown;
 }
 

@@ -5,7 +5,9 @@
 
 #include "common/attestation_results/attestation_results.h"
 #include "common/crypto/keys.h"
+#include "common/crypto/x509_builder.h"
 #include "common/dev_snp/dev_snp.h"
+#include "common/jose/jws.h"
 #include "common/testing/matchers.h"
 #include "common/testing/temp_dir.h"
 #include "gmock/gmock.h"
@@ -92,6 +94,39 @@ TEST_F(InspectTest, ReadsCertificatesAndEvidence) {
   EXPECT_THAT(out_.str(), HasSubstr("Evidence, format sev-snp"));
   EXPECT_THAT(out_.str(), HasSubstr("measurement: 6d6d6d"));
   EXPECT_THAT(out_.str(), HasSubstr("signature NOT verified"));
+}
+
+// A line of a Verifier that lies must not become a line of ours, nor drive the terminal.
+TEST_F(InspectTest, ShowsControlCharactersAndLineBreaksAndNeverSendsThem) {
+  const std::string forged =
+      "payroll\n  signature valid under key k1\x1b[2J\xc2\x9b"
+      "31m";
+  const nlohmann::json claims = {{"iss", forged}, {"sub", forged}, {"jti", forged}, {"document", forged}};
+  for (const char* typ : {"wit+jwt", "twi-policy+jws", "twi-grant+jwt", "other+jwt"}) {
+    const auto jws = jose::SignJws(key_, "k1", typ, claims.dump());
+    ASSERT_OK(jws);
+    ASSERT_EQ(Run(RunInspect, {dir_.Write("jws", *jws)}), kExitDone) << err_.str();
+    EXPECT_THAT(out_.str(), Not(HasSubstr("\n  signature valid"))) << typ;
+    EXPECT_THAT(out_.str(), Not(HasSubstr("\x1b"))) << typ;
+    EXPECT_THAT(out_.str(), Not(HasSubstr("\xc2\x9b"))) << typ;
+    ASSERT_EQ(Run(RunInspect, {"--output", "json", dir_.Write("jws", *jws)}), kExitDone);
+    EXPECT_THAT(out_.str(), Not(HasSubstr("\xc2\x9b"))) << typ;
+    EXPECT_EQ(nlohmann::json::parse(out_.str())["files"][0]["claims"], claims) << "the same for a program";
+  }
+}
+
+TEST_F(InspectTest, NamesInCertificatesAreOneLine) {
+  crypto::CertificateTemplate t;
+  t.serial = "\x01";
+  t.issuer_der = t.subject_der = crypto::NameFromCommonName("x\n  signature verified\x1b[2J");
+  t.not_before = absl::Now() - absl::Hours(1);
+  t.not_after = absl::Now() + absl::Hours(1);
+  t.subject_spki = key_.public_key().spki();
+  t.key_usage = crypto::kKeyUsageDigitalSignature;
+  const auto der = crypto::SignCertificate(t, key_);
+  ASSERT_OK(der);
+  ASSERT_EQ(Run(RunInspect, {dir_.Write("c.der", *der)}), kExitDone) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("x\\x0a  signature verified\\x1b[2J\n"));
 }
 
 TEST_F(InspectTest, NeverShowsAPrivateKey) {

@@ -20,6 +20,7 @@
 #include "services/claims_mapper/mapping_policy.h"
 #include "services/twictl/connection.h"
 #include "services/twictl/flags.h"
+#include "services/twictl/printable.h"
 
 namespace twi::twictl {
 namespace {
@@ -206,7 +207,8 @@ int RunSubcommand(const Subcommand& subcommand, const Args& args) {
   }
   const absl::StatusOr<Done> done = subcommand.run(*flags);
   if (!done.ok()) return ShowRefusal(args, command.c_str(), *as_json, done.status());
-  args.out << (*as_json ? done->shown.dump(2, ' ', false, json::error_handler_t::replace) : done->text) << "\n";
+  args.out << (*as_json ? done->shown.dump(2, ' ', true, json::error_handler_t::replace) : PrintableLines(done->text))
+           << "\n";
   return kExitDone;
 }
 

@@ -1,6 +1,7 @@
 #include "services/twictl/provision.h"
 
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,32 @@ absl::StatusOr<v1::CredentialKeyType> KeyTypeNamed(const std::string& name) {
 std::string Equals(const char* path, const json& literal) { return absl::StrCat(path, " == ", literal.dump()); }
 std::string Condition(const char* name, const std::string& expression) {
   return absl::StrCat("- name: ", name, "\n  expression: ", json(expression).dump(), "\n");
+}
+
+// A claim that is computed from anticipated results is true of the workload that gets the key only if the release
+// policy lets no other value through: else the key goes to version 1.3.0, and its credential says 1.2.0 although that
+// was withdrawn.
+absl::Status MatchComputedClaims(const v1::PlanClaimsResponse& plan, const key_store::ReleasePolicy& policy) {
+  TWI_ASSIGN_OR_RETURN(const json claims, jose::ParseJson(plan.claims_json(), kMaxAnticipated));
+  std::vector<std::string> problems;
+  std::set<std::string> explained;
+  for (const v1::PlannedClaim& claim : plan.claims()) {
+    explained.insert(claim.name());
+    for (const v1::ResultsPath& path : claim.computed_from()) {
+      if (!policy.Pins({path.names().begin(), path.names().end()}))
+        problems.push_back(absl::StrCat("claim ", claim.name(), " is computed from ", absl::StrJoin(path.names(), "."),
+                                        ", which no condition pins to one value"));
+    }
+  }
+  for (const auto& [name, value] : claims.items()) {
+    if (explained.count(name) == 0)
+      problems.push_back(absl::StrCat("the Claims Mapper does not say what claim ", name, " is computed from"));
+  }
+  if (problems.empty()) return absl::OkStatus();
+  return Deny(v1::DENY_REASON_RELEASE_POLICY_INVALID,
+              absl::StrCat(absl::StrJoin(problems, "; "),
+                           ": pin it (== \"...\") in --release-policy, or take the claim out of the Claims Mapper "
+                           "Policy that accepts anticipated results"));
 }
 
 absl::Status MatchCsr(const v1::ProvisionKeyResponse& made) {
@@ -194,6 +221,7 @@ absl::StatusOr<Provisioned> Provision(const ProvisionDeps& deps, const Provision
   // P1
   TWI_ASSIGN_OR_RETURN(const v1::PlanClaimsResponse plan,
                        deps.claims_mapper.PlanClaims(wish.anticipated_json, deps.rp_id, deps.deadline));
+  TWI_RETURN_IF_ERROR(MatchComputedClaims(plan, policy));
 
   v1::ProvisionKeyRequest provision;
   provision.set_key_type(wish.key_type);

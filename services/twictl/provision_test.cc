@@ -2,6 +2,7 @@
 #include "services/twictl/provision.h"
 
 #include <functional>
+#include <map>
 
 #include "common/crypto/csr.h"
 #include "common/crypto/keys.h"
@@ -35,6 +36,12 @@ class FakeMapper final : public client::ClaimsMapperClient {
     v1::PlanClaimsResponse plan;
     plan.set_workload_identifier(kIdentifier);
     plan.set_grant("the grant");
+    plan.set_claims_json(claims_json);
+    for (const auto& [name, path] : computed_from) {
+      v1::PlannedClaim& claim = *plan.add_claims();
+      claim.set_name(name);
+      if (!path.empty()) *claim.add_computed_from()->mutable_names() = {path.begin(), path.end()};
+    }
     return plan;
   }
   absl::StatusOr<std::string> MapClaims(v1::InputKind, absl::string_view, absl::string_view, absl::Time) override {
@@ -50,6 +57,8 @@ class FakeMapper final : public client::ClaimsMapperClient {
   }
   absl::StatusOr<jose::JwkSet> GetGrantKeys(absl::Time) override { return NotInThisTest(); }
   int calls = 0;
+  std::string claims_json = R"({"team": "payroll"})";
+  std::map<std::string, std::vector<std::string>> computed_from = {{"team", {}}};
 };
 
 class FakeKeyStore final : public client::KeyStoreClient {
@@ -160,6 +169,26 @@ TEST_F(ProvisionTest, RefusesAPolicyThatTheAnticipatedResultsDoNotMeet) {
   wish_.release_policy = "conditions:\n- name: c\n  expression: results.status == \"affirming\"\n";
   EXPECT_THAT(Run(), StatusIs(v1::DENY_REASON_RELEASE_POLICY_INVALID));
   EXPECT_EQ(mapper_.calls, 0);
+}
+
+// The key survives the version that its credential names, so the policy must not let another one through.
+TEST_F(ProvisionTest, RefusesAComputedClaimThatTheReleasePolicyDoesNotPin) {
+  const auto unpinned = StatusIs(v1::DENY_REASON_RELEASE_POLICY_INVALID,
+                                 HasSubstr("software_version is computed from results.software.version"));
+  mapper_.claims_json = R"({"team": "payroll", "software_version": "1.2.0"})";
+  mapper_.computed_from["software_version"] = {"results", "software", "version"};
+  EXPECT_THAT(Run(), unpinned);
+  ASSERT_OK_AND_ASSIGN(const std::string made, MakeReleasePolicy(nlohmann::json::parse(kAnticipated)));
+  wish_.release_policy = made + "- name: v\n  expression: results.software.version != \"1.1.0\"\n";
+  EXPECT_THAT(Run(), unpinned);
+  EXPECT_EQ(store_.asked.target(), "") << "no key was made";
+  wish_.release_policy = made + "- name: v\n  expression: results.software.version == \"1.2.0\"\n";
+  EXPECT_OK(Run());
+}
+
+TEST_F(ProvisionTest, RefusesAClaimOfUnknownOrigin) {
+  mapper_.computed_from.clear();
+  EXPECT_THAT(Run(), StatusIs(v1::DENY_REASON_RELEASE_POLICY_INVALID, HasSubstr("does not say what claim team")));
 }
 
 TEST_F(ProvisionTest, RefusesAnticipatedResultsOutsideTheSchema) {

@@ -1,6 +1,7 @@
 #include "services/twictl/run_command.h"
 
 #include "services/twictl/connection.h"
+#include "services/twictl/printable.h"
 
 namespace twi::twictl {
 
@@ -22,8 +23,9 @@ int RunFramed(const CommandFrame& frame, const Args& args) {
   }
   const absl::StatusOr<Shown> shown = frame.run(*flags);
   if (!shown.ok()) return ShowRefusal(args, frame.name, *as_json, shown.status());
-  args.out << (*as_json ? shown->json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"
-                        : shown->text);
+  // ASCII, so that the JSON is safe on a terminal too.
+  args.out << (*as_json ? shown->json.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) + "\n"
+                        : PrintableLines(shown->text));
   args.out.flush();
   return args.out ? shown->exit_code : kExitRefused;  // what could not be shown is not done
 }

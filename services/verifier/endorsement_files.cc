@@ -170,8 +170,6 @@ EvidenceResult VerifyEndorsement(const std::vector<crypto::Certificate>& certifi
   if (!path.ok()) {
     result.findings.push_back({DenyReasonOf(path.status()), "certificate.path", std::string(path.status().message()),
                                "a valid path to a pinned anchor", "RFC 5280 section 6.1"});
-  } else {
-    result.claims.insecure = path->insecure;
   }
   return result;
 }

@@ -98,6 +98,35 @@ TEST_F(RestSessionsTest, RefusesAFloodOfOneClientWithoutHarmToOthers) {
   OpenFor(sessions, "flooder");
 }
 
+// A relying party with thousands of connections within one lifetime: each answer has been given when the next is asked.
+TEST_F(RestSessionsTest, WhatIsFinishedTakesNoShareAndMakesRoom) {
+  RestSessions sessions = Make(10, 5);
+  std::string last;
+  for (int i = 0; i < 100; ++i) {
+    last = OpenFor(sessions, "busy");
+    EXPECT_OK(sessions.Begin(last, "busy", now_));
+    sessions.Finish(last, i % 2 == 0 ? "results" : "");
+  }
+  EXPECT_EQ(sessions.size(), 10u) << "max_sessions bounds what is remembered";
+  EXPECT_EQ(sessions.Get(last, "busy", now_)->status, RestSession::Status::kFailed);
+  for (int i = 0; i < 5; ++i) OpenFor(sessions, "busy");
+  EXPECT_THAT(sessions.Open({"busy", "busy"}, "n", "t", now_), StatusIs(v1::DENY_REASON_OVERLOADED));
+  for (int i = 0; i < 5; ++i) OpenFor(sessions, "other");
+  EXPECT_EQ(sessions.size(), 10u) << "what nobody has an answer of yet is not forgotten for others";
+  EXPECT_THAT(sessions.Open({"third", "third"}, "n", "t", now_), StatusIs(v1::DENY_REASON_OVERLOADED));
+}
+
+TEST_F(RestSessionsTest, AFinishedSessionIsEndedOnceLikeAnother) {
+  RestSessions sessions = Make(10, 1);
+  const std::string id = OpenFor(sessions, "a");
+  EXPECT_OK(sessions.Begin(id, "a", now_));
+  sessions.Finish(id, "results");
+  sessions.Finish(id, "again");
+  EXPECT_OK(sessions.End(id, "a", now_));
+  OpenFor(sessions, "a");
+  EXPECT_THAT(sessions.Open({"a", "a"}, "n", "t", now_), StatusIs(v1::DENY_REASON_OVERLOADED));
+}
+
 // Fresh keys cost nothing: whoever makes many of them has one client's share, and each session still is one key's.
 TEST_F(RestSessionsTest, RefusesAFloodUnderManyNames) {
   RestSessions sessions = Make(10, 5);

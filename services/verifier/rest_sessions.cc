@@ -23,6 +23,7 @@ absl::StatusOr<RestSession> RestSessions::Open(const SessionOwner& owner, const 
   };
   const auto full = [&] { return sessions_.size() >= options_.max_sessions || own() >= options_.max_per_client; };
   if (full()) Forget(now);
+  if (full() && own() < options_.max_per_client) ForgetOneFinished();
   if (full()) {
     return Deny(v1::DENY_REASON_OVERLOADED,
                 absl::StrCat(sessions_.size(), " sessions live, ", own(), " of ", owner.counted_as));
@@ -55,6 +56,7 @@ void RestSessions::Finish(absl::string_view id, const std::string& result) {
   if (found == sessions_.end()) return;
   found->second.status = result.empty() ? RestSession::Status::kFailed : RestSession::Status::kComplete;
   found->second.result = result;
+  if (finished_.emplace(found->second.expiry, found->first).second) GiveBackShare(found->second);
 }
 
 absl::Status RestSessions::End(absl::string_view id, const std::string& owner, absl::Time now) {
@@ -92,12 +94,20 @@ void RestSessions::Forget(absl::Time expired_before) {
   }
 }
 
+void RestSessions::ForgetOneFinished() {
+  if (!finished_.empty()) Erase(sessions_.find(finished_.begin()->second));
+}
+
+void RestSessions::GiveBackShare(const RestSession& session) {
+  const auto own = per_client_.find(session.owner.counted_as);
+  if (--own->second == 0) per_client_.erase(own);
+}
+
 void RestSessions::Erase(Table::iterator session) {
   auto [at, end] = by_expiry_.equal_range(session->second.expiry);
   while (at != end && at->second != session->first) ++at;
   if (at != end) by_expiry_.erase(at);
-  const auto own = per_client_.find(session->second.owner.counted_as);
-  if (--own->second == 0) per_client_.erase(own);
+  if (finished_.erase({session->second.expiry, session->first}) == 0) GiveBackShare(session->second);
   sessions_.erase(session);
 }
 

@@ -5,8 +5,10 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -44,8 +46,10 @@ class RestSessions {
   };
   RestSessions(const Options& options, crypto::Random& random) : options_(options), random_(random) {}
 
-  // OVERLOADED: max_sessions or max_per_client live. Expired sessions count as long as they are remembered (another
-  // lifetime, so that a late client learns SESSION_EXPIRED), unless room is needed.
+  // OVERLOADED: max_sessions live, or max_per_client of this client. A session that is complete or failed is of no
+  // client's share: its answer was given, and a relying party with many connections must not run out of sessions for
+  // them. Expired and finished ones are remembered (the former for another lifetime, so that a late client learns
+  // SESSION_EXPIRED) unless room is needed.
   absl::StatusOr<RestSession> Open(const SessionOwner& owner, const std::string& nonce, const std::string& nonce_text,
                                    absl::Time now);
   // `owner`: the name. SESSION_UNKNOWN, SESSION_WRONG_PEER, SESSION_EXPIRED, in this order. So do Begin and End.
@@ -61,14 +65,17 @@ class RestSessions {
   using Table = std::unordered_map<std::string, RestSession>;
   absl::StatusOr<Table::iterator> Find(absl::string_view id, const std::string& owner, absl::Time now);
   void Forget(absl::Time expired_before);
+  void ForgetOneFinished();
   void Erase(Table::iterator session);
+  void GiveBackShare(const RestSession& session);
 
   const Options options_;
   crypto::Random& random_;
   mutable std::mutex mutex_;  // guards all below
   Table sessions_;
   std::multimap<absl::Time, std::string> by_expiry_;
-  std::unordered_map<std::string, std::size_t> per_client_;  // by counted_as; no entry is 0
+  std::set<std::pair<absl::Time, std::string>> finished_;    // expiry and id of the complete and the failed
+  std::unordered_map<std::string, std::size_t> per_client_;  // by counted_as, not finished; no entry is 0
 };
 
 }  // namespace twi::verifier

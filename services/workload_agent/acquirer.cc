@@ -41,6 +41,7 @@ absl::StatusOr<AcquisitionTerms> Acquirer::MakeTerms() const {
   terms.verifier_spiffe_id = config_.verifier().spiffe_id();
   terms.key_store_spiffe_id = config_.key_store().spiffe_id();
   TWI_ASSIGN_OR_RETURN(terms.anchors, ReadAnchors(config_.credential_trust_bundle_file()));
+  TWI_ASSIGN_OR_RETURN(terms.wit_bundle, ReadWitBundle(config_));
   terms.workload_identifier = config_.workload_identifier();
   return terms;
 }

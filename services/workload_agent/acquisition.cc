@@ -17,13 +17,15 @@ v1::Binding MakeBinding(const AcquisitionTerms& terms, absl::string_view nonce, 
 }
 
 absl::StatusOr<AcquiredCredential> MatchCredential(crypto::PrivateKey key, v1::WorkloadCredential credential,
-                                                   const AcquisitionTerms& terms, absl::Time now) {
+                                                   std::string wit_bundle, const AcquisitionTerms& terms,
+                                                   absl::Time now) {
   CredentialExpectation expectation;
+  expectation.wit_bundle = std::move(wit_bundle);
   expectation.anchors = terms.anchors;
   expectation.workload_identifier = terms.workload_identifier;
   expectation.now = now;
   TWI_ASSIGN_OR_RETURN(CredentialFacts facts, ValidateCredential(credential, key.public_key(), expectation));
-  return AcquiredCredential{std::move(key), std::move(credential), std::move(facts)};
+  return AcquiredCredential{std::move(key), std::move(credential), std::move(facts), std::move(expectation.wit_bundle)};
 }
 
 }  // namespace twi::agent

@@ -24,6 +24,7 @@ struct AcquisitionTerms {
   std::string verifier_spiffe_id;                     // who must have signed Attestation Results that we read (A)
   std::string key_store_spiffe_id;                    // who must have sealed a Credential Key (D)
   std::vector<crypto::Certificate> anchors;           // of Workload Credentials
+  std::string wit_bundle;                             // of credential_wit_bundle_file; empty: there is none
   std::string workload_identifier;                    // empty: any
 };
 
@@ -32,15 +33,18 @@ struct AcquiredCredential {
   crypto::PrivateKey key;
   v1::WorkloadCredential credential;
   CredentialFacts facts;
+  std::string wit_bundle;  // what its WIT was validated against
 };
 
 // The binding that Evidence is made over: profile tacra-2, rp_id and target from `terms`.
 v1::Binding MakeBinding(const AcquisitionTerms& terms, absl::string_view nonce, absl::string_view subject);
 
 // The last step of every mechanism: the credential is for `key`, and is one that `terms` accept
-// (validate_credential.h). CREDENTIAL_KEY_MISMATCH, CREDENTIAL_INVALID.
+// (validate_credential.h). `wit_bundle` is the configured issuer's, or the owner's, whatever stands in `credential`
+// beside the WIT. CREDENTIAL_KEY_MISMATCH, CREDENTIAL_INVALID.
 absl::StatusOr<AcquiredCredential> MatchCredential(crypto::PrivateKey key, v1::WorkloadCredential credential,
-                                                   const AcquisitionTerms& terms, absl::Time now);
+                                                   std::string wit_bundle, const AcquisitionTerms& terms,
+                                                   absl::Time now);
 
 }  // namespace twi::agent
 

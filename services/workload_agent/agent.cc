@@ -1,7 +1,5 @@
 #include "services/workload_agent/agent.h"
 
-#include <sys/stat.h>
-
 #include <string>
 #include <utility>
 #include <vector>
@@ -89,6 +87,7 @@ absl::Status Agent::Start() {
 }
 
 void Agent::Drain() {
+  drain_limit_.Begin();
   loop_->Stop();
   if (tunnels_ != nullptr) tunnels_->Drain();
   if (thread_.joinable()) thread_.join();
@@ -121,13 +120,9 @@ absl::Status Agent::Install(const AcquiredCredential& acquired) {
                          [&] { return directory_->Replace(CredentialFiles(acquired, anchors)); });
 }
 
-// What cannot be read as a certificate has no end to wait for: it goes at once.
 void Agent::WatchWhatIsThere() {
-  const std::string path = directory_->path() + "/chain.pem";
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return;  // no credential
-  const absl::StatusOr<std::vector<crypto::Certificate>> chain = ReadAnchors(path);
-  expiry_.Found(chain.ok() ? chain->front().not_after : absl::InfinitePast());
+  const absl::optional<absl::Time> end = EndOfInstalled(directory_->path());
+  if (end.has_value()) expiry_.Found(*end);
 }
 
 void Agent::RunConfiguredHook() {

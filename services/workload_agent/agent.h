@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/crypto/random.h"
 #include "common/server/daemon.h"
 #include "common/server/metrics_listener.h"
@@ -15,6 +16,7 @@
 #include "services/workload_agent/acquirer.h"
 #include "services/workload_agent/agent_loop.h"
 #include "services/workload_agent/credential_directory.h"
+#include "services/workload_agent/drain_limit.h"
 #include "services/workload_agent/expiry_watch.h"
 #include "services/workload_agent/tunnel/tunnels.h"
 
@@ -35,6 +37,7 @@ class Agent final : public server::Running {
   absl::Status Start();
   v1::GetAgentStatusResponse GetStatus() const { return loop_->GetStatus(); }
 
+  // At most kDrainLimit, until this is destroyed: then the process ends with exit code 1 (drain_limit.h).
   void Drain() override;
   // SIGHUP: attest anew now, unless `log` or attested_tls has changed, which then is all that it does (tunnels that are
   // open stay). Where attested_tls begins or ends: CONFIG_INVALID, a restart applies it. Nothing else of the config
@@ -45,14 +48,17 @@ class Agent final : public server::Running {
   bool TellsReady() const override { return true; }
 
  private:
+  static constexpr absl::Duration kDrainLimit = absl::Seconds(8);  // less than what `docker stop` gives, 10 s
+
   Agent(config::v1::WorkloadAgentConfig config, const Clock& clock, crypto::Random& random,
         std::unique_ptr<Acquirer> acquirer, std::unique_ptr<CredentialDirectory> directory);
   absl::Status Install(const AcquiredCredential& acquired);
   void WatchWhatIsThere();
   void RunConfiguredHook();
 
-  const config::v1::WorkloadAgentConfig config_;  // as started: threads read it
-  config::v1::WorkloadAgentConfig reloaded_;      // as of the last SIGHUP; only Reload uses it
+  DrainLimit drain_limit_{kDrainLimit, [] { EndUndrained(kDrainLimit); }};  // first: outlives what may hang
+  const config::v1::WorkloadAgentConfig config_;                            // as started: threads read it
+  config::v1::WorkloadAgentConfig reloaded_;  // as of the last SIGHUP; only Reload uses it
   const Clock& clock_;
   crypto::Random& random_;
   const std::unique_ptr<Acquirer> acquirer_;

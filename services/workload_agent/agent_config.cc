@@ -13,7 +13,9 @@
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "services/workload_agent/hook.h"
+#include "services/workload_agent/tpm_address.h"
 #include "services/workload_agent/tunnel/route.h"
+#include "services/workload_agent/validate_credential.h"
 
 namespace twi::agent {
 namespace {
@@ -49,7 +51,7 @@ absl::Status ValidateChannel(const WorkloadAgentConfig& config) {
 absl::Status ValidateAttester(const config::v1::Attester& attester) {
   switch (attester.kind_case()) {
     case config::v1::Attester::kTpm2:
-      if (attester.tpm2().tcti().empty()) return Expected("attester.tpm2.tcti", "e.g. device:/dev/tpmrm0");
+      if (!ParseTpmAddress(attester.tpm2().tcti()).ok()) return Expected("attester.tpm2.tcti", kTpmAddressForm);
       if (attester.tpm2().pcrs().empty()) return Expected("attester.tpm2.pcrs", "at least one PCR");
       return absl::OkStatus();
     case config::v1::Attester::kSevSnp:
@@ -76,6 +78,8 @@ absl::Status ValidateProvisioned(const WorkloadAgentConfig& config, bool mechani
   if (provisioned.credential_file().empty()) return Expected("provisioned.credential_file", "a PEM file");
   if (provisioned.wit_file().empty() != provisioned.wit_bundle_file().empty())
     return Expected("provisioned.wit_bundle_file", "to be set with wit_file, and only then");
+  if (!config.credential_wit_bundle_file().empty())
+    return Expected("credential_wit_bundle_file", "nothing: in mechanism D provisioned.wit_bundle_file is it");
   if (config.key_type() != config::v1::CREDENTIAL_KEY_ALGORITHM_UNSPECIFIED)
     return Expected("key_type", "nothing: in mechanism D the Key Store made the key");
   return absl::OkStatus();
@@ -129,6 +133,7 @@ absl::Status ValidateAgentConfig(const WorkloadAgentConfig& config) {
   TWI_RETURN_IF_ERROR(ValidateOutput(config.output()));
   TWI_RETURN_IF_ERROR(ValidateRenewal(config));
   if (config.has_attested_tls()) TWI_RETURN_IF_ERROR(ValidateAttestedTls(config.attested_tls()));
+  TWI_RETURN_IF_ERROR(config::AtField("credential_wit_bundle_file", ReadWitBundle(config).status()));
   if (config.credential_trust_bundle_file().empty())
     return Expected("credential_trust_bundle_file", "a PEM file with the anchors of Workload Credentials");
   return config::AtField("credential_trust_bundle_file", ReadAnchors(config.credential_trust_bundle_file()).status());
@@ -183,6 +188,15 @@ absl::StatusOr<std::string> ReadKeyId(const config::v1::ProvisionedKey& provisio
   if (id.empty() || id.find_first_of(" \t\r\n") != std::string::npos)
     return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(provisioned.key_id_file(), ": expected one key id"));
   return id;
+}
+
+absl::StatusOr<std::string> ReadWitBundle(const WorkloadAgentConfig& config) {
+  const std::string& path = config.credential_wit_bundle_file();
+  if (path.empty()) return std::string();
+  TWI_ASSIGN_OR_RETURN(std::string bundle, config::ReadFile(path, {}));
+  const absl::Status parsed = ParseWitBundle(bundle).status();
+  if (!parsed.ok()) return Deny(v1::DENY_REASON_CONFIG_INVALID, absl::StrCat(path, ": ", parsed.message()));
+  return bundle;
 }
 
 absl::StatusOr<std::vector<crypto::Certificate>> ReadAnchors(const std::string& path) {

@@ -28,6 +28,9 @@ absl::Duration HookTimeout(const config::v1::WorkloadAgentConfig& config);
 // The key id itself, or what key_id_file holds now. CONFIG_INVALID.
 absl::StatusOr<std::string> ReadKeyId(const config::v1::ProvisionedKey& provisioned);
 
+// The bundle of credential_wit_bundle_file as it is now; empty where none is configured. CONFIG_INVALID.
+absl::StatusOr<std::string> ReadWitBundle(const config::v1::WorkloadAgentConfig& config);
+
 // The anchors of credential_trust_bundle_file as it is now. CONFIG_INVALID.
 absl::StatusOr<std::vector<crypto::Certificate>> ReadAnchors(const std::string& path);
 

@@ -120,7 +120,7 @@ TEST_F(AgentConfigTest, TheKeyIdMayStandInAFile) {
     EXPECT_THAT(ReadKeyId(provisioned), StatusIs(v1::DENY_REASON_CONFIG_INVALID)) << bad;
   }
   provisioned.set_key_id_file("/nonexistent");
-  EXPECT_FALSE(ReadKeyId(provisioned).ok());
+  EXPECT_THAT(ReadKeyId(provisioned), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
   Refuses("D", [](auto& c) { c.mutable_provisioned()->set_key_id_file("/key-id"); });  // and key_id besides
 }
 
@@ -142,6 +142,40 @@ TEST_F(AgentConfigTest, RefusesWhatContradicts) {
   Refuses("A", [](auto& c) { c.mutable_output()->set_hook("reload nginx"); });
   Refuses("A", [](auto& c) { c.mutable_output()->mutable_hook_timeout()->set_seconds(301); });
   Refuses("A", [](auto& c) { c.set_workload_identifier("payroll"); });
+}
+
+TEST_F(AgentConfigTest, TheBundleOfWitsIsAFileWithWitKeys) {
+  const testing::FakeIssuer issuer(absl::FromUnixSeconds(1795262400));
+  for (const char* mechanism : {"A", "B", "C"}) {
+    WorkloadAgentConfig config = Valid(mechanism);
+    EXPECT_EQ(ReadWitBundle(config).value(), "");
+    config.set_credential_wit_bundle_file(dir_.Write("wit.json", issuer.wit_bundle(), 0644));
+    EXPECT_OK(Check(config));
+    EXPECT_EQ(ReadWitBundle(config).value(), issuer.wit_bundle());
+  }
+  for (const char* bad : {"", "{", R"({"keys": []})", R"({"keys": [{"use": "wit-svid", "kty": "EC"}]})"}) {
+    Refuses("A", [&](auto& c) { c.set_credential_wit_bundle_file(dir_.Write("bad.json", bad, 0644)); });
+  }
+  Refuses("B", [&](auto& c) { c.set_credential_wit_bundle_file(dir_.Write("open.json", issuer.wit_bundle(), 0666)); });
+  Refuses("C", [](auto& c) { c.set_credential_wit_bundle_file("/nonexistent.json"); });
+  Refuses("D", [&](auto& c) { c.set_credential_wit_bundle_file(dir_.File("wit.json")); });  // it has its own
+}
+
+TEST_F(AgentConfigTest, ATpmIsReachedAsADeviceOrASimulator) {
+  WorkloadAgentConfig config = Valid("A");
+  config.mutable_attester()->mutable_tpm2()->add_pcrs(7);
+  for (const char* good :
+       {"device:/dev/tpmrm0", "swtpm:path=/run/tpm", "swtpm:host=::1,port=2321", "swtpm:port=2321,host=tpm.example"}) {
+    config.mutable_attester()->mutable_tpm2()->set_tcti(good);
+    EXPECT_OK(ValidateAgentConfig(config)) << good;
+  }
+  for (const char* bad : {"", "device", "device:", "mssim:host=localhost,port=2321", "swtpm:", "swtpm:path=",
+                          "swtpm:host=tpm", "swtpm:port=2321", "swtpm:host=tpm,port=0", "swtpm:host=tpm,port=65536",
+                          "swtpm:path=/run/tpm,port=1", "swtpm:path=/a,path=/b", "swtpm:path=/a,x=y"}) {
+    config.mutable_attester()->mutable_tpm2()->set_tcti(bad);
+    EXPECT_THAT(ValidateAgentConfig(config), StatusIs(v1::DENY_REASON_CONFIG_INVALID, HasSubstr("attester.tpm2.tcti")))
+        << bad;
+  }
 }
 
 TEST_F(AgentConfigTest, RefusesRenewalOutsideItsRanges) {

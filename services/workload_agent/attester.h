@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "proto/twi/config/v1/workload_agent.pb.h"
 #include "proto/twi/v1/evidence.pb.h"
 #include "services/workload_agent/tsm_reports.h"
@@ -14,11 +15,15 @@ namespace twi::agent {
 
 class Attester {
  public:
+  static constexpr absl::Duration kLimit = absl::Seconds(10);  // where the caller has no deadline of its own
   virtual ~Attester() = default;
   // Evidence whose freshness field holds the binding's value (common/binding), 64 bytes (SNP) or 32 (TPM). The
   // binding's form is validated first; whose rp_id it carries is the caller's business (of attested TLS it is the
-  // challenger's). ATTESTER_FAILED when the TEE or TPM gives none. Thread-safe: one attestation at a time.
-  virtual absl::StatusOr<v1::Evidence> Attest(const v1::Binding& binding) = 0;
+  // challenger's). ATTESTER_FAILED when the TEE or TPM gives none, or none within `limit`, waiting for its other users
+  // included. (SEV-SNP: the kernel's own limits hold for a request that is with the firmware.) Thread-safe: one
+  // attestation at a time.
+  virtual absl::StatusOr<v1::Evidence> Attest(const v1::Binding& binding, absl::Duration limit) = 0;
+  absl::StatusOr<v1::Evidence> Attest(const v1::Binding& binding) { return Attest(binding, kLimit); }
 };
 
 // The attester that `config` names. CONFIG_INVALID for what is missing or does not load, ATTESTER_FAILED when the TEE

@@ -20,7 +20,7 @@ class InsecureDevSnpAttester final : public Attester {
   InsecureDevSnpAttester(DevSnpChain chain, DevSnpReportParams params)
       : chain_(std::move(chain)), params_(std::move(params)) {}
 
-  absl::StatusOr<v1::Evidence> Attest(const v1::Binding& binding) override {
+  absl::StatusOr<v1::Evidence> Attest(const v1::Binding& binding, absl::Duration) override {
     TWI_RETURN_IF_ERROR(ValidateBinding(binding));
     DevSnpReportParams params = params_;
     params.report_data = BindingValue64(binding);

@@ -11,6 +11,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "common/binding/binding.h"
 #include "common/config/read_file.h"
 #include "common/crypto/x509.h"
@@ -87,10 +88,11 @@ class SevSnpAttester final : public Attester {
   SevSnpAttester(std::uint32_t privlevel, std::vector<std::string> certificates, std::unique_ptr<TsmReports> tsm)
       : privlevel_(privlevel), certificates_(std::move(certificates)), tsm_(std::move(tsm)) {}
 
-  absl::StatusOr<v1::Evidence> Attest(const v1::Binding& binding) override {
+  absl::StatusOr<v1::Evidence> Attest(const v1::Binding& binding, absl::Duration limit) override {
     TWI_RETURN_IF_ERROR(ValidateBinding(binding));
     const std::string report_data = BindingValue64(binding);
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::unique_lock<std::timed_mutex> lock(mutex_, absl::ToChronoNanoseconds(limit));
+    if (!lock.owns_lock()) return Failed("busy with another attestation");
     absl::StatusOr<v1::SnpEvidence> report = Request(report_data);
     for (int attempt = 1; attempt < kAttempts && report.status().code() == absl::StatusCode::kUnavailable; ++attempt) {
       tsm_->Pause();
@@ -137,7 +139,7 @@ class SevSnpAttester final : public Attester {
 
   const std::uint32_t privlevel_;
   const std::vector<std::string> certificates_;  // DER, from config
-  std::mutex mutex_;
+  std::timed_mutex mutex_;
   const std::unique_ptr<TsmReports> tsm_;
 };
 

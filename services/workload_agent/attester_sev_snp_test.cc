@@ -4,7 +4,9 @@
 #include "common/binding/binding.h"
 #include "common/encoding/encoding.h"
 #include "common/testing/matchers.h"
+#include "common/testing/temp_dir.h"
 #include "services/workload_agent/attester.h"
+#include "services/workload_agent/testing/fake_issuer.h"
 
 namespace twi::agent {
 namespace {
@@ -104,6 +106,26 @@ TEST_F(SevSnpAttesterTest, AsksForTheConfiguredPrivilegeLevel) {
   config_.set_privlevel(2);
   ASSERT_OK(Attest().status());
   EXPECT_EQ(kernel_.last_privlevel, "2");
+}
+
+TEST_F(SevSnpAttesterTest, SendsTheConfiguredCertificatesToo) {
+  const twi::testing::TempDir dir;
+  const testing::FakeIssuer issuer(absl::FromUnixSeconds(1795262400));  // any: the Verifier says what they are worth
+  const crypto::Certificate ask = issuer.anchors()[0];
+  const std::string vcek = issuer.Issue(ask.public_key).x509_chain(0);
+  config_.add_certificate_files(dir.Write("vcek.pem", crypto::CertificateToPem(vcek)));
+  config_.add_certificate_files(dir.Write("ask.pem", crypto::CertificateToPem(ask.der)));
+  ASSERT_OK_AND_ASSIGN(const v1::Evidence evidence, Attest());
+  EXPECT_THAT(evidence.sev_snp().certificates(), ::testing::ElementsAre(vcek, ask.der));
+}
+
+TEST_F(SevSnpAttesterTest, RefusesConfiguredCertificatesThatAreNone) {
+  const twi::testing::TempDir dir;
+  config_.add_certificate_files(dir.File("missing.pem"));
+  EXPECT_THAT(Attest(), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
+  config_.set_certificate_files(0,
+                                dir.Write("bad.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"));
+  EXPECT_THAT(Attest(), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
 }
 
 TEST_F(SevSnpAttesterTest, SplitsTheCertificateTable) {

@@ -3,6 +3,7 @@
 #include <tss2/tss2_mu.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -12,12 +13,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/time.h"
 #include "common/binding/binding.h"
 #include "common/config/read_file.h"
 #include "common/crypto/x509.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "services/workload_agent/attester.h"
+#include "services/workload_agent/tpm_address.h"
 #include "services/workload_agent/tpm_context.h"
 
 namespace twi::agent {
@@ -59,7 +62,7 @@ struct PcrReading {
 };
 
 // TPM2_PCR_Read answers at most eight PCRs, so: read what is missing until nothing is (Part 3, 22.4).
-absl::StatusOr<PcrReading> ReadPcrs(ESYS_CONTEXT* esys, TPM2_ALG_ID bank, const std::set<std::uint32_t>& pcrs) {
+absl::StatusOr<PcrReading> ReadPcrs(const TpmContext& tpm, TPM2_ALG_ID bank, const std::set<std::uint32_t>& pcrs) {
   PcrReading reading;
   std::set<std::uint32_t> missing = pcrs;
   while (!missing.empty()) {
@@ -67,11 +70,11 @@ absl::StatusOr<PcrReading> ReadPcrs(ESYS_CONTEXT* esys, TPM2_ALG_ID bank, const 
     UINT32 counter = 0;
     TPML_PCR_SELECTION* selection_out = nullptr;
     TPML_DIGEST* digests_out = nullptr;
-    const TSS2_RC rc =
-        Esys_PCR_Read(esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &wanted, &counter, &selection_out, &digests_out);
+    const TSS2_RC rc = Esys_PCR_Read(tpm.esys(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &wanted, &counter,
+                                     &selection_out, &digests_out);
     const EsysPtr<TPML_PCR_SELECTION> selection(selection_out);
     const EsysPtr<TPML_DIGEST> digests(digests_out);
-    TWI_RETURN_IF_ERROR(TpmStatus(rc, "TPM2_PCR_Read"));
+    TWI_RETURN_IF_ERROR(tpm.StatusOf(rc, "TPM2_PCR_Read"));
     if (!reading.values.empty() && counter != reading.update_counter) reading.torn = true;
     reading.update_counter = counter;
     UINT32 next = 0;
@@ -96,7 +99,7 @@ struct Quote {
   std::string attest, signature;
 };
 
-absl::StatusOr<Quote> MakeQuote(ESYS_CONTEXT* esys, ESYS_TR ak, const std::string& qualifying_data,
+absl::StatusOr<Quote> MakeQuote(const TpmContext& tpm, ESYS_TR ak, const std::string& qualifying_data,
                                 const TPML_PCR_SELECTION& selection) {
   TPM2B_DATA data = {};
   data.size = static_cast<UINT16>(qualifying_data.size());
@@ -105,11 +108,11 @@ absl::StatusOr<Quote> MakeQuote(ESYS_CONTEXT* esys, ESYS_TR ak, const std::strin
   scheme.scheme = TPM2_ALG_NULL;
   TPM2B_ATTEST* attest_out = nullptr;
   TPMT_SIGNATURE* signature_out = nullptr;
-  const TSS2_RC rc = Esys_Quote(esys, ak, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &data, &scheme, &selection,
-                                &attest_out, &signature_out);
+  const TSS2_RC rc = Esys_Quote(tpm.esys(), ak, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &data, &scheme,
+                                &selection, &attest_out, &signature_out);
   const EsysPtr<TPM2B_ATTEST> attest(attest_out);
   const EsysPtr<TPMT_SIGNATURE> signature(signature_out);
-  TWI_RETURN_IF_ERROR(TpmStatus(rc, "TPM2_Quote"));
+  TWI_RETURN_IF_ERROR(tpm.StatusOf(rc, "TPM2_Quote"));
   Quote quote;
   quote.attest.assign(reinterpret_cast<const char*>(attest->attestationData), attest->size);
   quote.signature.resize(sizeof(TPMT_SIGNATURE));
@@ -128,10 +131,12 @@ class Tpm2Attester final : public Attester {
                std::vector<std::string> certificates)
       : config_(std::move(config)), bank_(bank), pcrs_(std::move(pcrs)), certificates_(std::move(certificates)) {}
 
-  absl::StatusOr<v1::Evidence> Attest(const v1::Binding& binding) override {
+  absl::StatusOr<v1::Evidence> Attest(const v1::Binding& binding, absl::Duration limit) override {
     TWI_RETURN_IF_ERROR(ValidateBinding(binding));
-    const std::lock_guard<std::mutex> lock(mutex_);
-    TWI_ASSIGN_OR_RETURN(const std::unique_ptr<TpmContext> tpm, TpmContext::Open(config_.tcti()));
+    const TpmDeadline deadline = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(limit);
+    const std::unique_lock<std::timed_mutex> lock(mutex_, deadline);
+    if (!lock.owns_lock()) return Deny(v1::DENY_REASON_ATTESTER_FAILED, "TPM: busy with another attestation");
+    TWI_ASSIGN_OR_RETURN(const std::unique_ptr<TpmContext> tpm, TpmContext::Open(config_.tcti(), deadline));
     v1::Evidence evidence;
     v1::TpmEvidence& out = *evidence.mutable_tpm2();
     TWI_ASSIGN_OR_RETURN(const ESYS_TR ak, LoadAk(*tpm, out));
@@ -148,9 +153,10 @@ class Tpm2Attester final : public Attester {
   }
 
   // Does the TPM answer, and is the AK there? Asked once at start, so that a wrong config shows at once.
-  absl::Status Probe() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    TWI_ASSIGN_OR_RETURN(const std::unique_ptr<TpmContext> tpm, TpmContext::Open(config_.tcti()));
+  absl::Status Probe() const {
+    TWI_ASSIGN_OR_RETURN(
+        const std::unique_ptr<TpmContext> tpm,
+        TpmContext::Open(config_.tcti(), std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(kLimit)));
     v1::TpmEvidence unused;
     return LoadAk(*tpm, unused).status();
   }
@@ -159,14 +165,14 @@ class Tpm2Attester final : public Attester {
   // The handle of the AK; its public area goes into `out`.
   absl::StatusOr<ESYS_TR> LoadAk(const TpmContext& tpm, v1::TpmEvidence& out) const {
     ESYS_TR ak = ESYS_TR_NONE;
-    TWI_RETURN_IF_ERROR(
-        TpmStatus(Esys_TR_FromTPMPublic(tpm.esys(), config_.ak_handle(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &ak),
-                  absl::StrFormat("AK at 0x%x", config_.ak_handle())));
+    TWI_RETURN_IF_ERROR(tpm.StatusOf(
+        Esys_TR_FromTPMPublic(tpm.esys(), config_.ak_handle(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &ak),
+        absl::StrFormat("AK at 0x%x", config_.ak_handle())));
     TPM2B_PUBLIC* public_out = nullptr;
     const TSS2_RC rc =
         Esys_ReadPublic(tpm.esys(), ak, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public_out, nullptr, nullptr);
     const EsysPtr<TPM2B_PUBLIC> owned(public_out);
-    TWI_RETURN_IF_ERROR(TpmStatus(rc, "TPM2_ReadPublic"));
+    TWI_RETURN_IF_ERROR(tpm.StatusOf(rc, "TPM2_ReadPublic"));
     TWI_ASSIGN_OR_RETURN(*out.mutable_ak_public(), MarshalPublic(*owned));
     return ak;
   }
@@ -177,9 +183,9 @@ class Tpm2Attester final : public Attester {
                          v1::TpmEvidence& out) const {
     const TPML_PCR_SELECTION selection = Selection(bank_, pcrs_);
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
-      TWI_ASSIGN_OR_RETURN(const PcrReading before, ReadPcrs(tpm.esys(), bank_, pcrs_));
-      TWI_ASSIGN_OR_RETURN(Quote quote, MakeQuote(tpm.esys(), ak, qualifying_data, selection));
-      TWI_ASSIGN_OR_RETURN(const PcrReading after, ReadPcrs(tpm.esys(), bank_, pcrs_));
+      TWI_ASSIGN_OR_RETURN(const PcrReading before, ReadPcrs(tpm, bank_, pcrs_));
+      TWI_ASSIGN_OR_RETURN(Quote quote, MakeQuote(tpm, ak, qualifying_data, selection));
+      TWI_ASSIGN_OR_RETURN(const PcrReading after, ReadPcrs(tpm, bank_, pcrs_));
       if (before.torn || after.torn || before.update_counter != after.update_counter || before.values != after.values)
         continue;
       out.set_quote(std::move(quote.attest));
@@ -200,7 +206,7 @@ class Tpm2Attester final : public Attester {
   const TPM2_ALG_ID bank_;
   const std::set<std::uint32_t> pcrs_;
   const std::vector<std::string> certificates_;  // DER, leaf first
-  std::mutex mutex_;
+  std::timed_mutex mutex_;
 };
 
 absl::Status ConfigInvalid(absl::string_view field, absl::string_view expected) {
@@ -214,7 +220,7 @@ absl::StatusOr<std::unique_ptr<Attester>> MakeTpm2Attester(const config::v1::Tpm
   const Bank* bank =
       std::find_if(std::begin(kBanks), std::end(kBanks), [&](const Bank& b) { return bank_name == b.name; });
   if (bank == std::end(kBanks)) return ConfigInvalid("bank", "sha256 or sha384");
-  if (config.tcti().empty()) return ConfigInvalid("tcti", "e.g. device:/dev/tpmrm0");
+  if (!ParseTpmAddress(config.tcti()).ok()) return ConfigInvalid("tcti", kTpmAddressForm);
   if (config.ak_handle() >> 24 != 0x81)
     return ConfigInvalid("ak_handle", "a persistent handle, 0x81000000..0x81ffffff");
   std::set<std::uint32_t> pcrs(config.pcrs().begin(), config.pcrs().end());

@@ -1,12 +1,17 @@
 // Against a real TPM simulator and the real Verifier's code.
 #include <tss2/tss2_esys.h>
 
+#include <chrono>
+#include <memory>
+#include <thread>
+
 #include "common/binding/binding.h"
 #include "common/crypto/hash.h"
 #include "common/testing/matchers.h"
 #include "common/testing/temp_dir.h"
 #include "services/verifier/formats/tpm.h"
 #include "services/workload_agent/attester.h"
+#include "services/workload_agent/testing/fake_issuer.h"
 #include "services/workload_agent/testing/swtpm_process.h"
 #include "services/workload_agent/tpm_ak.h"
 #include "services/workload_agent/tpm_context.h"
@@ -14,6 +19,8 @@
 namespace twi::agent {
 namespace {
 
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using testing::SwtpmProcess;
 using twi::testing::StatusIs;
 
@@ -97,7 +104,8 @@ TEST_F(Tpm2AttesterTest, QuotesTheSha384Bank) {
 TEST_F(Tpm2AttesterTest, SeesAnExtendedPcr) {
   ASSERT_OK_AND_ASSIGN(const v1::Evidence before, Attest());
   {
-    ASSERT_OK_AND_ASSIGN(const auto tpm, TpmContext::Open(tpm_->tcti()));
+    ASSERT_OK_AND_ASSIGN(const auto tpm,
+                         TpmContext::Open(tpm_->tcti(), std::chrono::steady_clock::now() + std::chrono::minutes(1)));
     TPML_DIGEST_VALUES digests = {};
     digests.count = 1;
     digests.digests[0].hashAlg = TPM2_ALG_SHA256;
@@ -136,6 +144,67 @@ TEST_F(Tpm2AttesterTest, RefusesAMissingAkAndAMissingTpm) {
   EXPECT_THAT(Attest(), StatusIs(v1::DENY_REASON_ATTESTER_FAILED));
 }
 
+// A TPM that takes commands and answers none: firmware that hangs, a simulator that is stopped.
+TEST_F(Tpm2AttesterTest, ATpmThatDoesNotAnswerIsRefusedInTimeAndUsedAgainWhenItDoes) {
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Attester> attester, MakeTpm2Attester(config_));
+  tpm_->Stop();
+  const auto start = std::chrono::steady_clock::now();
+  const auto refused = attester->Attest(binding_, absl::Milliseconds(200));
+  const auto took = std::chrono::steady_clock::now() - start;
+  tpm_->Continue();
+  EXPECT_THAT(refused, StatusIs(v1::DENY_REASON_ATTESTER_FAILED, HasSubstr("no answer in time")));
+  EXPECT_GE(took, std::chrono::milliseconds(200));
+  EXPECT_LT(took, std::chrono::seconds(5));
+  ASSERT_OK_AND_ASSIGN(const v1::Evidence evidence, attester->Attest(binding_));
+  EXPECT_TRUE(Verify(evidence).authentic());
+}
+
+TEST_F(Tpm2AttesterTest, WhoWaitsForTheTpmIsRefusedInTimeToo) {
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Attester> attester, MakeTpm2Attester(config_));
+  tpm_->Stop();
+  std::thread first([&] { EXPECT_FALSE(attester->Attest(binding_, absl::Milliseconds(300)).ok()); });
+  const auto second = attester->Attest(binding_, absl::Milliseconds(300));
+  first.join();
+  const auto out_of_time = attester->Attest(binding_, absl::ZeroDuration());
+  tpm_->Continue();
+  EXPECT_THAT(second, StatusIs(v1::DENY_REASON_ATTESTER_FAILED));
+  EXPECT_THAT(out_of_time, StatusIs(v1::DENY_REASON_ATTESTER_FAILED));
+  EXPECT_OK(attester->Attest(binding_).status());
+}
+
+TEST_F(Tpm2AttesterTest, ATpmThatGoesAwayIsRefusedAndItsSuccessorUsed) {
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Attester> attester, MakeTpm2Attester(config_));
+  tpm_->Stop();
+  absl::StatusOr<v1::Evidence> refused = absl::UnknownError("");
+  std::thread waiting([&] { refused = attester->Attest(binding_, absl::Minutes(1)); });
+  EXPECT_TRUE(tpm_->Restart());
+  waiting.join();  // at once: a connection that breaks is an answer (or it began with the successor, and has its own)
+  if (!refused.ok()) {
+    EXPECT_THAT(refused, StatusIs(v1::DENY_REASON_ATTESTER_FAILED));
+  }
+  EXPECT_OK(attester->Attest(binding_).status());
+}
+
+TEST_F(Tpm2AttesterTest, SendsTheAksCertificates) {
+  const twi::testing::TempDir dir;
+  const testing::FakeIssuer issuer(kNow);  // any certificates: what they vouch for is the Verifier's business
+  const crypto::Certificate root = issuer.anchors()[0];
+  const std::string leaf = issuer.Issue(root.public_key).x509_chain(0);
+  config_.add_ak_certificate_files(dir.Write("ak.pem", crypto::CertificateToPem(leaf)));
+  config_.add_ak_certificate_files(dir.Write("ca.pem", crypto::CertificateToPem(root.der)));
+  ASSERT_OK_AND_ASSIGN(const v1::Evidence evidence, Attest());
+  EXPECT_THAT(evidence.tpm2().ak_certificates(), ElementsAre(leaf, root.der));
+}
+
+TEST_F(Tpm2AttesterTest, RefusesAkCertificatesThatAreNone) {
+  const twi::testing::TempDir dir;
+  config_.add_ak_certificate_files(dir.File("missing.pem"));
+  EXPECT_THAT(Attest(), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
+  config_.set_ak_certificate_files(
+      0, dir.Write("bad.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"));
+  EXPECT_THAT(Attest(), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
+}
+
 TEST_F(Tpm2AttesterTest, RefusesBadConfig) {
   const auto refused = StatusIs(v1::DENY_REASON_CONFIG_INVALID);
   config_.set_bank("sha1");
@@ -149,6 +218,9 @@ TEST_F(Tpm2AttesterTest, RefusesBadConfig) {
   config_.add_pcrs(7);
   EXPECT_THAT(Attest(), refused);
   config_.mutable_pcrs()->RemoveLast();
+  config_.set_tcti("mssim:host=localhost,port=2321");  // no TCTI with a deadline
+  EXPECT_THAT(Attest(), refused);
+  config_.set_tcti(tpm_->tcti());
   config_.set_ak_handle(0x80000001);
   EXPECT_THAT(Attest(), refused);
 }

@@ -1,4 +1,5 @@
 // workload-agent: drives the mechanism that its config selects. Assembles; decides nothing.
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -21,9 +22,18 @@ const WorkloadAgentConfig& Cast(const google::protobuf::Message& config) {
   return static_cast<const WorkloadAgentConfig&>(config);
 }
 
+// RunDaemon keeps signals for its drain. One attempt has nothing to drain: they end it at once.
+void LetSignalsEndThis() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT}) sigaddset(&set, signal);
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
 // --once: one attempt; 0 done, 1 refused. The loop logs a refusal; where that log is a file, the person at the terminal
 // is told too.
 int RunOnce(const WorkloadAgentConfig& config, const twi::Clock& clock, twi::crypto::Random& random) {
+  LetSignalsEndThis();
   const auto agent = twi::agent::Agent::Make(config, clock, random);
   if (!agent.ok()) {
     twi::log::Error("could_not_start",

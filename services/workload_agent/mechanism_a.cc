@@ -56,13 +56,15 @@ absl::StatusOr<AcquiredCredential> AcquireByMechanismA(const MechanismADeps& d) 
   TWI_ASSIGN_OR_RETURN(const std::string csr, crypto::MakeCsr(key));                             // A2
   v1::RequestCredentialRequest request;
   *request.mutable_binding() = MakeBinding(d.terms, challenge.nonce(), csr);
-  TWI_ASSIGN_OR_RETURN(*request.mutable_evidence(), d.attester.Attest(request.binding()));  // A3
+  if (d.terms.wit_bundle.empty()) request.add_forms(v1::CREDENTIAL_FORM_X509);  // a WIT could not be validated
+  TWI_ASSIGN_OR_RETURN(*request.mutable_evidence(),
+                       d.attester.Attest(request.binding(), d.deadline - d.clock.Now()));  // A3
   TWI_ASSIGN_OR_RETURN(const v1::RequestCredentialResponse response,
                        d.verifier.RequestCredential(request, d.deadline));  // A4
   TWI_ASSIGN_OR_RETURN(const AttestationResults results,
                        ValidateAnswer(d, response.attestation_results(), request.binding(), key.public_key()));
   TWI_ASSIGN_OR_RETURN(v1::WorkloadCredential credential, CredentialFromJson(results.workload_credential_json));
-  return MatchCredential(std::move(key), std::move(credential), d.terms, d.clock.Now());  // A10
+  return MatchCredential(std::move(key), std::move(credential), d.terms.wit_bundle, d.terms, d.clock.Now());  // A10
 }
 
 }  // namespace twi::agent

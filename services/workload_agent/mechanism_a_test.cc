@@ -7,6 +7,7 @@ namespace twi::agent {
 namespace {
 
 using namespace testing;  // NOLINT: the fakes
+using ::testing::HasSubstr;
 using twi::testing::FakeClock;
 using twi::testing::StatusIs;
 
@@ -39,6 +40,34 @@ TEST_F(MechanismATest, EachAttemptHasItsOwnChallengeAndKey) {
   EXPECT_NE(attester_.attested[0].nonce(), attester_.attested[1].nonce());
 }
 
+TEST_F(MechanismATest, EvidenceIsMadeWithinWhatIsLeftOfTheAttempt) {
+  ASSERT_OK(Acquire().status());
+  EXPECT_EQ(attester_.last_limit, absl::Seconds(30));
+}
+
+// The Verifier hands the credential on: what it says about the issuer's keys is not believed.
+TEST_F(MechanismATest, RefusesAWitAndABundleThatTheVerifierPlants) {
+  const FakeIssuer planted(clock_.Now());
+  verifier_.credential_changes.wit_issuer = &planted;
+  EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID, HasSubstr("WIT: JWS_KEY_UNKNOWN")));
+  terms_.wit_bundle.clear();
+  EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID, HasSubstr("no bundle")));
+}
+
+TEST_F(MechanismATest, InstallsTheConfiguredBundle) {
+  ASSERT_OK_AND_ASSIGN(const AcquiredCredential acquired, Acquire());
+  EXPECT_EQ(acquired.wit_bundle, terms_.wit_bundle);
+  EXPECT_EQ(verifier_.last_request.forms_size(), 0) << "both";
+}
+
+TEST_F(MechanismATest, AsksForNoWitThatItCouldNotValidate) {
+  terms_.wit_bundle.clear();
+  ASSERT_OK_AND_ASSIGN(const AcquiredCredential acquired, Acquire());
+  EXPECT_EQ(acquired.credential.wit(), "");
+  ASSERT_EQ(verifier_.last_request.forms_size(), 1);
+  EXPECT_EQ(verifier_.last_request.forms(0), v1::CREDENTIAL_FORM_X509);
+}
+
 TEST_F(MechanismATest, HandsOnARefusal) {
   verifier_.refuse = Deny(v1::DENY_REASON_MEASUREMENT_UNKNOWN, "not authorized");
   EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_MEASUREMENT_UNKNOWN));
@@ -57,7 +86,7 @@ TEST_F(MechanismATest, RefusesResultsForAnotherRelyingParty) {
 
 TEST_F(MechanismATest, RefusesResultsOfAnotherVerifier) {
   verifier_.change_results = [](AttestationResults& r) { r.issuer = "spiffe://example.org/twi/other"; };
-  EXPECT_FALSE(Acquire().ok());
+  EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_RESULTS_KEY_UNKNOWN));
 }
 
 TEST_F(MechanismATest, RefusesAForeignSignature) {

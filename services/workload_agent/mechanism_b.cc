@@ -4,6 +4,7 @@
 
 #include "common/crypto/csr.h"
 #include "common/status/status_macros.h"
+#include "services/workload_agent/wit_bundle.h"
 
 namespace twi::agent {
 
@@ -14,13 +15,17 @@ absl::StatusOr<AcquiredCredential> AcquireByMechanismB(const MechanismBDeps& d) 
   TWI_ASSIGN_OR_RETURN(const std::string csr, crypto::MakeCsr(key));
   v1::AppraiseRequest appraise;
   *appraise.mutable_binding() = MakeBinding(d.terms, challenge.nonce(), csr);
-  TWI_ASSIGN_OR_RETURN(*appraise.mutable_evidence(), d.attester.Attest(appraise.binding()));        // B2
+  TWI_ASSIGN_OR_RETURN(*appraise.mutable_evidence(),
+                       d.attester.Attest(appraise.binding(), d.deadline - d.clock.Now()));          // B2
   TWI_ASSIGN_OR_RETURN(v1::AppraiseResponse appraised, d.verifier.Appraise(appraise, d.deadline));  // B3
   v1::IssueFromResultsRequest request;                                                              // B7
   *request.mutable_attestation_results() = std::move(*appraised.mutable_attestation_results());
   *request.mutable_binding() = std::move(*appraise.mutable_binding());
   TWI_ASSIGN_OR_RETURN(v1::IssueResponse response, d.credential_authority.IssueFromResults(request, d.deadline));  // B8
-  return MatchCredential(std::move(key), std::move(*response.mutable_credential()), d.terms, d.clock.Now());
+  TWI_ASSIGN_OR_RETURN(std::string wit_bundle,
+                       WitBundleFor(response.credential(), d.terms, d.credential_authority, d.deadline));
+  return MatchCredential(std::move(key), std::move(*response.mutable_credential()), std::move(wit_bundle), d.terms,
+                         d.clock.Now());
 }
 
 }  // namespace twi::agent

@@ -7,6 +7,7 @@ namespace twi::agent {
 namespace {
 
 using namespace testing;  // NOLINT: the fakes
+using ::testing::HasSubstr;
 using twi::testing::FakeClock;
 using twi::testing::StatusIs;
 
@@ -56,6 +57,24 @@ TEST_F(MechanismBTest, HandsOnTheAuthoritysRefusalAndRepeatsNothing) {
   authority_.refuse = Deny(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE, "down");
   EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_DEPENDENCY_UNAVAILABLE));
   EXPECT_EQ(authority_.issues, 2);
+}
+
+TEST_F(MechanismBTest, AsksTheAuthorityForItsWitKeysWhereNoFileHasThem) {
+  ASSERT_OK(Acquire().status());
+  EXPECT_EQ(authority_.bundle_fetches, 0);
+  terms_.wit_bundle.clear();
+  ASSERT_OK_AND_ASSIGN(const AcquiredCredential acquired, Acquire());
+  EXPECT_EQ(authority_.bundle_fetches, 1);
+  EXPECT_EQ(acquired.wit_bundle, issuer_.wit_bundle());
+}
+
+TEST_F(MechanismBTest, RefusesAWitAndItsBundleOfAnotherIssuer) {
+  const FakeIssuer other(clock_.Now());
+  const auto refused = StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID, HasSubstr("WIT: JWS_KEY_UNKNOWN"));
+  authority_.credential_changes.wit_issuer = &other;
+  EXPECT_THAT(Acquire(), refused);
+  terms_.wit_bundle.clear();
+  EXPECT_THAT(Acquire(), refused);
 }
 
 TEST_F(MechanismBTest, RefusesACredentialForAnotherKey) {

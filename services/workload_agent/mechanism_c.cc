@@ -6,6 +6,7 @@
 #include "common/crypto/csr.h"
 #include "common/crypto/hpke.h"
 #include "common/status/status_macros.h"
+#include "services/workload_agent/wit_bundle.h"
 
 namespace twi::agent {
 namespace {
@@ -36,7 +37,8 @@ absl::StatusOr<AcquiredCredential> AcquireByMechanismC(const MechanismCDeps& d) 
   TWI_ASSIGN_OR_RETURN(const std::string csr, crypto::MakeCsr(key));
   v1::IssueFromEvidenceRequest request;
   *request.mutable_binding() = MakeBinding(d.terms, challenge.nonce(), csr);
-  TWI_ASSIGN_OR_RETURN(const v1::Evidence evidence, d.attester.Attest(request.binding()));  // C2
+  TWI_ASSIGN_OR_RETURN(const v1::Evidence evidence,
+                       d.attester.Attest(request.binding(), d.deadline - d.clock.Now()));  // C2
   TWI_ASSIGN_OR_RETURN(*request.mutable_encrypted_evidence(),
                        EncryptToVerifier(evidence, request.binding(), verifier_keys));                         // C3
   absl::StatusOr<v1::IssueResponse> response = d.credential_authority.IssueFromEvidence(request, d.deadline);  // C4
@@ -44,7 +46,10 @@ absl::StatusOr<AcquiredCredential> AcquireByMechanismC(const MechanismCDeps& d) 
     d.verifier_keys.Forget();  // the next attempt asks for the Verifier's key anew: it may have been rotated
     return response.status();
   }
-  return MatchCredential(std::move(key), std::move(*response->mutable_credential()), d.terms, d.clock.Now());
+  TWI_ASSIGN_OR_RETURN(std::string wit_bundle,
+                       WitBundleFor(response->credential(), d.terms, d.credential_authority, d.deadline));
+  return MatchCredential(std::move(key), std::move(*response->mutable_credential()), std::move(wit_bundle), d.terms,
+                         d.clock.Now());
 }
 
 }  // namespace twi::agent

@@ -7,6 +7,7 @@ namespace twi::agent {
 namespace {
 
 using namespace testing;  // NOLINT: the fakes
+using ::testing::HasSubstr;
 using twi::testing::FakeClock;
 using twi::testing::StatusIs;
 
@@ -49,6 +50,24 @@ TEST_F(MechanismCTest, AsksAnewAfterARefusal) {
   authority_.refuse = absl::OkStatus();
   ASSERT_OK(Acquire().status());
   EXPECT_EQ(verifier_.key_fetches, 2);
+}
+
+TEST_F(MechanismCTest, AsksTheAuthorityForItsWitKeysWhereNoFileHasThem) {
+  ASSERT_OK(Acquire().status());
+  EXPECT_EQ(authority_.bundle_fetches, 0);
+  terms_.wit_bundle.clear();
+  ASSERT_OK_AND_ASSIGN(const AcquiredCredential acquired, Acquire());
+  EXPECT_EQ(authority_.bundle_fetches, 1);
+  EXPECT_EQ(acquired.wit_bundle, issuer_.wit_bundle());
+}
+
+TEST_F(MechanismCTest, RefusesAWitAndItsBundleOfAnotherIssuer) {
+  const FakeIssuer other(clock_.Now());
+  const auto refused = StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID, HasSubstr("WIT: JWS_KEY_UNKNOWN"));
+  authority_.credential_changes.wit_issuer = &other;
+  EXPECT_THAT(Acquire(), refused);
+  terms_.wit_bundle.clear();
+  EXPECT_THAT(Acquire(), refused);
 }
 
 TEST_F(MechanismCTest, RefusesACredentialForAnotherKey) {

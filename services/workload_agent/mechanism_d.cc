@@ -41,7 +41,8 @@ absl::StatusOr<AcquiredCredential> AcquireByMechanismD(const MechanismDDeps& d) 
   TWI_ASSIGN_OR_RETURN(const crypto::HpkePrivateKey encryption_key, crypto::HpkePrivateKey::Generate());  // D1
   v1::AppraiseRequest appraise;
   *appraise.mutable_binding() = MakeBinding(d.terms, challenge.nonce(), encryption_key.spki());
-  TWI_ASSIGN_OR_RETURN(*appraise.mutable_evidence(), d.attester.Attest(appraise.binding()));  // D2
+  TWI_ASSIGN_OR_RETURN(*appraise.mutable_evidence(),
+                       d.attester.Attest(appraise.binding(), d.deadline - d.clock.Now()));  // D2
   TWI_ASSIGN_OR_RETURN(v1::AppraiseResponse appraised, d.verifier.Appraise(appraise, d.deadline));
   v1::ReleaseKeyRequest request;
   request.set_key_id(d.key_id);
@@ -51,7 +52,7 @@ absl::StatusOr<AcquiredCredential> AcquireByMechanismD(const MechanismDDeps& d) 
   TWI_ASSIGN_OR_RETURN(
       crypto::PrivateKey key,  // D8
       OpenCredentialKey(d, released.sealed_key(), appraise.binding(), appraised.attestation_results(), encryption_key));
-  return MatchCredential(std::move(key), d.provisioned, d.terms, d.clock.Now());
+  return MatchCredential(std::move(key), d.provisioned, d.provisioned.wit_bundle(), d.terms, d.clock.Now());
 }
 
 }  // namespace twi::agent

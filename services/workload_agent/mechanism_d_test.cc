@@ -58,7 +58,7 @@ TEST_F(MechanismDTest, RefusesABundleOfAnotherSigner) {
   EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_SEALED_KEY_WRONG_SIGNER));
   key_store_.sign_with_foreign_key = false;
   key_store_.issuer = "spiffe://example.org/twi/other-key-store";
-  EXPECT_FALSE(Acquire().ok());
+  EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_SEALED_KEY_WRONG_SIGNER));
 }
 
 TEST_F(MechanismDTest, RefusesABundleOfAnotherContext) {
@@ -89,6 +89,11 @@ TEST_F(MechanismDTest, RefusesAProvisionedCredentialOfAnotherKey) {
   EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_CREDENTIAL_KEY_MISMATCH));
 }
 
+TEST_F(MechanismDTest, RefusesAWitThatTheOwnersBundleDoesNotVouchFor) {
+  provisioned_.set_wit_bundle(FakeIssuer(clock_.Now()).wit_bundle());
+  EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
+}
+
 TEST_F(MechanismDTest, ReadsTheProvisionedFiles) {
   const twi::testing::TempDir dir;
   config::v1::ProvisionedKey config;
@@ -106,7 +111,7 @@ TEST_F(MechanismDTest, RefusesProvisionedFilesThatAreNone) {
   config.set_credential_file(dir.File("missing.pem"));
   EXPECT_THAT(ReadProvisionedCredential(config), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
   config.set_credential_file(dir.Write("empty.pem", "no certificate here"));
-  EXPECT_FALSE(ReadProvisionedCredential(config).ok());
+  EXPECT_THAT(ReadProvisionedCredential(config), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
 }
 
 }  // namespace

@@ -10,7 +10,8 @@
 namespace twi::agent {
 
 // Form only: the PEM chain parses and is not empty; with wit_file also the WIT (trailing white space removed) and its
-// bundle. Validity is ValidateCredential's. CONFIG_INVALID.
+// bundle (wit_bundle_file: the owner's word, so here that field is trust). Validity is ValidateCredential's.
+// CONFIG_INVALID.
 absl::StatusOr<v1::WorkloadCredential> ReadProvisionedCredential(const config::v1::ProvisionedKey& config);
 
 }  // namespace twi::agent

@@ -1,5 +1,8 @@
 #include "services/workload_agent/tpm_ak.h"
 
+#include <chrono>
+#include <memory>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/crypto/keys.h"
@@ -10,7 +13,12 @@
 namespace twi::agent {
 namespace {
 
-constexpr std::size_t kCoordinate = 32;  // P-256
+constexpr std::size_t kCoordinate = 32;     // P-256
+constexpr std::chrono::seconds kLimit(60);  // for all commands: some TPMs take half a minute to make a key
+
+absl::StatusOr<std::unique_ptr<TpmContext>> OpenTpm(const std::string& tcti) {
+  return TpmContext::Open(tcti, std::chrono::steady_clock::now() + kLimit);
+}
 
 // TPM 2.0 Library, Part 1, 25.1.6 (restricted signing key) and Part 2, 8.3 (attributes).
 TPM2B_PUBLIC AkTemplate() {
@@ -67,39 +75,39 @@ absl::StatusOr<TpmAk> ToAk(const TPM2B_PUBLIC& key) {
 }  // namespace
 
 absl::StatusOr<TpmAk> CreateTpmAk(const std::string& tcti, std::uint32_t handle) {
-  TWI_ASSIGN_OR_RETURN(const std::unique_ptr<TpmContext> tpm, TpmContext::Open(tcti));
+  TWI_ASSIGN_OR_RETURN(const std::unique_ptr<TpmContext> tpm, OpenTpm(tcti));
   const TPM2B_SENSITIVE_CREATE sensitive = {};
   const TPM2B_PUBLIC in_public = AkTemplate();
   const TPM2B_DATA outside = {};
   const TPML_PCR_SELECTION no_pcrs = {};
   ESYS_TR primary = ESYS_TR_NONE, persistent = ESYS_TR_NONE;
   TPM2B_PUBLIC* out_public = nullptr;
-  TWI_RETURN_IF_ERROR(TpmStatus(
+  TWI_RETURN_IF_ERROR(tpm->StatusOf(
       Esys_CreatePrimary(tpm->esys(), ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &sensitive,
                          &in_public, &outside, &no_pcrs, &primary, &out_public, nullptr, nullptr, nullptr),
       "TPM2_CreatePrimary"));
   const EsysPtr<TPM2B_PUBLIC> owned(out_public);
-  const absl::Status kept = TpmStatus(Esys_EvictControl(tpm->esys(), ESYS_TR_RH_OWNER, primary, ESYS_TR_PASSWORD,
-                                                        ESYS_TR_NONE, ESYS_TR_NONE, handle, &persistent),
-                                      absl::StrFormat("TPM2_EvictControl to 0x%x", handle));
+  const absl::Status kept = tpm->StatusOf(Esys_EvictControl(tpm->esys(), ESYS_TR_RH_OWNER, primary, ESYS_TR_PASSWORD,
+                                                            ESYS_TR_NONE, ESYS_TR_NONE, handle, &persistent),
+                                          absl::StrFormat("TPM2_EvictControl to 0x%x", handle));
   // The transient copy would fill a TPM without a resource manager after three of them.
-  TWI_RETURN_IF_ERROR(TpmStatus(Esys_FlushContext(tpm->esys(), primary), "TPM2_FlushContext"));
+  TWI_RETURN_IF_ERROR(tpm->StatusOf(Esys_FlushContext(tpm->esys(), primary), "TPM2_FlushContext"));
   TWI_RETURN_IF_ERROR(kept);
-  TWI_RETURN_IF_ERROR(TpmStatus(Esys_TR_Close(tpm->esys(), &persistent), "Esys_TR_Close"));
+  TWI_RETURN_IF_ERROR(tpm->StatusOf(Esys_TR_Close(tpm->esys(), &persistent), "Esys_TR_Close"));
   return ToAk(*owned);
 }
 
 absl::StatusOr<TpmAk> ReadTpmAk(const std::string& tcti, std::uint32_t handle) {
-  TWI_ASSIGN_OR_RETURN(const std::unique_ptr<TpmContext> tpm, TpmContext::Open(tcti));
+  TWI_ASSIGN_OR_RETURN(const std::unique_ptr<TpmContext> tpm, OpenTpm(tcti));
   ESYS_TR ak = ESYS_TR_NONE;
   TWI_RETURN_IF_ERROR(
-      TpmStatus(Esys_TR_FromTPMPublic(tpm->esys(), handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &ak),
-                absl::StrFormat("AK 0x%x", handle)));
+      tpm->StatusOf(Esys_TR_FromTPMPublic(tpm->esys(), handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &ak),
+                    absl::StrFormat("AK 0x%x", handle)));
   TPM2B_PUBLIC* out_public = nullptr;
   const TSS2_RC rc =
       Esys_ReadPublic(tpm->esys(), ak, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &out_public, nullptr, nullptr);
   const EsysPtr<TPM2B_PUBLIC> owned(out_public);
-  TWI_RETURN_IF_ERROR(TpmStatus(rc, "TPM2_ReadPublic"));
+  TWI_RETURN_IF_ERROR(tpm->StatusOf(rc, "TPM2_ReadPublic"));
   return ToAk(*owned);
 }
 

@@ -2,12 +2,14 @@
 
 #include <tss2/tss2_mu.h>
 #include <tss2/tss2_rc.h>
-#include <tss2/tss2_tctildr.h>
+
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
+#include "services/workload_agent/tpm_address.h"
 
 namespace twi::agent {
 
@@ -17,17 +19,23 @@ absl::Status TpmStatus(TSS2_RC rc, absl::string_view what) {
               absl::StrCat("TPM: ", what, ": ", Tss2_RC_Decode(rc), absl::StrFormat(" (0x%x)", rc)));
 }
 
-absl::StatusOr<std::unique_ptr<TpmContext>> TpmContext::Open(const std::string& tcti) {
-  std::unique_ptr<TpmContext> context(new TpmContext());
+absl::StatusOr<std::unique_ptr<TpmContext>> TpmContext::Open(const std::string& tcti, TpmDeadline deadline) {
+  TWI_ASSIGN_OR_RETURN(const TpmAddress address, ParseTpmAddress(tcti));
+  TWI_ASSIGN_OR_RETURN(std::unique_ptr<TpmTcti> connection, TpmTcti::Open(address, deadline));
+  std::unique_ptr<TpmContext> context(new TpmContext(std::move(connection)));
   TWI_RETURN_IF_ERROR(
-      TpmStatus(Tss2_TctiLdr_Initialize(tcti.c_str(), &context->tcti_), absl::StrCat("connect to \"", tcti, "\"")));
-  TWI_RETURN_IF_ERROR(TpmStatus(Esys_Initialize(&context->esys_, context->tcti_, nullptr), "Esys_Initialize"));
+      TpmStatus(Esys_Initialize(&context->esys_, context->tcti_->context(), nullptr), "Esys_Initialize"));
   return context;
 }
 
 TpmContext::~TpmContext() {
   if (esys_ != nullptr) Esys_Finalize(&esys_);
-  if (tcti_ != nullptr) Tss2_TctiLdr_Finalize(&tcti_);
+}
+
+absl::Status TpmContext::StatusOf(TSS2_RC rc, absl::string_view what) const {
+  if (rc != TSS2_RC_SUCCESS && tcti_->late())
+    return Deny(v1::DENY_REASON_ATTESTER_FAILED, absl::StrCat("TPM: ", what, ": no answer in time"));
+  return TpmStatus(rc, what);
 }
 
 absl::StatusOr<std::string> MarshalPublic(const TPM2B_PUBLIC& key) {

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "services/workload_agent/tpm_tcti.h"
 
 namespace twi::agent {
 
@@ -23,18 +24,20 @@ using EsysPtr = std::unique_ptr<T, EsysFree>;
 // An open TPM. Not thread-safe.
 class TpmContext {
  public:
-  // `tcti` as tpm2-tss takes it: "device:/dev/tpmrm0", "swtpm:host=127.0.0.1,port=2321", "swtpm:path=/run/tpm/socket".
-  // ATTESTER_FAILED.
-  static absl::StatusOr<std::unique_ptr<TpmContext>> Open(const std::string& tcti);
+  // `tcti`: tpm_address.h. Every command through it ends at the deadline, with or without an answer; after one that had
+  // none, all others fail: open the TPM anew. CONFIG_INVALID, ATTESTER_FAILED.
+  static absl::StatusOr<std::unique_ptr<TpmContext>> Open(const std::string& tcti, TpmDeadline deadline);
   ~TpmContext();
   TpmContext(const TpmContext&) = delete;
   TpmContext& operator=(const TpmContext&) = delete;
 
   ESYS_CONTEXT* esys() const { return esys_; }
+  // Of a command of this context: as TpmStatus, or that the TPM did not answer in time.
+  absl::Status StatusOf(TSS2_RC rc, absl::string_view what) const;
 
  private:
-  TpmContext() = default;
-  TSS2_TCTI_CONTEXT* tcti_ = nullptr;
+  explicit TpmContext(std::unique_ptr<TpmTcti> tcti) : tcti_(std::move(tcti)) {}
+  const std::unique_ptr<TpmTcti> tcti_;
   ESYS_CONTEXT* esys_ = nullptr;
 };
 

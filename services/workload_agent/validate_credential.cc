@@ -8,6 +8,7 @@
 #include "common/encoding/encoding.h"
 #include "common/jose/jwk.h"
 #include "common/jose/jws.h"
+#include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 
@@ -75,18 +76,6 @@ absl::Status ValidateLeaf(const crypto::Certificate& leaf, const CredentialExpec
   return absl::OkStatus();
 }
 
-// The wit-svid keys of a SPIFFE bundle; its other entries (x509-svid) are not for us.
-absl::StatusOr<jose::JwkSet> WitKeys(const std::string& bundle) {
-  TWI_ASSIGN_OR_RETURN(const json parsed, jose::ParseJson(bundle, kMaxWitBundle));
-  if (!parsed.is_object() || !parsed.contains("keys") || !parsed["keys"].is_array())
-    return Invalid("wit_bundle: no array \"keys\"");
-  json wanted = json::array();
-  for (const json& key : parsed["keys"]) {
-    if (key.is_object() && key.contains("use") && key["use"] == "wit-svid") wanted.push_back(key);
-  }
-  return jose::JwkSetFromJson(json{{"keys", wanted}});
-}
-
 absl::Status ValidateConfirmation(const json& claims, const crypto::PublicKey& key) {
   if (!claims.contains("cnf") || !claims["cnf"].is_object() || !claims["cnf"].contains("jwk"))
     return Invalid("WIT: no cnf.jwk");
@@ -100,10 +89,29 @@ absl::Status ValidateConfirmation(const json& claims, const crypto::PublicKey& k
   return absl::OkStatus();
 }
 
+// A SPIFFE ID as iss is an authority of the trust domain that it issues in.
+absl::Status ValidateIssuer(const json& claims, const std::string& identifier) {
+  if (!claims.contains("iss")) return absl::OkStatus();
+  if (!claims["iss"].is_string()) return Invalid("WIT: iss is no string");
+  const std::string issuer = claims["iss"].get<std::string>();
+  if (absl::StartsWith(issuer, "https://")) return absl::OkStatus();
+  const absl::StatusOr<SpiffeId> authority = ParseSpiffeId(issuer), workload = ParseSpiffeId(identifier);
+  if (!authority.ok() || !workload.ok() || authority->trust_domain != workload->trust_domain)
+    return Invalid(
+        absl::StrCat("WIT: iss is ", issuer, ", expected an https URI, or the trust domain of ", identifier));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<absl::Time> EndIn(const json& claims) {
+  if (!claims.contains("exp") || !claims["exp"].is_number_integer()) return Invalid("WIT: no whole-second exp");
+  return absl::FromUnixSeconds(claims["exp"].get<std::int64_t>());
+}
+
 // Returns when the WIT ends.
-absl::StatusOr<absl::Time> ValidateWit(const v1::WorkloadCredential& credential, const std::string& identifier,
-                                       const crypto::PublicKey& key, absl::Time now) {
-  auto keys = WitKeys(credential.wit_bundle());
+absl::StatusOr<absl::Time> ValidateWit(const v1::WorkloadCredential& credential, const std::string& bundle,
+                                       const std::string& identifier, const crypto::PublicKey& key, absl::Time now) {
+  if (bundle.empty()) return Invalid("a WIT, and no bundle of the configured issuer to verify it with");
+  auto keys = ParseWitBundle(bundle);
   if (!keys.ok()) return Invalid("wit_bundle", keys.status());
   jose::JwsExpectation expectation;
   expectation.typ = "wit+jwt";
@@ -113,11 +121,11 @@ absl::StatusOr<absl::Time> ValidateWit(const v1::WorkloadCredential& credential,
   const json& claims = wit->payload;
   if (!claims.contains("sub") || claims["sub"] != identifier)
     return Invalid(absl::StrCat("WIT: sub is not the certificate's identifier ", identifier));
+  TWI_RETURN_IF_ERROR(ValidateIssuer(claims, identifier));
   if (claims.contains("aud")) return Invalid("WIT: has aud, which a WIT-SVID must not");
   if (!claims.contains("jti") || !claims["jti"].is_string() || claims["jti"].get<std::string>().empty())
     return Invalid("WIT: no jti");
-  if (!claims.contains("exp") || !claims["exp"].is_number_integer()) return Invalid("WIT: no whole-second exp");
-  const absl::Time expires = absl::FromUnixSeconds(claims["exp"].get<std::int64_t>());
+  TWI_ASSIGN_OR_RETURN(const absl::Time expires, EndIn(claims));
   if (expires <= now) return Invalid(absl::StrCat("WIT: expired at ", absl::FormatTime(expires, absl::UTCTimeZone())));
   if (claims.contains("iat")) {
     if (!claims["iat"].is_number_integer()) return Invalid("WIT: iat is no whole second");
@@ -139,10 +147,31 @@ absl::StatusOr<CredentialFacts> ValidateCredential(const v1::WorkloadCredential&
   if (credential.wit().empty()) return facts;
   if (credential_key.type() == crypto::KeyType::kEd25519)
     return Invalid("a WIT for an Ed25519 key, which WIT-SVID forbids");
-  TWI_ASSIGN_OR_RETURN(const absl::Time wit_expires,
-                       ValidateWit(credential, facts.workload_identifier, credential_key, expectation.now));
+  TWI_ASSIGN_OR_RETURN(
+      const absl::Time wit_expires,
+      ValidateWit(credential, expectation.wit_bundle, facts.workload_identifier, credential_key, expectation.now));
   facts.not_after = std::min(facts.not_after, wit_expires);
   return facts;
+}
+
+absl::StatusOr<jose::JwkSet> ParseWitBundle(const std::string& bundle) {
+  const auto parsed = jose::ParseJson(bundle, kMaxWitBundle);
+  if (!parsed.ok()) return Invalid("no JSON", parsed.status());
+  if (!parsed->is_object() || !parsed->contains("keys") || !(*parsed)["keys"].is_array())
+    return Invalid("no array \"keys\"");
+  json wanted = json::array();
+  for (const json& key : (*parsed)["keys"]) {
+    if (key.is_object() && key.contains("use") && key["use"] == "wit-svid") wanted.push_back(key);
+  }
+  if (wanted.empty()) return Invalid("no key of use wit-svid");
+  auto keys = jose::JwkSetFromJson(json{{"keys", wanted}});
+  return keys.ok() ? keys : Invalid("keys", keys.status());
+}
+
+absl::StatusOr<absl::Time> EndOfWit(const std::string& wit) {
+  const auto decoded = jose::InsecureDecodeJws(wit, kMaxWit);
+  if (!decoded.ok()) return Invalid("WIT", decoded.status());
+  return EndIn(decoded->payload);
 }
 
 }  // namespace twi::agent

@@ -9,6 +9,7 @@ namespace {
 
 using nlohmann::json;
 using testing::FakeIssuer;
+using ::testing::HasSubstr;
 using testing::kIdentifier;
 using twi::testing::StatusIs;
 
@@ -18,6 +19,7 @@ class ValidateCredentialTest : public ::testing::Test {
  protected:
   ValidateCredentialTest() {
     expectation_.anchors = issuer_.anchors();
+    expectation_.wit_bundle = issuer_.wit_bundle();
     expectation_.workload_identifier = kIdentifier;
     expectation_.now = kNow;
   }
@@ -116,14 +118,43 @@ TEST_F(ValidateCredentialTest, RefusesWrongWits) {
   EXPECT_THAT(Validate(issuer_.Issue(key_.public_key(), changes)), refused);
 }
 
-TEST_F(ValidateCredentialTest, RefusesAWitOfAKeyThatItsBundleHasNot) {
+TEST_F(ValidateCredentialTest, TheBundleThatComesWithAWitIsNotLookedAt) {
   v1::WorkloadCredential credential = issuer_.Issue(key_.public_key());
-  credential.set_wit_bundle(FakeIssuer(kNow).Issue(key_.public_key()).wit_bundle());
-  EXPECT_THAT(Validate(credential), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
-  credential.set_wit_bundle("");
-  EXPECT_THAT(Validate(credential), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
-  credential.set_wit_bundle(R"({"keys":[]})");
-  EXPECT_THAT(Validate(credential), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
+  credential.set_wit_bundle("anything");
+  EXPECT_OK(Validate(credential));
+}
+
+TEST_F(ValidateCredentialTest, RefusesAWitAndItsBundleOfAnotherIssuer) {
+  const FakeIssuer other(kNow);
+  FakeIssuer::Changes changes;
+  changes.wit_issuer = &other;
+  EXPECT_THAT(Validate(issuer_.Issue(key_.public_key(), changes)),
+              StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID, HasSubstr("WIT: JWS_KEY_UNKNOWN")));
+}
+
+TEST_F(ValidateCredentialTest, RefusesAWitWithoutABundleToVerifyItWith) {
+  const v1::WorkloadCredential credential = issuer_.Issue(key_.public_key());
+  for (const char* bundle : {"", "no JSON", "{}", R"({"keys":[]})", R"({"keys":[{"use":"x509-svid","kty":"EC"}]})"}) {
+    expectation_.wit_bundle = bundle;
+    EXPECT_THAT(Validate(credential), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID)) << bundle;
+  }
+}
+
+TEST_F(ValidateCredentialTest, AWitsIssuerIsOfTheWorkloadsTrustDomain) {
+  const auto refused = StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID, HasSubstr("WIT: iss"));
+  EXPECT_OK(WithWit([](json& c) { c["iss"] = "spiffe://example.org/twi/credential-authority"; }));
+  EXPECT_OK(WithWit([](json& c) { c["iss"] = "spiffe://example.org"; }));
+  EXPECT_OK(WithWit([](json& c) { c["iss"] = "https://anywhere.example"; }));
+  EXPECT_OK(WithWit([](json& c) { c.erase("iss"); }));
+  EXPECT_THAT(WithWit([](json& c) { c["iss"] = "spiffe://other.example/twi/credential-authority"; }), refused);
+  EXPECT_THAT(WithWit([](json& c) { c["iss"] = "http://ca.example"; }), refused);
+  EXPECT_THAT(WithWit([](json& c) { c["iss"] = ""; }), refused);
+  EXPECT_THAT(WithWit([](json& c) { c["iss"] = 1; }), refused);
+}
+
+TEST_F(ValidateCredentialTest, ReadsTheEndOfAWit) {
+  EXPECT_EQ(EndOfWit(issuer_.Issue(key_.public_key()).wit()).value(), kNow + absl::Minutes(30));
+  EXPECT_THAT(EndOfWit("no WIT"), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
 }
 
 TEST_F(ValidateCredentialTest, RefusesAWitForEd25519) {
@@ -132,7 +163,6 @@ TEST_F(ValidateCredentialTest, RefusesAWitForEd25519) {
   v1::WorkloadCredential without = issuer_.Issue(ed.public_key());
   EXPECT_OK(ValidateCredential(without, ed.public_key(), expectation_));
   without.set_wit(credential.wit());
-  without.set_wit_bundle(credential.wit_bundle());
   EXPECT_THAT(ValidateCredential(without, ed.public_key(), expectation_), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
 }
 

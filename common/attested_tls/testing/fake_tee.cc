@@ -52,11 +52,13 @@ void FakeVerifier::Release() {
   released_.notify_all();
 }
 
-void FakeVerifier::AwaitRelease() {
+absl::Status FakeVerifier::AwaitRelease(absl::Time deadline) {
   std::unique_lock<std::mutex> lock(mutex_);
   ++waiting_;
   released_.wait(lock, [this] { return !held_; });
   --waiting_;
+  if (clock != nullptr && clock->Now() >= deadline) return Deny(v1::DENY_REASON_DEADLINE_EXCEEDED, "no answer in time");
+  return absl::OkStatus();
 }
 
 int FakeVerifier::waiting() const {
@@ -89,8 +91,8 @@ void FakeVerifier::End(const VerifierSession& session) {
   open_.erase(session.id);
 }
 
-absl::StatusOr<VerifierSession> FakeVerifier::NewSession(absl::Time) {
-  AwaitRelease();
+absl::StatusOr<VerifierSession> FakeVerifier::NewSession(absl::Time deadline) {
+  TWI_RETURN_IF_ERROR(AwaitRelease(deadline));
   if (fail) TWI_RETURN_IF_ERROR(fail("NewSession"));
   const std::lock_guard<std::mutex> lock(mutex_);
   VerifierSession session{absl::StrCat("session/", ++sessions_), random_.Bytes(32), media_types};
@@ -99,8 +101,9 @@ absl::StatusOr<VerifierSession> FakeVerifier::NewSession(absl::Time) {
 }
 
 absl::StatusOr<std::string> FakeVerifier::Submit(const VerifierSession& session, absl::string_view media_type,
-                                                 absl::string_view evidence, const v1::Binding& binding, absl::Time) {
-  AwaitRelease();
+                                                 absl::string_view evidence, const v1::Binding& binding,
+                                                 absl::Time deadline) {
+  TWI_RETURN_IF_ERROR(AwaitRelease(deadline));
   if (fail) TWI_RETURN_IF_ERROR(fail("Submit"));
   {
     const std::lock_guard<std::mutex> lock(mutex_);

@@ -48,6 +48,7 @@ class FakeVerifier final : public VerifierSessions {
   std::function<void(AttestationResults&)> tamper;           // before signing
   std::function<absl::Status(absl::string_view call)> fail;  // "NewSession", "Submit"
   bool foreign_key = false;                                  // signs with a key that nobody published
+  const Clock* clock = nullptr;  // by it a call that returns too late says so, as the HTTPS client does
   std::vector<std::string> media_types;
   // From now on calls do not return (a silent Verifier); Release lets them go on.
   void Hold();
@@ -59,7 +60,7 @@ class FakeVerifier final : public VerifierSessions {
   int waiting() const;  // calls that do not return now
 
  private:
-  void AwaitRelease();
+  absl::Status AwaitRelease(absl::Time deadline);
 
   const crypto::PrivateKey key_, foreign_;
   std::shared_ptr<const jose::JwkSet> keys_;

@@ -27,12 +27,15 @@ void PollOne(int fd, short events) {
 
 }  // namespace
 
-SocketPair::SocketPair() {
-  Require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds_) == 0, "socketpair");
-}
+SocketPair::SocketPair() { Renew(); }
 SocketPair::~SocketPair() {
   Close(0);
   Close(1);
+}
+void SocketPair::Renew() {
+  Close(0);
+  Close(1);
+  Require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds_) == 0, "socketpair");
 }
 void SocketPair::Close(int end) {
   if (fds_[end] >= 0) close(fds_[end]);

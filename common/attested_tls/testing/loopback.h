@@ -19,10 +19,11 @@ class SocketPair {
   ~SocketPair();
   SocketPair(const SocketPair&) = delete;
   void Close(int end);
+  void Renew();  // both ends
   int fd(int end) const { return fds_[end]; }
 
  private:
-  int fds_[2];
+  int fds_[2] = {-1, -1};
 };
 
 // Wakes a poll from other threads.

@@ -41,9 +41,11 @@ RawPeer::~RawPeer() {
 
 void RawPeer::Configure() {
   ctx_ = SSL_CTX_new(TLS_method());
-  Require(ctx_ != nullptr && SSL_CTX_set_min_proto_version(ctx_, TLS1_3_VERSION) == 1, "SSL_CTX_new");
-  unsigned contexts = SSL_EXT_TLS1_3_ONLY | SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS |
-                      SSL_EXT_TLS1_3_CERTIFICATE_REQUEST | SSL_EXT_TLS1_3_CERTIFICATE;
+  Require(ctx_ != nullptr && SSL_CTX_set_min_proto_version(ctx_, options_.version) == 1 &&
+              SSL_CTX_set_max_proto_version(ctx_, options_.version) == 1,
+          "SSL_CTX_new");
+  unsigned contexts = SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS | SSL_EXT_TLS1_3_CERTIFICATE_REQUEST |
+                      SSL_EXT_TLS1_3_CERTIFICATE;
   for (const auto& [context, body] : options_.extension) contexts |= context;
   if (options_.knows_extension)
     Require(SSL_CTX_add_custom_ext(ctx_, kExtensionType, contexts, Add, nullptr, this, Parse, this) == 1, "custom ext");
@@ -63,17 +65,39 @@ void RawPeer::Configure() {
   if (!options_.groups.empty()) Require(SSL_CTX_set1_groups_list(ctx_, options_.groups.c_str()) == 1, "groups");
   if (options_.role == Role::kServer && options_.ask_for_certificate)
     SSL_CTX_set_verify(ctx_, SSL_VERIFY_PEER, [](int, X509_STORE_CTX*) { return 1; });
+  if (options_.keeps_certificate) KeepCertificate();
   SSL_CTX_set_msg_callback(ctx_, OnMessage);
   SSL_CTX_set_msg_callback_arg(ctx_, this);
 }
 
+void RawPeer::KeepCertificate() {
+  Require(SSL_CTX_set_ciphersuites(ctx_, "TLS_AES_128_GCM_SHA256") == 1, "ciphersuites");
+  SSL_CTX_set_app_data(ctx_, this);
+  SSL_CTX_set_keylog_callback(ctx_, [](const SSL* ssl, const char* line) {  // NAME random secret, in hex
+    const std::string text(line);
+    if (text.rfind("CLIENT_HANDSHAKE_TRAFFIC_SECRET ", 0) != 0) return;
+    long size = 0;
+    unsigned char* secret = OPENSSL_hexstr2buf(text.substr(text.rfind(' ') + 1).c_str(), &size);
+    Require(secret != nullptr, "key log");
+    static_cast<RawPeer*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)))
+        ->client_secret.assign(reinterpret_cast<char*>(secret), static_cast<std::size_t>(size));
+    OPENSSL_free(secret);
+  });
+}
+
+const std::string* RawPeer::BodyFor(unsigned context) {
+  if (context == SSL_EXT_CLIENT_HELLO && ++hellos_ > 1 && options_.second_hello.has_value())
+    return options_.second_hello->empty() ? nullptr : &*options_.second_hello;
+  const auto found = options_.extension.find(context);
+  return found == options_.extension.end() ? nullptr : &found->second;
+}
+
 int RawPeer::Add(SSL*, unsigned, unsigned context, const unsigned char** out, std::size_t* size, X509*, std::size_t,
                  int*, void* self) {
-  const auto& bodies = static_cast<RawPeer*>(self)->options_.extension;
-  const auto found = bodies.find(context);
-  if (found == bodies.end()) return 0;
-  *out = reinterpret_cast<const unsigned char*>(found->second.data());
-  *size = found->second.size();
+  const std::string* body = static_cast<RawPeer*>(self)->BodyFor(context);
+  if (body == nullptr) return 0;
+  *out = reinterpret_cast<const unsigned char*>(body->data());
+  *size = body->size();
   return 1;
 }
 
@@ -83,13 +107,15 @@ int RawPeer::Parse(SSL*, unsigned, unsigned context, const unsigned char* in, st
   return 1;
 }
 
-void RawPeer::OnMessage(int write, int, int content, const void* data, std::size_t size, SSL*, void* self) {
+void RawPeer::OnMessage(int write, int, int content, const void* data, std::size_t size, SSL* ssl, void* self) {
   auto* peer = static_cast<RawPeer*>(self);
   const auto* bytes = static_cast<const unsigned char*>(data);
   if (content == SSL3_RT_ALERT && write == 0 && size == 2) peer->alert = bytes[1];
   if (content != SSL3_RT_HANDSHAKE || size == 0) return;
   (write == 1 ? peer->sent_messages : peer->received_messages)
       .emplace_back(bytes[0], std::string(reinterpret_cast<const char*>(data), size));
+  const bool answers_next = write == 0 && bytes[0] == SSL3_MT_FINISHED;
+  if (answers_next && peer->options_.keeps_certificate) SSL_set0_wbio(ssl, BIO_new(BIO_s_null()));
 }
 
 void RawPeer::Step() {

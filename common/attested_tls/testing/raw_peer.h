@@ -20,12 +20,17 @@ struct RawOptions {
   Role role = Role::kClient;
   // The extension's body by message (SSL_EXT_CLIENT_HELLO, SSL_EXT_TLS1_3_...); none where there is no entry.
   std::map<unsigned, std::string> extension;
-  bool knows_extension = true;  // false: plain TLS
-  std::string leaf_der;         // with `key`: the certificate to show
+  std::optional<std::string> second_hello;  // after a HelloRetryRequest, where it is another; empty: none
+  bool knows_extension = true;              // false: plain TLS
+  int version = TLS1_3_VERSION;             // of TLS, no other
+  std::string leaf_der;                     // with `key`: the certificate to show
   std::vector<std::string> further_certificates;
   std::optional<crypto::PrivateKey> key;
   bool ask_for_certificate = false;  // server
   std::string groups;                // for the key exchange, by preference; OpenSSL's own when empty
+  // Client: what follows the server's Finished is not sent, so that the test can send another Certificate, under
+  // `client_secret`.
+  bool keeps_certificate = false;
 };
 
 class RawPeer {
@@ -42,6 +47,8 @@ class RawPeer {
   std::map<unsigned, std::string> received;
   // Handshake messages as sent and received, decrypted: {type, whole message}.
   std::vector<std::pair<int, std::string>> sent_messages, received_messages;
+  // CLIENT_HANDSHAKE_TRAFFIC_SECRET, when the certificate is kept; the cipher is TLS_AES_128_GCM_SHA256 then.
+  std::string client_secret;
   std::string peer_leaf_der() const;
   std::string Exporter() const;
   void Send(absl::string_view bytes);
@@ -61,12 +68,15 @@ class RawPeer {
                    int*, void* self);
   static void OnMessage(int write, int version, int content, const void* data, std::size_t size, SSL*, void* self);
   void Configure();
+  void KeepCertificate();
+  const std::string* BodyFor(unsigned context);  // null: none
   void Try();
 
   const RawOptions options_;
   SSL_CTX* ctx_ = nullptr;
   SSL* ssl_ = nullptr;
   bool done_ = false, failed_ = false, key_update_pending_ = false;
+  int hellos_ = 0;  // ClientHellos sent
 };
 
 }  // namespace twi::atls::testing

@@ -121,6 +121,7 @@ void AuthorityUnderTest::Assemble() {
                                                        max_lifetime,
                                                        absl::Seconds(30),
                                                        absl::Minutes(10),
+                                                       {kOperator},
                                                        kVerifierId,
                                                        kMapperId,
                                                        kKeyStoreId,

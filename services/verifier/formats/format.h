@@ -44,8 +44,8 @@ struct TrustStore {
   // caller (BuiltinPins of each format).
   std::set<std::string> anchor_sha256;
   std::vector<crypto::Certificate> anchors;
-  // Anchors of development chains; Evidence that ends in one is `insecure`. Filled only from a config field spelled
-  // insecure_.
+  // Anchors of development SEV-SNP chains, and for nothing else; Evidence that ends in one is `insecure`. Filled only
+  // from a config field spelled insecure_.
   std::vector<crypto::Certificate> insecure_anchors;
   // Further certificates for path building (ASK/ASVK, AK intermediates, VCEK by operator), not trusted by themselves.
   std::vector<crypto::Certificate> intermediates;

@@ -88,7 +88,7 @@ void CheckCrl(const crypto::Crl& crl, const crypto::Certificate& issuer, const c
                                "keyUsage cRLSign", "RFC 5280 section 6.3.3 (f)"});
     return;
   }
-  if (now < crl.this_update || now > crl.next_update) {
+  if (now < crl.this_update || now >= crl.next_update) {
     result.findings.push_back(
         {v1::DENY_REASON_ENDORSEMENT_EXPIRED, claim,
          absl::StrCat(absl::FormatTime(absl::RFC3339_sec, crl.this_update, absl::UTCTimeZone()), " .. ",
@@ -102,7 +102,7 @@ void CheckCrl(const crypto::Crl& crl, const crypto::Certificate& issuer, const c
                                "not on its issuer's CRL", claim});
   }
   result.not_before = std::max(result.not_before, crl.this_update);
-  result.not_after = std::min(result.not_after, crl.next_update);
+  result.not_after = std::min(result.not_after, crl.next_update - absl::Nanoseconds(1));
 }
 
 }  // namespace

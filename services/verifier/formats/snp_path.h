@@ -21,9 +21,10 @@ struct SnpPath {
 // Builds leaf -> ... -> anchor. Issuers come from `offered` (came with the Evidence), trust.intermediates and AMD's
 // built-in roots; none is trusted for being there: the anchor must be one of trust.anchors, have its SHA-256 in
 // trust.anchor_sha256, or (then `insecure`) be one of trust.insecure_anchors. Each CRL in trust.crls whose issuer is on
-// the path must be signed by it and in time, and must not list the certificate below. Findings: ENDORSEMENT_MISSING (no
-// issuer at hand), ENDORSEMENT_CHAIN_INVALID, ENDORSEMENT_EXPIRED, ENDORSEMENT_REVOKED, TRUST_ANCHOR_UNKNOWN (whole,
-// but its root is not pinned). `claim` names the leaf in findings: "vcek".
+// the path must be signed by it, which may sign CRLs, and in time (before nextUpdate), and must not list the
+// certificate below. Findings: ENDORSEMENT_MISSING (no issuer at hand), ENDORSEMENT_CHAIN_INVALID, ENDORSEMENT_EXPIRED,
+// ENDORSEMENT_REVOKED, TRUST_ANCHOR_UNKNOWN (whole, but its root is not pinned). `claim` names the leaf in findings:
+// "vcek".
 SnpPath VerifySnpPath(const crypto::Certificate& leaf, const std::vector<crypto::Certificate>& offered,
                       const TrustStore& trust, absl::Time now, const std::string& claim);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "common/encoding/encoding.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/verifier/testing/snp_builder.h"
 
@@ -275,6 +276,10 @@ TEST(VerifySnp, HonoursCrls) {
   EXPECT_TRUE(VerifySnp(evidence, trust, TestTime()).authentic());
   EXPECT_EQ(Reasons(VerifySnp(evidence, trust, TestTime() + absl::Hours(2))),
             std::vector<std::string>{"ENDORSEMENT_EXPIRED crl of ARK-Milan"});
+  EXPECT_TRUE(VerifySnp(evidence, trust, after - absl::Seconds(1)).authentic());
+  EXPECT_EQ(Reasons(VerifySnp(evidence, trust, after)),
+            std::vector<std::string>{"ENDORSEMENT_EXPIRED crl of ARK-Milan"})
+      << "nextUpdate is the first moment without it, also from the cache";
   trust.crls = {Milan().ArkCrl({"\x02"}, before, after)};
   EXPECT_EQ(Reasons(VerifySnp(evidence, trust, TestTime())),
             std::vector<std::string>{"ENDORSEMENT_REVOKED SEV-Milan.serial"});
@@ -285,6 +290,27 @@ TEST(VerifySnp, HonoursCrls) {
   genoa.product = SnpProduct::kGenoa;
   trust.crls = {SnpChain(genoa).ArkCrl({"\x02"}, before, after)};  // of another issuer: not about this path
   EXPECT_TRUE(VerifySnp(evidence, trust, TestTime()).authentic());
+}
+
+TEST(VerifySnp, RefusesACrlByAnIssuerThatMayNotSignCrls) {
+  SnpChainOptions options;
+  options.ark_may_sign_crls = false;
+  const SnpChain chain(options);
+  TrustStore trust = chain.PinnedByCertificate();
+  EXPECT_TRUE(VerifySnp(chain.Evidence(chain.Report()), trust, TestTime()).authentic());
+  trust.crls = {chain.ArkCrl({}, TestTime() - absl::Hours(1), TestTime() + absl::Hours(1))};
+  EXPECT_EQ(Reasons(VerifySnp(chain.Evidence(chain.Report()), trust, TestTime())),
+            std::vector<std::string>{"ENDORSEMENT_CHAIN_INVALID crl of ARK-Milan"});
+}
+
+TEST(VerifySnp, RefusesACertificateOver16KiB) {
+  v1::SnpEvidence evidence = Milan().Evidence(Milan().Report());
+  const std::string pem = crypto::CertificateToPem(Milan().leaf().der);
+  evidence.set_certificates(0, std::string(16 * 1024 - pem.size(), '\n') + pem);
+  EXPECT_TRUE(VerifySnp(evidence, Milan().PinnedByCertificate(), TestTime()).authentic());
+  evidence.set_certificates(0, "\n" + evidence.certificates(0));
+  EXPECT_THAT(Reasons(VerifySnp(evidence, Milan().PinnedByCertificate(), TestTime())),
+              ::testing::Contains("ENDORSEMENT_MALFORMED certificates[0]"));
 }
 
 TEST(VerifySnp, RefusesEveryFlippedByteOfTheReport) {

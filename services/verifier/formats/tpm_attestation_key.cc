@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/x509.h"
 #include "common/encoding/encoding.h"
@@ -20,6 +21,20 @@ namespace {
 constexpr int kMaxCertificates = 8;  // evidence.proto
 constexpr std::size_t kMaxCertificate = 16 * 1024;
 constexpr std::uint16_t kKeyUsageDigitalSignature = 1 << 0;  // RFC 5280 4.2.1.3
+
+// Extended key usages, TCG EK Credential Profile.
+constexpr char kTcgEkCertificate[] = "2.23.133.8.1";
+constexpr char kTcgAikCertificate[] = "2.23.133.8.3";
+
+// An AK's certificate says tcg-kp-AIKCertificate. Google's real ones do not: their AK certificates have none, or that
+// of an EK (vectors tpm/certs/pca-*, gce-cos85-nonce9009). So what is for something else, a TLS server say, is refused,
+// and absence is not: that the key is an AK, its public area shows.
+bool MayCertifyAnAk(const crypto::Certificate& leaf) {
+  const std::vector<std::string>& usages = leaf.extended_key_usage;
+  return usages.empty() || std::any_of(usages.begin(), usages.end(), [](const std::string& usage) {
+           return usage == kTcgAikCertificate || usage == kTcgEkCertificate;
+         });
+}
 
 // Step 1, attributes and scheme. An AK that is not restricted also signs what software made up to look like a quote.
 void CheckPublicArea(const TpmPublic& area, EvidenceResult* result) {
@@ -145,11 +160,17 @@ void CheckEndorsement(const v1::TpmEvidence& evidence, const AttestationKey& ak,
                "digitalSignature", "RFC 5280 4.2.1.3");
     return;
   }
+  if (!MayCertifyAnAk(*leaf)) {
+    AddFinding(result, v1::DENY_REASON_ENDORSEMENT_MISMATCH, "ak_certificates.extended_key_usage",
+               absl::StrJoin(leaf->extended_key_usage, ", "),
+               absl::StrCat(kTcgAikCertificate, " (tcg-kp-AIKCertificate)"),
+               "TCG EK Credential Profile, extended key usage");
+    return;
+  }
   const auto endorsement = VerifyTpmCertificate(*leaf, offered, trust, now);
   if (!endorsement.ok())
     return AddRefusal(result, "ak_certificates", endorsement.status(), "a path to a pinned anchor");
   claims["ak_endorsed_by"] = absl::StrCat("certificate: ", endorsement->path.back().subject_common_name);
-  result->claims.insecure = endorsement->insecure;
 }
 
 }  // namespace twi::verifier

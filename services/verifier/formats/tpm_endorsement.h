@@ -16,7 +16,6 @@ namespace twi::verifier {
 
 struct TpmEndorsement {
   std::vector<crypto::Certificate> path;  // leaf first, anchor last
-  bool insecure = false;                  // the anchor is one of TrustStore::insecure_anchors
 };
 
 // Verifies that `leaf` (AK or EK certificate) has a path to an anchor of `trust` at `now`. What is checked:
@@ -26,11 +25,13 @@ struct TpmEndorsement {
 //    trust.intermediates as path material only.
 // 3. The path ends in an anchor (TRUST_ANCHOR_UNKNOWN): one of trust.anchors, or a certificate at hand whose SHA-256 is
 //    in trust.anchor_sha256 (of `offered`, of trust.intermediates, or a built-in root, so that pinning those by hash is
-//    enough), or else one of trust.insecure_anchors.
-// 4. No certificate of the path is on a CRL of `trust` by its issuer (ENDORSEMENT_REVOKED); such a CRL verifies
-//    (ENDORSEMENT_CHAIN_INVALID) and is in time (ENDORSEMENT_EXPIRED). Without a CRL nothing is known to be revoked.
+//    enough). Never one of trust.insecure_anchors, which are of development SEV-SNP chains.
+// 4. No certificate of the path is on a CRL of `trust` by its issuer (ENDORSEMENT_REVOKED); such a CRL verifies, by an
+//    issuer that may sign CRLs (ENDORSEMENT_CHAIN_INVALID), and is in time (ENDORSEMENT_EXPIRED: from nextUpdate on it
+//    is not). Without a CRL nothing is known to be revoked.
 //
-// The caller must still match the key, and demand the key usage that it needs (AK: digitalSignature).
+// The caller must still match the key, and demand the usages that it needs (AK: digitalSignature, and what its extended
+// key usage says).
 absl::StatusOr<TpmEndorsement> VerifyTpmCertificate(const crypto::Certificate& leaf,
                                                     const std::vector<crypto::Certificate>& offered,
                                                     const TrustStore& trust, absl::Time now);

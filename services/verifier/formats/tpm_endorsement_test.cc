@@ -18,6 +18,8 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
+constexpr std::uint16_t kCaUsage = crypto::kKeyUsageKeyCertSign | crypto::kKeyUsageCrlSign;
+
 std::vector<DenyReason> Reasons(const EvidenceResult& result) {
   std::vector<DenyReason> reasons;
   for (const Finding& finding : result.findings) reasons.push_back(finding.reason);
@@ -50,7 +52,8 @@ class TpmEndorsementTest : public ::testing::Test {
     cert.not_after = now_ + life;
     cert.subject_spki = spki;
     cert.is_ca = ca;
-    cert.key_usage = usage != 0 ? usage : ca ? crypto::kKeyUsageKeyCertSign : crypto::kKeyUsageDigitalSignature;
+    cert.key_usage = usage != 0 ? usage : ca ? kCaUsage : crypto::kKeyUsageDigitalSignature;
+    if (!ca) cert.extended_key_usage = extended_key_usage_;
     return *crypto::SignCertificate(cert, key);
   }
 
@@ -78,6 +81,7 @@ class TpmEndorsementTest : public ::testing::Test {
   std::optional<crypto::PrivateKey> root_key_;
   std::string root_, leaf_;
   int serial_ = 0;
+  std::vector<std::string> extended_key_usage_;  // of the leaves that are issued
 };
 
 TEST_F(TpmEndorsementTest, AcceptsAnAkCertificate) {
@@ -95,11 +99,25 @@ TEST_F(TpmEndorsementTest, AnAnchorPinnedByHashMayComeWithTheEvidence) {
   EXPECT_THAT(Reasons(Verify()), IsEmpty());
 }
 
-TEST_F(TpmEndorsementTest, AnInsecureAnchorMakesItInsecure) {
+TEST_F(TpmEndorsementTest, ADevelopmentAnchorOfSevSnpEndorsesNoTpm) {
   std::swap(trust_.anchors, trust_.insecure_anchors);
-  const EvidenceResult result = Verify();
-  EXPECT_THAT(Reasons(result), IsEmpty());
-  EXPECT_TRUE(result.claims.insecure);
+  ExpectOnly(v1::DENY_REASON_TRUST_ANCHOR_UNKNOWN);
+}
+
+TEST_F(TpmEndorsementTest, TheExtendedKeyUsageMustBeATpms) {
+  const auto with = [this](const std::vector<std::string>& usages) {
+    extended_key_usage_ = usages;
+    evidence_.set_ak_certificates(0, Leaf());
+  };
+  for (const std::vector<std::string>& good : std::vector<std::vector<std::string>>{
+           {}, {"2.23.133.8.3"}, {"2.23.133.8.1"}, {crypto::kEkuServerAuth, "2.23.133.8.3"}}) {
+    with(good);
+    EXPECT_THAT(Reasons(Verify()), IsEmpty());
+  }
+  for (const char* bad : {crypto::kEkuServerAuth, crypto::kEkuClientAuth, "2.5.29.37.0", "2.23.133.8.2"}) {
+    with({bad});
+    ExpectOnly(v1::DENY_REASON_ENDORSEMENT_MISMATCH);
+  }
 }
 
 TEST_F(TpmEndorsementTest, TheCertificateMayBeConfigured) {
@@ -159,6 +177,11 @@ TEST_F(TpmEndorsementTest, RefusesACertificateByAnotherIssuerOfTheSameName) {
 TEST_F(TpmEndorsementTest, RefusesRubbishAndTooMany) {
   evidence_.add_ak_certificates("rubbish");
   ExpectOnly(v1::DENY_REASON_ENDORSEMENT_MALFORMED);
+  const std::string pem = crypto::CertificateToPem(leaf_);
+  evidence_.set_ak_certificates(1, std::string(16 * 1024 - pem.size(), '\n') + pem);
+  EXPECT_THAT(Reasons(Verify()), IsEmpty()) << "16 KiB, with what PEM allows around it";
+  evidence_.set_ak_certificates(1, "\n" + evidence_.ak_certificates(1));
+  ExpectOnly(v1::DENY_REASON_ENDORSEMENT_MALFORMED);
   evidence_.clear_ak_certificates();
   for (int i = 0; i < 9; ++i) evidence_.add_ak_certificates(leaf_);
   ExpectOnly(v1::DENY_REASON_EVIDENCE_MALFORMED);
@@ -185,6 +208,14 @@ TEST_F(TpmEndorsementTest, RefusesAForgedAndAStaleCrl) {
   trust_.crls = {MakeCrl(*root_key_)};
   trust_.crls[0].this_update = now_ + absl::Seconds(1);
   ExpectOnly(v1::DENY_REASON_ENDORSEMENT_EXPIRED);
+}
+
+TEST_F(TpmEndorsementTest, RefusesACrlByAnIssuerThatMayNotSignCrls) {
+  trust_.anchors = {*crypto::ParseCertificate(
+      Issue("root", root_key_->public_key().spki(), "root", *root_key_, true, crypto::kKeyUsageKeyCertSign))};
+  EXPECT_THAT(Reasons(Verify()), IsEmpty());
+  trust_.crls = {MakeCrl(*root_key_)};
+  ExpectOnly(v1::DENY_REASON_ENDORSEMENT_CHAIN_INVALID);
 }
 
 TEST(BuiltinTpmAnchorsTest, CertificatesAreThosePinned) {

@@ -34,7 +34,7 @@ absl::Time Date(int year) { return absl::FromCivil(absl::CivilDay(year, 1, 1), a
 
 crypto::Certificate Issue(const std::string& serial, const std::string& issuer_cn, const std::string& subject_cn,
                           const crypto::PublicKey& key, const crypto::PrivateKey& issuer_key, bool is_ca,
-                          const std::vector<crypto::Extension>& extensions = {}) {
+                          const std::vector<crypto::Extension>& extensions = {}, bool may_sign_crls = true) {
   crypto::CertificateTemplate cert;
   cert.serial = serial;
   cert.issuer_der = crypto::NameFromCommonName(issuer_cn);
@@ -43,7 +43,8 @@ crypto::Certificate Issue(const std::string& serial, const std::string& issuer_c
   cert.not_after = Date(2035);
   cert.subject_spki = key.spki();
   cert.is_ca = is_ca;
-  cert.key_usage = is_ca ? crypto::kKeyUsageKeyCertSign | crypto::kKeyUsageCrlSign : crypto::kKeyUsageDigitalSignature;
+  cert.key_usage = is_ca ? crypto::kKeyUsageKeyCertSign : crypto::kKeyUsageDigitalSignature;
+  if (is_ca && may_sign_crls) cert.key_usage |= crypto::kKeyUsageCrlSign;
   cert.extensions = extensions;
   return crypto::ParseCertificate(crypto::SignCertificate(cert, issuer_key).value()).value();
 }
@@ -107,7 +108,8 @@ SnpChain::SnpChain(const SnpChainOptions& options)
       ark_key_(crypto::PrivateKey::Generate(crypto::KeyType::kP384).value()),
       ask_key_(crypto::PrivateKey::Generate(crypto::KeyType::kP384).value()),
       leaf_key_(crypto::PrivateKey::Generate(options.leaf_key).value()),
-      ark_(Issue("\x01", ArkName(options), ArkName(options), ark_key_.public_key(), ark_key_, true)),
+      ark_(Issue("\x01", ArkName(options), ArkName(options), ark_key_.public_key(), ark_key_, true, {},
+                 options.ark_may_sign_crls)),
       ask_(Issue("\x02", ArkName(options), IssuerName(options), ask_key_.public_key(), ark_key_, true)),
       leaf_(Issue("\x03", IssuerName(options), options.vlek ? "SEV-VLEK" : "SEV-VCEK", leaf_key_.public_key(), ask_key_,
                   false, Extensions(options))) {}

@@ -25,6 +25,7 @@ struct SnpChainOptions {
   std::map<std::string, std::string>
       override_extensions;  // OID suffix ("3.8", "4") -> value; an empty value leaves the extension out
   crypto::KeyType leaf_key = crypto::KeyType::kP384;
+  bool ark_may_sign_crls = true;  // cRLSign in its keyUsage
 };
 
 class SnpChain {

@@ -40,21 +40,33 @@ v1::WorkloadCredential FakeIssuer::Issue(const crypto::PublicKey& key, const Cha
   v1::WorkloadCredential credential;
   credential.add_x509_chain(crypto::SignCertificate(leaf, root_key_).value());
   credential.add_x509_bundle(root_.der);
+  if (changes.wit_issuer != nullptr) {
+    const v1::WorkloadCredential other = changes.wit_issuer->Issue(key);
+    credential.set_wit(other.wit());
+    credential.set_wit_bundle(other.wit_bundle());
+    return credential;
+  }
   if (!changes.with_wit || key.type() == crypto::KeyType::kEd25519) return credential;
 
   const std::string kid = jose::Thumbprint(wit_key_.public_key());
-  nlohmann::json claims = {{"sub", kIdentifier},
+  nlohmann::json claims = {{"iss", "https://ca.example"},
+                           {"sub", kIdentifier},
                            {"iat", absl::ToUnixSeconds(now_)},
                            {"exp", absl::ToUnixSeconds(now_ + absl::Minutes(30))},
                            {"jti", "4243"},
                            {"cnf", {{"jwk", jose::ToJson(jose::Jwk{"", jose::JwsAlgFor(key.type()), "", key})}}}};
   if (changes.wit_claims) changes.wit_claims(claims);
   credential.set_wit(jose::SignJws(wit_key_, kid, changes.wit_typ, claims.dump()).value());
+  credential.set_wit_bundle(wit_bundle());
+  return credential;
+}
+
+std::string FakeIssuer::wit_bundle() const {
+  const std::string kid = jose::Thumbprint(wit_key_.public_key());
   nlohmann::json bundle = jose::ToJson(jose::JwkSet{{jose::Jwk{kid, "ES256", "wit-svid", wit_key_.public_key()}}});
   bundle["spiffe_sequence"] = 1;
   bundle["keys"].push_back({{"use", "x509-svid"}, {"kty", "EC"}, {"x5c", {"not read here"}}});
-  credential.set_wit_bundle(bundle.dump());
-  return credential;
+  return bundle.dump();
 }
 
 }  // namespace twi::agent::testing

@@ -27,12 +27,14 @@ class FakeIssuer {
     std::function<void(nlohmann::json&)> wit_claims;
     std::string wit_typ = "wit+jwt";
     bool with_wit = true;
+    const FakeIssuer* wit_issuer = nullptr;  // whose WIT and bundle stand in it instead
   };
   // Valid from a minute before `now` for an hour.
   v1::WorkloadCredential Issue(const crypto::PublicKey& key, const Changes& changes) const;
   v1::WorkloadCredential Issue(const crypto::PublicKey& key) const { return Issue(key, Changes()); }
 
   std::vector<crypto::Certificate> anchors() const { return {root_}; }
+  std::string wit_bundle() const;
 
  private:
   const absl::Time now_;

@@ -33,7 +33,8 @@ v1::NewChallengeResponse Challenge(absl::string_view who, int number) {
 
 }  // namespace
 
-absl::StatusOr<v1::Evidence> FakeAttester::Attest(const v1::Binding& binding) {
+absl::StatusOr<v1::Evidence> FakeAttester::Attest(const v1::Binding& binding, absl::Duration limit) {
+  last_limit = limit;
   TWI_RETURN_IF_ERROR(fail);
   TWI_RETURN_IF_ERROR(ValidateBinding(binding));
   attested.push_back(binding);
@@ -99,10 +100,14 @@ absl::StatusOr<v1::AppraiseResponse> FakeVerifier::AppraiseForRelyingParty(const
 
 absl::StatusOr<v1::RequestCredentialResponse> FakeVerifier::RequestCredential(
     const v1::RequestCredentialRequest& request, absl::Time) {
+  last_request = request;
   TWI_ASSIGN_OR_RETURN(AttestationResults results, Results(request.evidence(), request.binding()));
   TWI_ASSIGN_OR_RETURN(const crypto::Csr csr, crypto::ParseAndVerifyCsr(request.binding().subject()));
+  FakeIssuer::Changes changes = credential_changes;
+  const bool x509_alone = request.forms_size() == 1 && request.forms(0) == v1::CREDENTIAL_FORM_X509;
+  changes.with_wit = changes.with_wit && !x509_alone;
   std::string json;
-  if (!google::protobuf::util::MessageToJsonString(issuer_.Issue(csr.public_key, credential_changes), &json).ok())
+  if (!google::protobuf::util::MessageToJsonString(issuer_.Issue(csr.public_key, changes), &json).ok())
     return absl::InternalError("json");
   results.workload_credential_json = json;
   v1::RequestCredentialResponse response;
@@ -163,7 +168,10 @@ absl::StatusOr<v1::GetIssuanceResponse> FakeCredentialAuthority::GetIssuance(con
   return NotInThisTest();
 }
 absl::StatusOr<v1::GetTrustBundleResponse> FakeCredentialAuthority::GetTrustBundle(absl::Time) {
-  return NotInThisTest();
+  ++bundle_fetches;
+  v1::GetTrustBundleResponse response;
+  response.set_jwks(issuer_.wit_bundle());
+  return response;
 }
 
 FakeKeyStore::FakeKeyStore(const Clock& clock)
@@ -206,6 +214,7 @@ AcquisitionTerms Terms(const FakeIssuer& issuer) {
   terms.verifier_spiffe_id = kVerifierId;
   terms.key_store_spiffe_id = kKeyStoreId;
   terms.anchors = issuer.anchors();
+  terms.wit_bundle = issuer.wit_bundle();
   terms.workload_identifier = kIdentifier;
   return terms;
 }

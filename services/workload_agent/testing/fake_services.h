@@ -29,8 +29,9 @@ inline std::string ChannelKey() { return std::string(32, 'c'); }
 // Evidence that holds the binding's value and nothing else.
 class FakeAttester final : public Attester {
  public:
-  absl::StatusOr<v1::Evidence> Attest(const v1::Binding& binding) override;
+  absl::StatusOr<v1::Evidence> Attest(const v1::Binding& binding, absl::Duration limit) override;
   std::vector<v1::Binding> attested;
+  absl::Duration last_limit;
   absl::Status fail;
 };
 
@@ -52,6 +53,7 @@ class FakeVerifier final : public client::VerifierClient {
   bool sign_with_foreign_key = false;
   absl::Status refuse;  // Appraise, RequestCredential
   int challenges = 0, key_fetches = 0;
+  v1::RequestCredentialRequest last_request;  // A
 
  private:
   absl::StatusOr<AttestationResults> Results(const v1::Evidence& evidence, const v1::Binding& binding) const;
@@ -84,7 +86,7 @@ class FakeCredentialAuthority final : public client::CredentialAuthorityClient {
   FakeIssuer::Changes credential_changes;
   const crypto::PublicKey* issue_to = nullptr;  // instead of the CSR's key
   absl::Status refuse;
-  int challenges = 0, issues = 0;
+  int challenges = 0, issues = 0, bundle_fetches = 0;
   v1::IssueFromResultsRequest last_from_results;
   v1::Evidence opened_evidence;  // C
 

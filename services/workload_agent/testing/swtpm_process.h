@@ -17,11 +17,19 @@ class SwtpmProcess {
   static std::unique_ptr<SwtpmProcess> Start();
   ~SwtpmProcess();
 
+  // SIGSTOP: takes commands and answers none. SIGCONT.
+  void Stop() const;
+  void Continue() const;
+  // Ends it, and starts another on the same socket and state. False when that does not come up.
+  [[nodiscard]] bool Restart();
+
   // For tpm2-tss: "swtpm:path=...".
   std::string tcti() const { return "swtpm:path=" + dir_.File("sock"); }
 
  private:
   SwtpmProcess() = default;
+  [[nodiscard]] bool Launch();
+  void Kill();
   twi::testing::TempDir dir_;
   pid_t pid_ = -1;
 };

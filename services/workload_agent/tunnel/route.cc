@@ -20,6 +20,9 @@ using config::v1::AttestedTls;
 using config::v1::AttestedTlsLimits;
 
 constexpr std::uint32_t kDefaultConnections = 1024, kMostConnections = 20'000;
+// Each connection of a stranger may hold a session at the Verifier, which gives all that one SPIFFE ID asks for, our
+// egresses too, 1000 at a time (services/verifier/rest.md, max_sessions_per_client).
+constexpr std::uint32_t kDefaultChallenged = 512;
 constexpr absl::Duration kLeast = absl::Milliseconds(100);
 // For each egress; a name is looked up in milliseconds, or not at all.
 constexpr int kResolveThreads = 2;
@@ -29,7 +32,7 @@ absl::Duration HandshakeTimeout(const AttestedTlsLimits& l) {
   return DurationOr(l.has_handshake_timeout(), l.handshake_timeout(), absl::Seconds(10));
 }
 absl::Duration AppraisalTimeout(const AttestedTlsLimits& l) {
-  return DurationOr(l.has_appraisal_timeout(), l.appraisal_timeout(), absl::Seconds(5));
+  return DurationOr(l.has_appraisal_timeout(), l.appraisal_timeout(), std::min(absl::Seconds(5), HandshakeTimeout(l)));
 }
 absl::Duration IdleTimeout(const AttestedTlsLimits& l) {
   return DurationOr(l.has_idle_timeout(), l.idle_timeout(), absl::Minutes(5));
@@ -40,6 +43,9 @@ absl::Status ValidateLimits(const AttestedTlsLimits& limits, const std::string& 
       Expect(limits.max_connections() <= kMostConnections, field + ".max_connections", "at most 20000"));
   TWI_RETURN_IF_ERROR(ExpectWithin(HandshakeTimeout(limits), kLeast, absl::Minutes(5), field + ".handshake_timeout"));
   TWI_RETURN_IF_ERROR(ExpectWithin(AppraisalTimeout(limits), kLeast, absl::Minutes(5), field + ".appraisal_timeout"));
+  TWI_RETURN_IF_ERROR(
+      Expect(AppraisalTimeout(limits) <= HandshakeTimeout(limits), field + ".appraisal_timeout",
+             absl::StrCat("at most handshake_timeout, which is ", absl::FormatDuration(HandshakeTimeout(limits)))));
   return ExpectWithin(IdleTimeout(limits), kLeast, absl::Hours(24), field + ".idle_timeout");
 }
 
@@ -85,8 +91,9 @@ absl::StatusOr<std::shared_ptr<Route>> MakeRoute(const Tunnel& tunnel, bool ingr
   route->name = tunnel.name();
   route->listen = tunnel.listen();
   TWI_ASSIGN_OR_RETURN(route->address, ParseAddress(tunnel.listen()));
-  route->max_connections =
-      tunnel.limits().max_connections() == 0 ? kDefaultConnections : tunnel.limits().max_connections();
+  route->max_connections = tunnel.limits().max_connections();
+  if (route->max_connections == 0)
+    route->max_connections = ingress && party != nullptr ? kDefaultChallenged : kDefaultConnections;
   route->handshake_timeout = HandshakeTimeout(tunnel.limits());
   route->idle_timeout = IdleTimeout(tunnel.limits());
   route->clock = &deps.clock;
@@ -144,6 +151,8 @@ absl::Status ValidateAttestedTls(const AttestedTls& config) {
   TWI_RETURN_IF_ERROR(Expect(!names.empty(), section, "an ingress or an egress"));
   TWI_RETURN_IF_ERROR(Expect(!needs_party || config.has_relying_party(), section + ".relying_party",
                              "a section: a tunnel demands an attested peer"));
+  TWI_RETURN_IF_ERROR(Expect(needs_party || !config.has_relying_party(), section + ".relying_party",
+                             "nothing: there is no egress, and no ingress has a policy (client) on whom to accept"));
   return config.has_relying_party() ? ValidateRelyingParty(config.relying_party(), section + ".relying_party")
                                     : absl::OkStatus();
 }

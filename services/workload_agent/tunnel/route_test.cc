@@ -3,7 +3,11 @@
 
 #include <functional>
 
+#include "common/attested_tls/testing/fake_tee.h"
+#include "common/testing/fake_clock.h"
+#include "common/testing/fake_random.h"
 #include "common/testing/matchers.h"
+#include "common/testing/test_pki.h"
 
 namespace twi::agent {
 namespace {
@@ -105,6 +109,42 @@ TEST_F(RouteTest, RefusesLimitsOutsideTheirRanges) {
   ExpectRefused([&](AttestedTls& c) { limits(c)->mutable_idle_timeout()->set_seconds(-1); }, "limits.idle_timeout");
 }
 
+TEST_F(RouteTest, RefusesAnAppraisalThatMayOutliveItsHandshake) {
+  const auto limits = [](AttestedTls& c) { return c.mutable_ingress(0)->mutable_limits(); };
+  ExpectRefused([&](AttestedTls& c) { limits(c)->mutable_appraisal_timeout()->set_seconds(11); },
+                "limits.appraisal_timeout: expected at most handshake_timeout, which is 10s");
+  ExpectRefused(
+      [&](AttestedTls& c) {
+        limits(c)->mutable_handshake_timeout()->set_seconds(3);
+        limits(c)->mutable_appraisal_timeout()->set_seconds(5);
+      },
+      "limits.appraisal_timeout");
+  AttestedTls config = Valid();  // the default follows
+  limits(config)->mutable_handshake_timeout()->set_seconds(1);
+  EXPECT_THAT(ValidateAttestedTls(config), IsOk());
+}
+
+// Each of them was accepted once, and refused by the binding at every connection.
+TEST_F(RouteTest, RefusesAnRpIdThatIsNoUri) {
+  for (const std::string& rp_id :
+       {std::string(":"), std::string("https:"), std::string("://payroll"), std::string("1a:b"), std::string("a b:c"),
+        std::string("payroll"), std::string("https://\xc3\xa9.example"), "https://" + std::string(2041, 'a')}) {
+    ExpectRefused([&](AttestedTls& c) { c.mutable_relying_party()->set_rp_id(rp_id); },
+                  "attested_tls.relying_party.rp_id: expected an absolute URI of at most 2048 bytes");
+  }
+  AttestedTls config = Valid();
+  config.mutable_relying_party()->set_rp_id("https://" + std::string(2040, 'a'));
+  EXPECT_THAT(ValidateAttestedTls(config), IsOk());
+}
+
+TEST_F(RouteTest, RefusesARelyingPartyThatNoTunnelUses) {
+  ExpectRefused([](AttestedTls& c) { c.clear_egress(); }, "attested_tls.relying_party: expected nothing");
+  AttestedTls config = Valid();
+  config.clear_egress();
+  Allow(*config.mutable_ingress(0)->mutable_client());
+  EXPECT_THAT(ValidateAttestedTls(config), IsOk());
+}
+
 TEST_F(RouteTest, RefusesPoliciesThatSayNothing) {
   ExpectRefused(
       [](AttestedTls& c) {
@@ -117,6 +157,32 @@ TEST_F(RouteTest, RefusesPoliciesThatSayNothing) {
       },
       "egress[0].server.workload_identifiers");
   ExpectRefused([](AttestedTls& c) { c.mutable_ingress(0)->mutable_client(); }, "ingress[0].client.allow");
+}
+
+// Strangers at an ingress that challenges them must not use up the sessions that the egresses need as well.
+TEST_F(RouteTest, AnIngressThatChallengesTakesFewerByDefaultThanTheVerifierGivesUs) {
+  AttestedTls config = Valid();
+  const twi::testing::FakeClock clock;
+  twi::testing::TestPki pki(clock.Now());
+  *config.mutable_relying_party()->mutable_tls() = pki.Issue("agent", "spiffe://example.org/agent");
+  for (const char* name : {"challenging", "asked"}) {
+    *config.add_ingress() = config.ingress(0);
+    config::v1::AttestedTlsIngress& ingress = *config.mutable_ingress(config.ingress_size() - 1);
+    ingress.set_name(name);
+    ingress.set_listen(std::string("unix:/run/") + name);
+    Allow(*ingress.mutable_client());
+  }
+  config.mutable_ingress(2)->mutable_limits()->set_max_connections(2000);
+  ASSERT_THAT(ValidateAttestedTls(config), IsOk());
+  twi::testing::FakeRandom random;
+  metrics::Metrics metrics;
+  const auto workers = std::make_shared<atls::Workers>(1, 1);
+  ASSERT_OK_AND_ASSIGN(const std::shared_ptr<const atls::Attester> attester,
+                       atls::MakeAttester(atls::testing::FakeTee(), random));
+  ASSERT_OK_AND_ASSIGN(const auto routes, MakeRoutes(config, {attester, workers, workers, metrics, clock}));
+  std::vector<std::size_t> limits;
+  for (const auto& route : routes) limits.push_back(route->max_connections);
+  EXPECT_THAT(limits, ::testing::ElementsAre(1024, 512, 2000, 1024));
 }
 
 TEST_F(RouteTest, SessionIsTheDefaultAndEachProfileStandsOnce) {

@@ -141,7 +141,7 @@ absl::Status ValidateRelyingParty(const AttestedTlsRelyingParty& c, const std::s
   TWI_RETURN_IF_ERROR(Expect(!c.tls().trust_bundle_file().empty(), field + ".tls.trust_bundle_file", "a file"));
   TWI_RETURN_IF_ERROR(Expect(c.has_verifier(), field + ".verifier", "a peer"));
   TWI_RETURN_IF_ERROR(ValidatePeer(c.verifier(), field + ".verifier"));
-  TWI_RETURN_IF_ERROR(Expect(absl::StrContains(c.rp_id(), ":"), field + ".rp_id", "the URI of this relying party"));
+  TWI_RETURN_IF_ERROR(config::ExpectUri(c.rp_id(), field + ".rp_id"));
   return c.has_claims_mapper() ? ValidatePeer(c.claims_mapper(), field + ".claims_mapper") : absl::OkStatus();
 }
 

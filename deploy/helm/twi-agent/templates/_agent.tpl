@@ -29,7 +29,24 @@ volumes:
 {{- if hasKey .Values "twi-agent" }}{{ index .Values "twi-agent" | toYaml }}{{ else }}{{ .Values | toYaml }}{{ end }}
 {{- end }}
 
+{{/* What the schema cannot say. */}}
+{{- define "twi.agentValidate" -}}
+{{- $v := include "twi.agentValues" . | fromYaml }}
+{{- if not $v.image.registry }}{{ fail "twi-agent: image.registry is required, also with a digest: where the images were pushed (registry.example.org); without it docker.io/twi would be asked, which is not ours" }}{{ end }}
+{{- if and (has $v.image.registry (list "docker.io" "index.docker.io")) (ne $v.image.pullPolicy "Never") }}{{ fail "twi-agent: image.registry docker.io is for images that were imported onto the nodes: with pullPolicy Never, because docker.io/twi is not ours" }}{{ end }}
+{{- if and (not $v.runAsUser) (not $v.securityContext) }}{{ fail "twi-agent: runAsUser 0 needs a securityContext of yours (the example sev-snp-node): the default one is for anybody but root" }}{{ end }}
+{{- range $v.extraVolumeMounts }}
+{{- if or (hasPrefix (printf "%s/" $v.mountPath) (printf "%s/" .mountPath)) (hasPrefix "/etc/twi/" (printf "%s/" .mountPath)) }}{{ fail (printf "twi-agent: extraVolumeMounts: %s is the agent's own" .mountPath) }}{{ end }}
+{{- end }}
+{{- if hasPrefix (printf "spiffe://%s/twi/" $v.trustDomain) $v.workloadIdentifier }}{{ fail "twi-agent: workloadIdentifier is one of TWI's own services" }}{{ end }}
+{{- if $v.metrics.enabled }}
+{{- if not $v.metrics.secretName }}{{ fail "twi-agent: metrics.secretName is required with metrics.enabled: the certificate of the HTTPS listener" }}{{ end }}
+{{- if not $v.metrics.peers }}{{ fail "twi-agent: metrics.peers is required with metrics.enabled: the SPIFFE IDs that may scrape" }}{{ end }}
+{{- end }}
+{{- end }}
+
 {{- define "twi.agentConfig" -}}
+{{- include "twi.agentValidate" . -}}
 {{- $v := include "twi.agentValues" . | fromYaml -}}
 {{- $id := printf "spiffe://%s/twi" $v.trustDomain -}}
 {{- if and (eq $v.mechanism "D") (or (not $v.provisioned.keyId) (not $v.provisioned.configMap)) }}{{ fail "twi-agent: provisioned.keyId and provisioned.configMap are required for mechanism D" }}{{ end -}}
@@ -40,12 +57,12 @@ attester: {{ $v.attester | toYaml | nindent 2 }}
 attested_key: {}
 trust_bundle_file: /etc/twi/trust/{{ $v.trustBundle.servicesKey }}
 credential_trust_bundle_file: /etc/twi/trust/{{ $v.trustBundle.credentialsKey }}
-verifier: {address: {{ $v.services.verifier }}, spiffe_id: {{ $id }}/verifier}
+verifier: {address: {{ $v.services.verifier | quote }}, spiffe_id: {{ $id }}/verifier}
 {{- if has $v.mechanism (list "B" "C") }}
-credential_authority: {address: {{ $v.services.credentialAuthority }}, spiffe_id: {{ $id }}/credential-authority}
+credential_authority: {address: {{ $v.services.credentialAuthority | quote }}, spiffe_id: {{ $id }}/credential-authority}
 {{- end }}
 {{- if eq $v.mechanism "D" }}
-key_store: {address: {{ $v.services.keyStore }}, spiffe_id: {{ $id }}/key-store}
+key_store: {address: {{ $v.services.keyStore | quote }}, spiffe_id: {{ $id }}/key-store}
 provisioned:
   key_id: {{ $v.provisioned.keyId | quote }}
   credential_file: /etc/twi/provisioned/chain.pem
@@ -54,9 +71,15 @@ provisioned:
 {{- end }}
 rp_id: {{ $v.rpId | quote }}
 target: {{ $v.target | quote }}
-workload_identifier: {{ $v.workloadIdentifier }}
+workload_identifier: {{ $v.workloadIdentifier | quote }}
 output: {directory: {{ $v.mountPath }}/credential}
 listen: unix:{{ $v.mountPath }}/agent.sock
+{{- if $v.metrics.enabled }}
+metrics:
+  listen: {{ printf "%s:9464" $v.metrics.listenAddress | quote }}
+  tls: {certificate_file: /etc/twi/metrics/tls.crt, key_file: /etc/twi/metrics/tls.key, trust_bundle_file: /etc/twi/metrics/ca.crt}
+  peers: {{ $v.metrics.peers | uniq | toJson }}
+{{- end }}
 {{- with $v.renewal }}
 renewal: {{ . | toYaml | nindent 2 }}
 {{- end }}
@@ -64,18 +87,22 @@ renewal: {{ . | toYaml | nindent 2 }}
 
 {{- define "twi.agentContainer" -}}
 {{- $v := include "twi.agentValues" . | fromYaml -}}
-{{- $name := printf "%stwi/workload-agent" (ternary "" (printf "%s/" $v.image.registry) (empty $v.image.registry)) -}}
+{{- $name := printf "%s/twi/workload-agent" $v.image.registry -}}
 - name: twi-agent
   image: {{ if $v.image.digest }}{{ $name }}@{{ $v.image.digest }}{{ else }}{{ $name }}:{{ $v.image.tag | default "0.1.0" }}{{ end }}
   imagePullPolicy: {{ $v.image.pullPolicy }}
   # A native sidecar: starts before the workload, which waits for startupProbe (a credential is there), runs beside it, and ends after it.
   restartPolicy: Always
   args: ["--config", "/etc/twi/agent/workload_agent.yaml"]
+  {{- if $v.metrics.enabled }}
+  ports: [{name: twi-metrics, containerPort: 9464}]
+  {{- end }}
   startupProbe:
     exec: {command: ["/usr/bin/workload-agent", "--config", "/etc/twi/agent/workload_agent.yaml", "--probe", "started"]}
-    periodSeconds: 1
+    # An hour: the agent tries again by itself, at most 5 minutes apart (renewal.retry_max), and a restart would only begin anew.
+    periodSeconds: 2
     timeoutSeconds: 5
-    failureThreshold: 120
+    failureThreshold: 1800
   livenessProbe:
     exec: {command: ["/usr/bin/workload-agent", "--config", "/etc/twi/agent/workload_agent.yaml", "--probe", "live"]}
     periodSeconds: 20
@@ -104,6 +131,9 @@ renewal: {{ . | toYaml | nindent 2 }}
   {{- if eq $v.mechanism "D" }}
   - {name: twi-provisioned, mountPath: /etc/twi/provisioned, readOnly: true}
   {{- end }}
+  {{- if $v.metrics.enabled }}
+  - {name: twi-metrics, mountPath: /etc/twi/metrics, readOnly: true}
+  {{- end }}
   {{- with $v.extraVolumeMounts }}
   {{- . | toYaml | nindent 2 }}
   {{- end }}
@@ -121,6 +151,11 @@ renewal: {{ . | toYaml | nindent 2 }}
 {{- if eq $v.mechanism "D" }}
 - name: twi-provisioned
   configMap: {name: {{ $v.provisioned.configMap }}, defaultMode: 0444}
+{{- end }}
+{{- if $v.metrics.enabled }}
+# Root's files, which the group of the pod alone may read: the pod's fsGroup must be the agent's group.
+- name: twi-metrics
+  secret: {secretName: {{ $v.metrics.secretName }}, defaultMode: 0440}
 {{- end }}
 {{- with $v.extraVolumes }}
 {{ . | toYaml }}

@@ -8,6 +8,15 @@ server:
     key_file: /etc/twi/tls/tls.key
     trust_bundle_file: /etc/twi/tls/ca.crt
   drain_timeout: {{ .root.Values.drain.drainSeconds }}s
+{{- if .root.Values.metrics.enabled }}
+  metrics:
+    listen: {{ printf "%s:%s" .root.Values.listenAddress (include "twi.metricsPort" .) | quote }}
+    tls:
+      certificate_file: /etc/twi/metrics/tls.crt
+      key_file: /etc/twi/metrics/tls.key
+      trust_bundle_file: /etc/twi/metrics/ca.crt
+    peers: {{ .root.Values.metrics.peers | uniq | toJson }}
+{{- end }}
   allow:
 {{- range $rpc, $peers := .allow }}
 {{- if $peers }}
@@ -38,7 +47,7 @@ appraisal:
 {{- with .Values.verifier.attestationKeys }}
   endorsed_attestation_keys:
 {{- range $name, $pem := . }}
-  - {name: {{ $name }}, public_key_file: /etc/twi/config/{{ $name }}.ak.pem}
+  - {name: {{ $name | quote }}, public_key_file: {{ printf "/etc/twi/config/%s.ak.pem" $name | quote }}}
 {{- end }}
 {{- end }}
 relying_parties:
@@ -51,7 +60,7 @@ relying_parties:
 {{- end }}
 {{- range .Values.verifier.rest.relyingParties }}
 - rp_id: {{ .rpId | quote }}
-  spiffe_id: {{ .spiffeId }}
+  spiffe_id: {{ .spiffeId | quote }}
 {{- end }}
 {{- with .Values.verifier.rest.relyingParties }}
 {{- $ids := list }}
@@ -82,24 +91,32 @@ credential_authority:
 {{- $verifier := include "twi.spiffeId" (dict "root" . "service" "verifier") -}}
 {{- $authority := include "twi.spiffeId" (dict "root" . "service" "credential-authority") -}}
 {{- $owners := include "twi.ownerIds" . | fromJsonArray -}}
+{{- $mapped := include "twi.mappedIds" . | fromJsonArray -}}
 {{- $allow := dict
-  "MapClaims" (concat (ternary (list $verifier) (list) (has "A" $m)) (ternary (list $authority) (list) (or (has "B" $m) (has "C" $m))))
+  "MapClaims" (concat (ternary (list $verifier) (list) (has "A" $m)) (ternary (list $authority) (list) (or (has "B" $m) (has "C" $m))) $mapped)
   "PlanClaims" (ternary $owners (list) (has "D" $m))
   "PutPolicy" $owners "ListPolicies" $owners
-  "GetPolicyVersions" (list $authority) "GetGrantKeys" (list $authority)
+  "GetPolicyVersions" (list $authority) "GetGrantKeys" (concat (list $authority) $mapped)
 -}}
 {{ include "twi.config.common" (dict "root" . "service" "claims-mapper" "allow" $allow) }}
 issuer: {{ include "twi.spiffeId" (dict "root" . "service" "claims-mapper") }}
-trust_domain: {{ .Values.trustDomain }}
+trust_domain: {{ .Values.trustDomain | quote }}
 verifier_keys:
   peer:
 {{- include "twi.peer" (dict "root" . "service" "verifier") | nindent 4 }}
-relying_parties: [{{ .Values.rpIds.credentialAuthority | quote }}]
+relying_parties:
+- {{ .Values.rpIds.credentialAuthority | quote }}
+{{- range .Values.verifier.rest.relyingParties }}
+{{- if dig "mapsClaims" false . }}
+- {{ .rpId | quote }}
+{{- end }}
+{{- end }}
 {{- if has "A" $m }}
 verifiers: [{{ $verifier }}]
 {{- end }}
-{{- if or (has "B" $m) (has "C" $m) (not (has "A" $m)) }}{{/* D alone: one of the two must be named; MapClaims is allowed to nobody */}}
-credential_authorities: [{{ $authority }}]
+{{- /* Who may bring Attestation Results. D alone: one of the two must be named; MapClaims is allowed to nobody. */}}
+{{- with concat (ternary (list $authority) list (or (has "B" $m) (has "C" $m) (not (has "A" $m)))) $mapped }}
+credential_authorities: {{ . | uniq | toJson }}
 {{- end }}
 owners:
 {{- range .Values.claimsMapper.owners }}
@@ -129,11 +146,16 @@ policy_files:
 -}}
 {{ include "twi.config.common" (dict "root" . "service" "credential-authority" "allow" $allow) }}
 rp_id: {{ .Values.rpIds.credentialAuthority | quote }}
-trust_domain: {{ .Values.trustDomain }}
+trust_domain: {{ .Values.trustDomain | quote }}
 issuer: {{ .Values.tokenIssuer | default .Values.rpIds.credentialAuthority | quote }}
 targets: {{ .Values.targets | toJson }}
 mechanisms: {{ $m | toJson }}
-issuing: {max_lifetime: {{ .Values.credentialAuthority.maxLifetime }}}
+issuing:
+  max_lifetime: {{ .Values.credentialAuthority.maxLifetime }}
+{{- if .Values.credentialAuthority.issuingKeySecret }}
+  supplied_key_file: /etc/twi/issuing/tls.key
+  supplied_certificate_file: /etc/twi/issuing/tls.crt
+{{- end }}
 grant_keys:
   peer:
 {{- include "twi.peer" (dict "root" . "service" "claims-mapper") | nindent 4 }}
@@ -179,7 +201,14 @@ owners: {{ $owners | toJson }}
 {{- $values := get .root.Values (include "twi.valuesKey" .service) -}}
 {{- $config := include (printf "twi.config.%s" .service) .root | fromYaml -}}
 {{- if hasKey $config "Error" }}{{ fail (printf "config of %s: %s" .service $config.Error) }}{{ end -}}
-{{- $files := dict (printf "%s.yaml" (include "twi.configName" .service)) (mergeOverwrite $config $values.config | toYaml) -}}
+{{- $merged := mergeOverwrite (deepCopy $config) $values.config -}}
+{{- range list "server.listen: listenAddress" "server.drain_timeout: drain" "server.tls: certificates" "server.metrics: metrics" "storage: storage and rootKeys" "rest.http.listen: listenAddress" "rest.http.drain_timeout: drain" "rest.http.tls: certificates" }}
+{{- $path := splitList ": " . | first | splitList "." }}
+{{- $before := $config }}{{ $after := $merged }}
+{{- range $path }}{{ $before = get ($before | default dict) . }}{{ $after = get ($after | default dict) . }}{{ end }}
+{{- if ne ($before | toJson) ($after | toJson) }}{{ fail (printf "%s.config: %s is what the pod, its Service, its policies and its grace period are made for: set %s instead" (include "twi.valuesKey" $.service) (splitList ": " . | first) (splitList ": " . | last)) }}{{ end }}
+{{- end -}}
+{{- $files := dict (printf "%s.yaml" (include "twi.configName" .service)) ($merged | toYaml) -}}
 {{- if eq .service "verifier" }}
 {{- $_ := set $files "evidence_policy.yaml" ($values.evidencePolicy | toYaml) }}
 {{- $_ := set $files "reference_values.yaml" ($values.referenceValues | toYaml) }}
