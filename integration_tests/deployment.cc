@@ -15,7 +15,6 @@
 #include "absl/strings/str_split.h"
 #include "common/binding/binding.h"
 #include "common/crypto/hash.h"
-#include "common/crypto/keys.h"
 #include "common/encoding/encoding.h"
 #include "services/workload_agent/attester.h"
 #include "services/workload_agent/tpm_ak.h"

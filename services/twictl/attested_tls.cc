@@ -98,8 +98,8 @@ absl::StatusOr<Shown> Checked(const Flags& flags) {
   return Shown{{{"config", path}, {"good", true}}, absl::StrCat(path, ": good\n")};
 }
 
-// In the order in which they are made. The first ones the endpoint makes of every peer that it demands Evidence of,
-// before the Verifier is asked (leaf.h ReadLeaf; AppraisePeer), or the connection would not be open.
+// The first three the endpoint makes of every peer that it demands Evidence of, before it asks the Verifier (leaf.h,
+// ReadLeaf; AppraisePeer).
 std::vector<std::string> ChecksMade(const atls::Connection& connection) {
   std::vector<std::string> checks = {
       absl::StrCat("TLS 1.3; profile ", ProfileName(connection.profile()), ", which `profiles` names"),
