@@ -63,7 +63,7 @@ absl::Status CheckRequest(const Message& request, std::size_t max_bytes) {
 }
 
 absl::Status ArrivedRequest(const grpc::ServerContextBase& context) {
-  return arrived.context == &context ? arrived.status : absl::OkStatus();
+  return arrived.context == &context ? arrived.status : Deny(v1::DENY_REASON_INTERNAL, "the request was not checked");
 }
 
 void SetArrivedRequest(const grpc::ServerContextBase* context, absl::Status status) {

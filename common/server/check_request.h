@@ -21,7 +21,7 @@ constexpr int kMaxRequestDepth = 16;
 absl::Status CheckRequest(const google::protobuf::Message& request, std::size_t max_bytes);
 
 // What CheckRequest said of the request of `context`, told by the interceptor (name_status.h) to the gate: both run on
-// the thread of the request. OK for any other context.
+// the thread of the request. INTERNAL for any other context: nobody looked at its request.
 absl::Status ArrivedRequest(const grpc::ServerContextBase& context);
 void SetArrivedRequest(const grpc::ServerContextBase* context, absl::Status status);
 

@@ -348,9 +348,11 @@ TEST_F(CheckRequestTest, ARequestsVerdictIsFoundByItsContextAlone) {
   const grpc::ServerContext context, other;
   SetArrivedRequest(&context, Deny(v1::DENY_REASON_REQUEST_MALFORMED, "x"));
   EXPECT_THAT(ArrivedRequest(context), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
-  EXPECT_OK(ArrivedRequest(other));
-  SetArrivedRequest(nullptr, absl::OkStatus());
+  EXPECT_THAT(ArrivedRequest(other), StatusIs(v1::DENY_REASON_INTERNAL)) << "nobody looked at its request";
+  SetArrivedRequest(&context, absl::OkStatus());
   EXPECT_OK(ArrivedRequest(context));
+  SetArrivedRequest(nullptr, absl::OkStatus());
+  EXPECT_THAT(ArrivedRequest(context), StatusIs(v1::DENY_REASON_INTERNAL));
 }
 
 class ServerConfigTest : public ::testing::Test {

@@ -61,12 +61,14 @@ void Fill(const MappingPolicy& policy, v1::PolicyInfo& info) {
   info.set_workload_identifier(policy.workload_identifier);
 }
 
-void FillPlanned(const MappedClaims& mapped, v1::PlanClaimsResponse& response) {
-  for (const auto& [name, paths] : mapped.computed_from) {
-    v1::PlannedClaim& claim = *response.add_claims();
-    claim.set_name(name);
-    for (const std::vector<std::string>& path : paths)
-      *claim.add_computed_from()->mutable_names() = {path.begin(), path.end()};
+// What each claim of `policy` is computed from; nothing for a constant.
+void FillPlanned(const MappingPolicy& policy, v1::PlanClaimsResponse& response) {
+  for (const MappedClaim& claim : policy.claims) {
+    v1::PlannedClaim& planned = *response.add_claims();
+    planned.set_name(claim.name);
+    if (!claim.program.has_value()) continue;
+    for (const std::vector<std::string>& path : claim.program->ReadPaths())
+      *planned.add_computed_from()->mutable_names() = {path.begin(), path.end()};
   }
 }
 
@@ -157,8 +159,9 @@ absl::Status ClaimsMapperService::Plan(const server::Call& call, const v1::PlanC
   if (anticipated->at("status") != "affirming") {
     return Deny(v1::DENY_REASON_RESULTS_NOT_AFFIRMING, "a workload whose results are not affirming gets no credential");
   }
+  const PolicySnapshot::Ptr snapshot = deps_.policies.snapshot();
   TWI_ASSIGN_OR_RETURN(const MappedClaims mapped,
-                       claims_mapper::MapClaims(*deps_.policies.snapshot(), InputFromAnticipated(*anticipated)));
+                       claims_mapper::MapClaims(*snapshot, InputFromAnticipated(*anticipated)));
   if (mapped.policy_owner != call.peer.spiffe_id) {
     return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED,
                 absl::StrCat("policy ", mapped.policy_name, " is of ", mapped.policy_owner, ", the caller is ",
@@ -170,7 +173,7 @@ absl::Status ClaimsMapperService::Plan(const server::Call& call, const v1::PlanC
   TWI_ASSIGN_OR_RETURN(*response.mutable_grant(), SignGrant(grant, key->key, key->kid));
   response.set_workload_identifier(grant.workload_identifier);
   response.set_claims_json(grant.claims.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  FillPlanned(mapped, response);
+  FillPlanned(*snapshot->FindByName(mapped.policy_name), response);
   AuditMapped(call, grant);
   return absl::OkStatus();
 }

@@ -187,10 +187,6 @@ absl::StatusOr<MappedClaims> MapClaims(const PolicySnapshot& policies, const Map
   const MappingPolicy& policy = *matching.front();
   MappedClaims mapped;
   TWI_ASSIGN_OR_RETURN(mapped.claims, ComputeClaims(policy, input));
-  for (const MappedClaim& claim : policy.claims) {
-    auto& paths = mapped.computed_from[claim.name];
-    if (claim.program.has_value()) paths = claim.program->ReadPaths();
-  }
   mapped.policy_name = policy.name;
   mapped.policy_version = policy.version;
   mapped.policy_sha256 = policy.sha256;

@@ -3,7 +3,6 @@
 #ifndef TWI_SERVICES_CLAIMS_MAPPER_MAP_CLAIMS_H_
 #define TWI_SERVICES_CLAIMS_MAPPER_MAP_CLAIMS_H_
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -34,9 +33,7 @@ struct MappedClaims {
   std::string policy_sha256;  // 32 bytes
   std::string policy_owner;
   std::string workload_identifier;
-  nlohmann::json claims;  // object, at most 4 KiB as text
-  // By name of each claim the paths of the input that it was computed from; none for a constant.
-  std::map<std::string, std::vector<std::vector<std::string>>> computed_from;
+  nlohmann::json claims;        // object, at most 4 KiB as text
   absl::Duration max_lifetime;  // cut to the shortest volatile claim's life
   std::vector<std::string> dns_names;
 };

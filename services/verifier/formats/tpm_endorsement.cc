@@ -1,10 +1,10 @@
 #include "services/verifier/formats/tpm_endorsement.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
+#include "common/crypto/x509_builder.h"
 #include "common/encoding/encoding.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
@@ -16,7 +16,6 @@ namespace {
 // Google's certificates have an empty subject and a critical subjectAltName (directoryName with the TPM's model, TCG EK
 // profile 3.2.9). It says which TPM model this is, restricts nothing, and we read nothing from it.
 constexpr char kSubjectAltName[] = "2.5.29.17";
-constexpr std::uint16_t kKeyUsageCrlSign = 1 << 6;  // RFC 5280 4.2.1.3, 6.3.3 (f)
 
 // common/crypto's reason for a path, in the words of Evidence.
 absl::Status AsEndorsement(const absl::Status& status) {
@@ -36,8 +35,8 @@ absl::Status CheckRevocation(const std::vector<crypto::Certificate>& path, const
       // A CRL that its named issuer did not sign is refused, not skipped: the operator put it here for a reason.
       if (!crypto::VerifyCrlSignature(crl, path[i + 1].public_key).ok())
         return Deny(v1::DENY_REASON_ENDORSEMENT_CHAIN_INVALID, "CRL is not signed by its issuer");
-      // An issuer without keyUsage may do everything (RFC 5280 4.2.1.3).
-      if (path[i + 1].key_usage.has_value() && (*path[i + 1].key_usage & kKeyUsageCrlSign) == 0)
+      // RFC 5280 6.3.3 (f). An issuer without keyUsage may do everything (4.2.1.3).
+      if (path[i + 1].key_usage.has_value() && (*path[i + 1].key_usage & crypto::kKeyUsageCrlSign) == 0)
         return Deny(v1::DENY_REASON_ENDORSEMENT_CHAIN_INVALID, "the CRL's issuer has a keyUsage without cRLSign");
       if (now < crl.this_update || now >= crl.next_update)
         return Deny(v1::DENY_REASON_ENDORSEMENT_EXPIRED, "CRL is not in time");
