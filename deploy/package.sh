@@ -130,7 +130,7 @@ package() {
     sample "$name" "$4" > "$doc/examples/$4.yaml"
     maintainer_scripts "$name"
   else
-    cp config/twictl.yaml config/policies/*.yaml "$doc/examples/"
+    cp config/twictl.yaml config/attested_tls_*.yaml config/policies/*.yaml "$doc/examples/"
   fi
   if [ "$name" = twi-verifier ]; then cp -r config/evidence_policy.yaml config/reference_values "$doc/examples/"; fi  # the sample names both
   copyright > "$doc/copyright"
@@ -140,7 +140,6 @@ package() {
   printf 'Source: twi\nMaintainer: %s\n\nPackage: %s\nArchitecture: amd64\n' "$maintainer" "$name" > "$work/source/debian/control"
   depends=$(cd "$work/source" && dpkg-shlibdeps -O "$root$installed" 2> "$work/shlibdeps.log" | sed -n 's/^shlibs:Depends=//p')
   [ -n "$depends" ] || { cat "$work/shlibdeps.log" >&2; exit 1; }
-  if [ "$name" = twi-workload-agent ]; then depends="$depends, libtss2-tcti-device0"; fi  # opened by name
   cat > "$root/DEBIAN/control" <<CONTROL
 Package: $name
 Source: twi

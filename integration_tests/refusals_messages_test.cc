@@ -7,9 +7,8 @@
 
 #include "common/client/channel.h"
 #include "common/testing/matchers.h"
+#include "common/testing/wire_field.h"
 #include "gmock/gmock.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/impl/codegen/client_unary_call.h"
 #include "integration_tests/acquisition.h"
@@ -20,6 +19,7 @@ namespace twi::integration {
 namespace {
 
 using testing::StatusIs;
+using testing::WireField;
 
 constexpr int kOk = 0, kInvalidArgument = 3, kResourceExhausted = 8;
 constexpr std::size_t kMaxMessage = 512 * 1024;  // default of server.max_message_bytes
@@ -43,18 +43,6 @@ std::string CallerOf(const Rpc& rpc) {
   return found == callers->end() ? "" : found->second;  // the others are open to a workload
 }
 
-// A field of wire type 2.
-std::string Field(int number, const std::string& bytes) {
-  std::string text;
-  google::protobuf::io::StringOutputStream stream(&text);
-  google::protobuf::io::CodedOutputStream out(&stream);
-  out.WriteTag(static_cast<std::uint32_t>(number) << 3 | 2);
-  out.WriteVarint32(static_cast<std::uint32_t>(bytes.size()));
-  out.WriteString(bytes);
-  out.Trim();
-  return text;
-}
-
 constexpr int kUnknownField = 1007;  // no message of ours has it
 
 const google::protobuf::Descriptor& RequestOf(const Rpc& rpc) {
@@ -66,15 +54,15 @@ const google::protobuf::Descriptor& RequestOf(const Rpc& rpc) {
 // Requests that set a field which this release does not know: at the top, as a group, and in each nested message.
 std::vector<std::string> WithUnknownFields(const Rpc& rpc) {
   const google::protobuf::Descriptor& request = RequestOf(rpc);
-  std::vector<std::string> messages = {Field(kUnknownField, "x"), Field(kUnknownField, ""), "\xfb\x3e\xfc\x3e"};
+  std::vector<std::string> messages = {WireField(kUnknownField, "x"), WireField(kUnknownField, ""), "\xfb\x3e\xfc\x3e"};
   for (int i = 0; i < request.field_count(); ++i) {
     const google::protobuf::FieldDescriptor& field = *request.field(i);
     if (field.message_type() == nullptr) continue;
-    messages.push_back(Field(field.number(), Field(kUnknownField, "x")));
+    messages.push_back(WireField(field.number(), WireField(kUnknownField, "x")));
     for (int j = 0; j < field.message_type()->field_count(); ++j) {
       const google::protobuf::FieldDescriptor& inner = *field.message_type()->field(j);
       if (inner.message_type() != nullptr)
-        messages.push_back(Field(field.number(), Field(inner.number(), Field(kUnknownField, "x"))));
+        messages.push_back(WireField(field.number(), WireField(inner.number(), WireField(kUnknownField, "x"))));
     }
   }
   return messages;
@@ -101,12 +89,13 @@ class MessagesTest : public DeploymentTest {
 
 TEST_F(MessagesTest, RefusesWhatIsTooLarge) {
   for (const Rpc& rpc : AllRpcs()) {
-    const RawAnswer named = Send(rpc, Field(1, std::string(kMaxMessage, '\x01')));
+    const RawAnswer named = Send(rpc, WireField(1, std::string(kMaxMessage, '\x01')));
     EXPECT_EQ(named.code, kInvalidArgument) << rpc.path << ": " << named.message;
     EXPECT_THAT(named.reason, ::testing::AnyOf("REQUEST_TOO_LARGE", "REQUEST_MALFORMED")) << "if field 1 is a message";
-    EXPECT_EQ(Send(rpc, Field(kUnknownField, std::string(kMaxMessage, 'x'))).reason, "REQUEST_TOO_LARGE") << rpc.path;
+    EXPECT_EQ(Send(rpc, WireField(kUnknownField, std::string(kMaxMessage, 'x'))).reason, "REQUEST_TOO_LARGE")
+        << rpc.path;
     // From twice the limit on gRPC cancels the call itself (proto/README.md).
-    const RawAnswer cut = Send(rpc, Field(kUnknownField, std::string(2 * kMaxMessage, 'x')));
+    const RawAnswer cut = Send(rpc, WireField(kUnknownField, std::string(2 * kMaxMessage, 'x')));
     EXPECT_EQ(cut.code, kResourceExhausted) << rpc.path << ": " << cut.message;
     EXPECT_EQ(cut.reason, "") << rpc.path;
   }
@@ -163,7 +152,7 @@ TEST_F(MessagesTest, TheAgentRefusesThemToo) {
     for (const std::string& message : WithUnknownFields(rpc))
       EXPECT_THAT(AskAgent(channel, rpc, message), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
     EXPECT_THAT(AskAgent(channel, rpc, "\xff\xff"), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
-    EXPECT_THAT(AskAgent(channel, rpc, Field(kUnknownField, std::string(kMaxMessage, 'x'))),
+    EXPECT_THAT(AskAgent(channel, rpc, WireField(kUnknownField, std::string(kMaxMessage, 'x'))),
                 StatusIs(v1::DENY_REASON_REQUEST_TOO_LARGE));
   }
 }

@@ -2,9 +2,9 @@
 
 #include <cstdint>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/crypto/hash.h"
+#include "common/encoding/uri.h"
 #include "common/secret/secret_bytes.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::size_t kMinNonce = 8;
 constexpr std::size_t kMaxNonce = 128;
-constexpr std::size_t kMaxUri = 2048;
 constexpr std::size_t kMaxSubject = 4096;
 
 void AppendLen32(std::string& out, absl::string_view part) {
@@ -23,20 +22,14 @@ void AppendLen32(std::string& out, absl::string_view part) {
   out.append(part.data(), part.size());
 }
 
-// An absolute URI in form only (RFC 3986 section 3): a scheme, a colon, and printable ASCII without spaces.
 absl::Status ValidateUri(absl::string_view name, absl::string_view uri) {
   if (uri.empty()) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, absl::StrCat("binding.", name, " is empty"));
   if (uri.size() > kMaxUri) {
     return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE,
                 absl::StrCat("binding.", name, " has ", uri.size(), " bytes, at most ", kMaxUri));
   }
-  const std::size_t colon = uri.find(':');
-  bool ok = colon != absl::string_view::npos && colon > 0 && colon + 1 < uri.size() && absl::ascii_isalpha(uri[0]);
-  for (std::size_t i = 0; ok && i < uri.size(); ++i) {
-    const unsigned char c = static_cast<unsigned char>(uri[i]);
-    ok = c > 0x20 && c < 0x7f && (i >= colon || absl::ascii_isalnum(c) || c == '+' || c == '-' || c == '.');
-  }
-  if (!ok) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, absl::StrCat("binding.", name, " is not an absolute URI"));
+  if (!IsAbsoluteUri(uri))
+    return Deny(v1::DENY_REASON_REQUEST_MALFORMED, absl::StrCat("binding.", name, " is not an absolute URI"));
   return absl::OkStatus();
 }
 

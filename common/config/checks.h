@@ -2,10 +2,13 @@
 #ifndef TWI_COMMON_CONFIG_CHECKS_H_
 #define TWI_COMMON_CONFIG_CHECKS_H_
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "google/protobuf/duration.pb.h"
+#include "google/protobuf/repeated_field.h"
 
 namespace twi::config {
 
@@ -21,6 +24,9 @@ absl::Status ExpectWithin(absl::Duration value, absl::Duration least, absl::Dura
 
 // An absolute URI (RFC 3986: a scheme, a colon, something behind it; visible ASCII) of at most 2048 bytes.
 absl::Status ExpectUri(absl::string_view value, absl::string_view field);
+
+// Each a SPIFFE ID of a workload or service, none twice.
+absl::Status ExpectSpiffeIds(const google::protobuf::RepeatedPtrField<std::string>& ids, absl::string_view field);
 
 }  // namespace twi::config
 

@@ -67,7 +67,6 @@ absl::Status CheckMetrics(const config::v1::Metrics& metrics, const std::string&
 // than in the other is a mistake that its peers would find much later.
 absl::Status CheckServer(const config::v1::Server& server, const std::string& field, const Context& context) {
   TWI_ASSIGN_OR_RETURN(std::vector<std::string> methods, MethodsOf(context.options.services));
-  methods.emplace_back(kHealthRpc);
   TWI_RETURN_IF_ERROR(CheckServerConfig(server, methods, field).status());
   if (server.has_metrics()) TWI_RETURN_IF_ERROR(CheckMetrics(server.metrics(), field + ".metrics", context));
   if (!server.has_tls()) return absl::OkStatus();  // a Unix socket

@@ -115,7 +115,7 @@ TEST_F(HealthTest, RefusesEverybodyElse) {
 TEST_F(HealthTest, RefusesAConfigThatLetsWorkloadsAsk) {
   AllowCheck("attested_key");
   const auto started = Server::Start(config_, clock_, EchoServices());
-  EXPECT_THAT(started, StatusIs(v1::DENY_REASON_CONFIG_INVALID, HasSubstr("a probe has a certificate")));
+  EXPECT_THAT(started, StatusIs(v1::DENY_REASON_CONFIG_INVALID, HasSubstr("a probe or an operator has a certificate")));
 }
 
 TEST_F(HealthTest, NotReadyAndNotStartedAreSaidWithTheirReason) {

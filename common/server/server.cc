@@ -14,6 +14,7 @@
 #include "common/server/metrics_listener.h"
 #include "common/server/name_status.h"
 #include "common/server/peer_source.h"
+#include "common/server/reflection.h"
 #include "common/server/server_config.h"
 #include "common/server/tls_files.h"
 #include "common/server/unix_listener.h"
@@ -96,7 +97,6 @@ class ServerImpl final : public Server {
     std::vector<std::string> names;
     for (const NamedService& named : services_) names.push_back(named.full_name);
     TWI_ASSIGN_OR_RETURN(std::vector<std::string> methods, MethodsOf(names));
-    methods.emplace_back(kHealthRpc);
     TWI_ASSIGN_OR_RETURN(settings_, CheckServerConfig(config, methods, field_));
 
     grpc::ServerBuilder builder;
@@ -106,6 +106,14 @@ class ServerImpl final : public Server {
     builder.experimental().SetInterceptorCreators(std::move(interceptors));
     for (const NamedService& named : services_) builder.RegisterService(named.service.get());
     builder.RegisterService(&health_);
+    if (settings_.allow[kReflectionRpc].nobody()) {
+      settings_.allow.erase(kReflectionRpc);
+    } else {
+      names.push_back(grpc::health::v1::Health::service_full_name());
+      names.push_back(grpc::reflection::v1alpha::ServerReflection::service_full_name());
+      reflection_ = std::make_unique<Reflection>(gate_, clock_, settings_.max_message_bytes, names);
+      builder.RegisterService(reflection_.get());
+    }
     TWI_RETURN_IF_ERROR(settings_.unix_path.empty() ? ListenTls(config, builder) : ListenUnix(builder));
     TWI_RETURN_IF_ERROR(ServeMetrics(config));
     log::Info("listening", {{log::fields::kListen, config.listen()}, {log::fields::kPort, absl::StrCat(port_)}});
@@ -199,6 +207,7 @@ class ServerImpl final : public Server {
   ServerSettings settings_;
   GateImpl gate_;
   Health health_;
+  std::unique_ptr<Reflection> reflection_;  // null: not served
   std::shared_ptr<TlsFiles> files_;
   std::vector<NamedService> services_;
   std::unique_ptr<grpc::Server> server_;

@@ -52,10 +52,14 @@ absl::Status CheckListen(const config::v1::Server& config, const Section& sectio
   return absl::OkStatus();
 }
 
+// Answered by every server itself, not by a service of the daemon's.
+bool IsBuiltIn(absl::string_view rpc) { return rpc == kHealthRpc || rpc == kReflectionRpc; }
+
 // Over TLS.
-absl::Status AddRemotePeer(const std::string& peer, bool health, ServerSettings& settings, AllowRule& rule) {
+absl::Status AddRemotePeer(const std::string& peer, bool built_in, ServerSettings& settings, AllowRule& rule) {
   const auto invalid = [](absl::string_view what) { return Deny(v1::DENY_REASON_CONFIG_INVALID, what); };
-  if (peer == "attested_key" && health) return invalid("expected SPIFFE IDs: a probe has a certificate");
+  if (peer == "attested_key" && built_in)
+    return invalid("expected SPIFFE IDs: a probe or an operator has a certificate");
   if (peer == "attested_key") {
     if (rule.attested_key) return invalid("attested_key stands there twice");
     rule.attested_key = settings.any_attested_key = true;
@@ -103,9 +107,8 @@ absl::Status CheckAllow(const config::v1::Server& config, const std::vector<std:
     for (int j = 0; j < allow.peers_size(); ++j) {
       TWI_RETURN_IF_ERROR(config::AtField(
           section.Field(absl::StrCat(field, "[", j, "]")),
-          settings.unix_path.empty()
-              ? AddRemotePeer(allow.peers(j), /*health=*/allow.rpc() == kHealthRpc, settings, rule->second)
-              : AddLocalPeer(allow.peers(j), settings, rule->second)));
+          settings.unix_path.empty() ? AddRemotePeer(allow.peers(j), IsBuiltIn(allow.rpc()), settings, rule->second)
+                                     : AddLocalPeer(allow.peers(j), settings, rule->second)));
     }
   }
   if (seen.empty()) return section.Invalid("allow", "expected at least one rpc: as it is nobody may call anything");
@@ -155,7 +158,7 @@ absl::StatusOr<ServerSettings> CheckServerConfig(const config::v1::Server& confi
 }
 
 absl::StatusOr<std::vector<std::string>> MethodsOf(const std::vector<std::string>& service_full_names) {
-  std::vector<std::string> methods;
+  std::vector<std::string> methods{kHealthRpc, kReflectionRpc};
   for (const std::string& full_name : service_full_names) {
     const auto* service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(full_name);
     if (service == nullptr) return Deny(v1::DENY_REASON_INTERNAL, absl::StrCat("no such service: ", full_name));

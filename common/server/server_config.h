@@ -20,8 +20,12 @@ namespace twi::server {
 // grpc.health.v1.Health/Check as an allow-list names it. The daemon's own identity need not be named there.
 constexpr char kHealthRpc[] = "Check";
 
+// grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo, likewise. Not named: not served at all.
+constexpr char kReflectionRpc[] = "ServerReflectionInfo";
+
 // Who may call one RPC. Empty: nobody.
 struct AllowRule {
+  bool nobody() const { return spiffe_ids.empty() && !attested_key && !local_user; }
   std::set<std::string> spiffe_ids;
   bool attested_key = false;
   bool local_user = false;
@@ -48,8 +52,8 @@ absl::StatusOr<ServerSettings> CheckServerConfig(const config::v1::Server& confi
 // "server.listen" of "server" and "listen"; "listen" of "" and "listen".
 std::string FieldBelow(absl::string_view field, absl::string_view name);
 
-// The bare method names of services by their full names. INTERNAL when a service is unknown or two have a method of the
-// same name.
+// What the allow-list of a server of these services (full names) may name: their methods' bare names, kHealthRpc and
+// kReflectionRpc. INTERNAL when a service is unknown or two have a method of the same name.
 absl::StatusOr<std::vector<std::string>> MethodsOf(const std::vector<std::string>& service_full_names);
 
 }  // namespace twi::server

@@ -140,12 +140,6 @@ TEST_F(ServerLimitsTest, RefusesUnknownMethods) {
   EXPECT_EQ(CallRaw("/twi.testing.Echo/Nope", "").error_code(), grpc::StatusCode::UNIMPLEMENTED);
 }
 
-TEST_F(ServerLimitsTest, ReflectionIsOff) {
-  Start();
-  EXPECT_EQ(CallRaw("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "").error_code(),
-            grpc::StatusCode::UNIMPLEMENTED);
-}
-
 TEST_F(ServerLimitsTest, RefusesWhatIsOverTheConcurrencyLimit) {
   echo_.config.set_max_concurrent_requests(2);
   Start();

@@ -18,7 +18,7 @@ import oci
 import spdx
 
 USER = "65532:65532"  # numeric, so that no /etc/passwd is needed; the same in every image, because an agent and its workload share files
-TCTI = ["/usr/lib/x86_64-linux-gnu/libtss2-tcti-device.so.0", "/usr/lib/x86_64-linux-gnu/libtss2-tcti-swtpm.so.0"]  # opened by name at run time
+TCTI = ["/usr/lib/x86_64-linux-gnu/libtss2-tcti-device.so.0", "/usr/lib/x86_64-linux-gnu/libtss2-tcti-swtpm.so.0"]  # of tpm2-tools, opened by name at run time
 
 
 def _daemon(name, title, **more):
@@ -30,7 +30,7 @@ IMAGES = {
     "claims-mapper": _daemon("claims_mapper", "maps Attestation Results to identities and claims"),
     "credential-authority": _daemon("credential_authority", "issues Workload Credentials"),
     "key-store": _daemon("key_store", "releases Credential Keys to attested workloads"),
-    "workload-agent": _daemon("workload_agent", "acquires and renews a workload's credential", opened=TCTI),
+    "workload-agent": _daemon("workload_agent", "acquires and renews a workload's credential"),
     "twictl": {"program": "services/twictl/twictl", "title": "command line tool of operators and Workload Owners", "command": ["--help"]},
     # Not of the product: what deploy/compose needs besides.
     "demo-workload": {"program": "integration_tests/containers/workload", "title": "a workload that uses its credential (demonstration)", "command": ["--help"]},

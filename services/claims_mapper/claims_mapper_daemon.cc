@@ -1,7 +1,6 @@
 #include "services/claims_mapper/claims_mapper_daemon.h"
 
 #include <mutex>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -35,20 +34,10 @@ absl::Duration ResultsMaxAge(const ClaimsMapperConfig& c) {
   return config::DurationOr(c.has_results_max_age(), c.results_max_age(), absl::Minutes(10));
 }
 
-absl::Status ExpectSpiffeIds(const google::protobuf::RepeatedPtrField<std::string>& ids, const std::string& field) {
-  std::set<std::string> seen;
-  for (int i = 0; i < ids.size(); ++i) {
-    TWI_RETURN_IF_ERROR(Expect(ValidateWorkloadIdentifier(ids[i]).ok() && seen.insert(ids[i]).second,
-                               absl::StrCat(field, "[", i, "]"),
-                               absl::StrCat("SPIFFE IDs, each once, got \"", ids[i], "\"")));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status ValidateAskers(const ClaimsMapperConfig& c) {
-  TWI_RETURN_IF_ERROR(ExpectSpiffeIds(c.verifiers(), "verifiers"));
-  TWI_RETURN_IF_ERROR(ExpectSpiffeIds(c.credential_authorities(), "credential_authorities"));
-  TWI_RETURN_IF_ERROR(ExpectSpiffeIds(c.operators(), "operators"));
+  TWI_RETURN_IF_ERROR(config::ExpectSpiffeIds(c.verifiers(), "verifiers"));
+  TWI_RETURN_IF_ERROR(config::ExpectSpiffeIds(c.credential_authorities(), "credential_authorities"));
+  TWI_RETURN_IF_ERROR(config::ExpectSpiffeIds(c.operators(), "operators"));
   for (int i = 0; i < c.verifiers_size(); ++i) {
     TWI_RETURN_IF_ERROR(
         Expect(c.verifiers(i) == c.verifier_keys().peer().spiffe_id(), absl::StrCat("verifiers[", i, "]"),

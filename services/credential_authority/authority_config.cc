@@ -41,16 +41,6 @@ absl::Status ValidatePeers(const CredentialAuthorityConfig& c) {
   return ExpectSamePeer(c.key_store_issuer(), "key_store_issuer", c.key_store_keys().peer(), "key_store_keys.peer");
 }
 
-absl::Status ValidateOperators(const CredentialAuthorityConfig& c) {
-  std::set<std::string> seen;
-  for (int i = 0; i < c.operators_size(); ++i) {
-    TWI_RETURN_IF_ERROR(Expect(ValidateWorkloadIdentifier(c.operators(i)).ok() && seen.insert(c.operators(i)).second,
-                               absl::StrCat("operators[", i, "]"),
-                               absl::StrCat("SPIFFE IDs, each once, got \"", c.operators(i), "\"")));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status ValidateMechanisms(const CredentialAuthorityConfig& c) {
   TWI_RETURN_IF_ERROR(Expect(!c.mechanisms().empty(), "mechanisms", "at least one of A, B, C, D"));
   std::set<std::string> seen;
@@ -124,7 +114,7 @@ absl::Status ValidateConfig(const CredentialAuthorityConfig& c) {
   TWI_RETURN_IF_ERROR(ValidateIssuing(c));
   TWI_RETURN_IF_ERROR(ValidateMechanisms(c));
   TWI_RETURN_IF_ERROR(ValidatePeers(c));
-  return ValidateOperators(c);
+  return config::ExpectSpiffeIds(c.operators(), "operators");
 }
 
 }  // namespace twi::credential_authority

@@ -1,7 +1,6 @@
 #include "services/key_store/key_store_daemon.h"
 
 #include <memory>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -51,13 +50,7 @@ absl::Status Validate(const google::protobuf::Message& message) {
   TWI_RETURN_IF_ERROR(
       Expect(MaxRefusals(c) >= 100 && MaxRefusals(c) <= 100000, "max_refusal_records", "100 to 100000"));
   TWI_RETURN_IF_ERROR(Expect(!c.owners().empty(), "owners", "at least one SPIFFE ID"));
-  std::set<std::string> seen;
-  for (int i = 0; i < c.owners_size(); ++i) {
-    TWI_RETURN_IF_ERROR(Expect(ValidateWorkloadIdentifier(c.owners(i)).ok() && seen.insert(c.owners(i)).second,
-                               absl::StrCat("owners[", i, "]"),
-                               absl::StrCat("SPIFFE IDs, each once, got \"", c.owners(i), "\"")));
-  }
-  return absl::OkStatus();
+  return config::ExpectSpiffeIds(c.owners(), "owners");
 }
 
 class Daemon final : public server::Running {

@@ -207,17 +207,21 @@ Appraisal AppraiseEvidence(const v1::Evidence& evidence, const CompiledEvidenceP
   return a;
 }
 
-std::string FindingText(const Finding& f) {
-  return absl::StrCat(DenyReasonName(f.reason), ": ", f.claim, ": saw ", f.seen.empty() ? "nothing" : f.seen,
-                      ", expected ", f.expected, " (", f.source, ")");
+std::string FindingDetail(const Finding& f) {
+  return absl::StrCat(f.claim, ": saw ", f.seen.empty() ? "nothing" : f.seen, ", expected ", f.expected, " (", f.source,
+                      ")");
 }
+
+std::string FindingText(const Finding& f) { return absl::StrCat(DenyReasonName(f.reason), ": ", FindingDetail(f)); }
 
 absl::Status RefusalOf(const Appraisal& appraisal) {
   if (appraisal.findings.empty())
     return Deny(v1::DENY_REASON_INTERNAL, "an appraisal without findings was not accepted");
-  std::vector<std::string> texts;
-  for (const Finding& finding : appraisal.findings) texts.push_back(FindingText(finding));
-  return Deny(appraisal.findings.front().reason, absl::StrJoin(texts, "; "));
+  const Finding& first = appraisal.findings.front();
+  std::string text = FindingDetail(first);  // its reason is the refusal's own
+  for (std::size_t i = 1; i < appraisal.findings.size(); ++i)
+    absl::StrAppend(&text, "; ", FindingText(appraisal.findings[i]));
+  return Deny(first.reason, text);
 }
 
 json ClaimsForResults(const EvidenceClaims& claims) {

@@ -50,7 +50,9 @@ Appraisal AppraiseResult(EvidenceResult result, bool has_event_log, const Compil
 
 // The refusal of an appraisal that was not accepted: the first finding's reason, every finding in the detail.
 absl::Status RefusalOf(const Appraisal& appraisal);
+// "REASON: CLAIM: saw ..., expected ... (SOURCE)"; the detail is without the reason.
 std::string FindingText(const Finding& finding);
+std::string FindingDetail(const Finding& finding);
 
 // What of the claims may stand in Attestation Results: no chip id, no clock, nothing that names one machine (RFC 9334
 // section 11).

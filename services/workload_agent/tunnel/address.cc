@@ -151,6 +151,7 @@ absl::StatusOr<int> Listen(const Address& address) {
     ready = fchmod(fd, 0600) == 0;  // Linux: the mode of the file that bind makes
   } else if (ready) {
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));  // Linux: what is accepted has it too (tcp(7))
   }
   if (!ready || bind(fd, raw, address.size) != 0 || listen(fd, kBacklog) != 0) {
     const std::string why = std::strerror(errno);

@@ -1,6 +1,8 @@
 #include "services/workload_agent/tunnel/address.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -120,7 +122,14 @@ TEST_F(AddressTest, ConnectsByName) {
   ASSERT_EQ(addresses.size(), 1u);
   EXPECT_TRUE(SamePlace(addresses[0], *ParseAddress("127.0.0.1:" + port)));
   ASSERT_OK_AND_ASSIGN(const auto socket, ConnectHostPort("localhost:" + port, absl::Seconds(10)));
-  EXPECT_GE(Keep(socket->Release()), 0);
+  const int accepted = Keep(accept(listener, nullptr, nullptr));
+  for (const int fd : {Keep(socket->Release()), accepted}) {
+    ASSERT_GE(fd, 0);
+    int no_delay = 0;
+    socklen_t size = sizeof no_delay;
+    ASSERT_EQ(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size), 0);
+    EXPECT_NE(no_delay, 0) << "a small answer would wait for the peer's acknowledgement";
+  }
 }
 
 TEST_F(AddressTest, NamesAPeerThatDoesNotAnswer) {
