@@ -2,8 +2,8 @@
 """Looks into each image archive, and runs each image where Docker is, as production does: read-only, without capabilities, without new privileges, without network. Where containerd is
 (a Docker of the machine has one), imports each archive into a namespace of its own, and looks whether it is kept under the name by which Kubernetes asks for it.
 
-    check_images.py DIR [--forbidden TEXT]... [--no-start]
-        DIR: what build.sh wrote, and loaded where Docker is; TEXT: must not stand in any program (folders of the machine that built it); --no-start: only looks into the archives
+    check_images.py DIR [IMAGE...] [--forbidden TEXT]... [--no-start]
+        DIR: what build.sh wrote, and loaded where Docker is; IMAGE: these must be there, and no others (default: every image that build.sh makes); TEXT: must not stand in any program (folders of the machine that built it); --no-start: only looks into the archives
 
 Ends with "N images, N failures"; exit code 0 when nothing failed.
 """
@@ -23,6 +23,7 @@ import tarfile
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
+import make_images  # noqa: E402
 import spdx  # noqa: E402
 
 PROGRAMS = {"demo-tpm": {"usr/bin/swtpm", "usr/bin/tpm2"}}  # others: usr/bin/NAME
@@ -124,8 +125,19 @@ def look(name, archive, forbidden):
     return problems + judge_spdx(entries, config["config"]["Labels"].get("org.opencontainers.image.revision")) + [f"{path}: is missing" for path in missing]
 
 
-def run(name, version):
-    """Starts the image as production does; returns what is wrong."""
+def identities(archive):
+    """The names by which Docker may know the archive's image: the digest of its config, or (with containerd's store) of its manifest."""
+    with tarfile.open(archive) as tar:
+        config = json.load(tar.extractfile("manifest.json"))[0]["Config"]
+        manifest = json.load(tar.extractfile("index.json"))["manifests"][0]["digest"]
+    return {"sha256:" + os.path.basename(config), manifest}
+
+
+def run(name, version, ids):
+    """Starts the image as production does, when it is the one of the archive; returns what is wrong."""
+    loaded = subprocess.run(["docker", "image", "inspect", "--format", "{{.Id}}", f"twi/{name}:{version}"], capture_output=True, text=True).stdout.strip()
+    if loaded not in ids:
+        return [f"Docker holds another image under twi/{name}:{version}, or none: {loaded or 'none'}"]
     command = ["docker", "run", "--rm", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "none", f"twi/{name}:{version}"]
     argument = "--help" if name in ("twictl",) else "--version"
     result = subprocess.run(command + [argument], capture_output=True, text=True)
@@ -164,6 +176,7 @@ def imported(ctr, name, archive, version):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("directory")
+    parser.add_argument("images", nargs="*")
     parser.add_argument("--forbidden", action="append", default=[])
     parser.add_argument("--no-start", action="store_true")
     args = parser.parse_args()
@@ -174,14 +187,18 @@ def main():
     if not args.no_start and ctr is None:
         print("the names are not looked at in containerd: there is none here, or ctr is not installed")
     archives = sorted(f for f in os.listdir(args.directory) if f.endswith(".oci.tar"))
+    wanted = sorted(args.images or make_images.IMAGES)
     failures = 0
+    if [file[: -len(".oci.tar")] for file in archives] != wanted:
+        failures += 1
+        print(f"expected {', '.join(wanted)}; found {', '.join(archives) or 'nothing'}")
     for file in archives:
         name = file[: -len(".oci.tar")]
         archive = os.path.join(args.directory, file)
         problems = look(name, archive, args.forbidden)
         version = members(archive)[0]["config"]["Labels"]["org.opencontainers.image.version"]
         if docker:
-            problems += run(name, version)
+            problems += run(name, version, identities(archive))
         if ctr:
             problems += imported(ctr, name, archive, version)
         failures += bool(problems)
@@ -191,7 +208,7 @@ def main():
     if ctr:
         subprocess.run(ctr + ["namespaces", "rm", ctr[-1]], capture_output=True)
     print(f"{len(archives)} images, {failures} failures")
-    sys.exit(0 if archives and not failures else 1)
+    sys.exit(1 if failures else 0)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ build() {  # build FOLDER UMASK ZONE IMAGE...: the digests stand in FOLDER/diges
 }
 (build "$work/one" 022 UTC "$@")
 (build "$work/two/deeper/another name" 077 Asia/Kathmandu "$@")
-python3 "$source/deploy/images/check_images.py" "$work/one/images" --no-start --forbidden "$work" --forbidden "$source" --forbidden execroot
+python3 "$source/deploy/images/check_images.py" "$work/one/images" "$@" --no-start --forbidden "$work" --forbidden "$source" --forbidden execroot
 if cmp "$work/one/images/digests.json" "$work/two/deeper/another name/images/digests.json"; then
   echo "the same digests from two clones: $(python3 -c 'import json,sys; print(len(json.load(open(sys.argv[1]))), "images")' "$work/one/images/digests.json")"
 else
