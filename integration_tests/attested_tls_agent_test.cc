@@ -398,7 +398,9 @@ TEST_F(AgentTunnelTest, TenThousandHalfOpenHandshakesDelayNobody) {
       before, after, (after - before) / 10'000.0, absl::FormatDuration(alone).c_str(),
       absl::FormatDuration(beside).c_str());
   EXPECT_GT(before, 0);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // theirs is several times as much
   EXPECT_LT(after - before, 10'000 * 64);
+#endif
   EXPECT_LT(beside, absl::Seconds(2));
 }
 

@@ -25,10 +25,12 @@ INSTANTIATE_TEST_SUITE_P(, MechanismDTest, EveryWay(), WayOf);
 TEST_P(MechanismDTest, StepByStep) {
   Caller owner = Caller::Holder(*deployment_, "owners/payroll");
 
-  // P1: the Claims Mapper plans: identifier, claims, a grant for this owner
+  // P1: the Claims Mapper plans: identifier, claims, a grant for this owner and this release policy
+  const std::string release_policy = deployment_->Read("config/release_policy.yaml");
   v1::PlanClaimsRequest plan;
   plan.set_anticipated_results_json(deployment_->Read("config/anticipated_results.json"));
   plan.set_rp_id(kAuthorityRpId);
+  plan.set_release_policy(release_policy);
   ASSERT_OK_AND_ASSIGN(const v1::PlanClaimsResponse planned, owner.PlanClaims(plan));
   EXPECT_EQ(planned.workload_identifier(), kIdentifier);
   EXPECT_THAT(planned.claims_json(), HasSubstr("\"team\":\"payroll\""));
@@ -36,7 +38,7 @@ TEST_P(MechanismDTest, StepByStep) {
   // P2: the release policy, made for what is anticipated
   v1::ProvisionKeyRequest provision;
   provision.set_key_type(v1::CREDENTIAL_KEY_TYPE_P256);
-  provision.set_release_policy(deployment_->Read("config/release_policy.yaml"));
+  provision.set_release_policy(release_policy);
   provision.set_target(kTarget);
 
   // P3: the Key Store generates the Credential Key
@@ -69,6 +71,10 @@ TEST_P(MechanismDTest, StepByStep) {
   const v1::GetIssuanceResponse record = ExpectIssuance(*deployment_, issued.credential().serial(), "D", key);
   EXPECT_EQ(record.requester(), kPayrollOwner);
   EXPECT_EQ(record.attestation_results_sha256(), "") << "nothing was attested yet";
+  EXPECT_EQ(record.key_id(), provisioned.key_id());
+  EXPECT_EQ(record.release_policy_sha256(), ToHex(crypto::Sha256(release_policy)));
+  EXPECT_EQ(record.counter_signature(), provisioned.counter_signature());
+  EXPECT_EQ(record.grant(), planned.grant());
 
   // P8: the credential is public; whoever reads it still has no key
   Caller workload = Workload();
@@ -124,6 +130,54 @@ TEST_P(MechanismDTest, StepByStep) {
       << "one credential for one counter-signed request";
 }
 
+// With the owner's certificate, and not the key that signs its policies: the identity that a signed policy gives to one
+// software is had by no other.
+TEST_P(MechanismDTest, AGrantIsGoodForItsReleasePolicyAlone) {
+  Caller owner = Caller::Holder(*deployment_, "owners/payroll");
+  const std::string planned_with = deployment_->Read("config/release_policy.yaml");
+  v1::PlanClaimsRequest plan;
+  plan.set_anticipated_results_json(deployment_->Read("config/anticipated_results.json"));
+  plan.set_rp_id(kAuthorityRpId);
+  EXPECT_THAT(owner.PlanClaims(plan), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED)) << "no release policy";
+  const std::string for_others_too =
+      "conditions:\n- {name: software, expression: 'results.software.name in [\"payroll-worker\", \"ledger\"]'}\n";
+  plan.set_release_policy(for_others_too);
+  EXPECT_THAT(owner.PlanClaims(plan), StatusIs(v1::DENY_REASON_RELEASE_POLICY_INVALID));
+  plan.set_release_policy(planned_with);
+  ASSERT_OK_AND_ASSIGN(const v1::PlanClaimsResponse planned, owner.PlanClaims(plan));
+
+  const auto issue_for_a_key_of = [&](const std::string& release_policy) -> absl::Status {
+    v1::ProvisionKeyRequest provision;
+    provision.set_key_type(v1::CREDENTIAL_KEY_TYPE_P256);
+    provision.set_release_policy(release_policy);
+    provision.set_target(kTarget);
+    const absl::StatusOr<v1::ProvisionKeyResponse> provisioned = owner.ProvisionKey(provision);
+    if (!provisioned.ok()) return provisioned.status();
+    v1::IssueForOwnerRequest issue;
+    issue.set_csr(provisioned->csr());
+    issue.set_counter_signature(provisioned->counter_signature());
+    issue.set_grant(planned.grant());
+    return owner.IssueForOwner(issue).status();
+  };
+  EXPECT_THAT(issue_for_a_key_of(for_others_too), StatusIs(v1::DENY_REASON_GRANT_WRONG_KEY));
+  EXPECT_THAT(issue_for_a_key_of(planned_with + "\n"), StatusIs(v1::DENY_REASON_GRANT_WRONG_KEY)) << "byte for byte";
+  EXPECT_OK(issue_for_a_key_of(planned_with)) << "a refusal used nothing up";
+}
+
+// The owner may anticipate what it likes: the plan is made for what the release policy lets through.
+TEST_P(MechanismDTest, RefusesAPlanForAnotherWorkloadThanTheOneThatGetsTheKey) {
+  Caller owner = Caller::Holder(*deployment_, "owners/payroll");
+  v1::PlanClaimsRequest plan;
+  nlohmann::json anticipated =
+      nlohmann::json::parse(deployment_->Read("config/anticipated_results.json"), nullptr, false);
+  anticipated["software"]["version"] = "9.9.9";
+  plan.set_anticipated_results_json(anticipated.dump());
+  plan.set_rp_id(kAuthorityRpId);
+  plan.set_release_policy(deployment_->Read("config/release_policy.yaml") +
+                          "  - {name: version, expression: 'results.software.version == \"1.2.0\"'}\n");
+  EXPECT_THAT(owner.PlanClaims(plan), StatusIs(v1::DENY_REASON_RELEASE_POLICY_REFUSED));
+}
+
 class MechanismDByToolsTest : public MechanismDTest {
  protected:
   // Once for the suite: `twictl provision`, and its key id in the agents' configs.
@@ -154,7 +208,19 @@ TEST_P(MechanismDByToolsTest, ByTwictlAndTheAgent) {
   ASSERT_OK_AND_ASSIGN(const crypto::PublicKey key, crypto::PublicKey::FromSpki(spki));
   Caller anyone = Caller::Workload(*deployment_);
   ExpectGoodCredential(anyone, credential, key, kNoVersion);
-  ExpectIssuance(*deployment_, SerialOf(credential), "D", key);
+  const v1::GetIssuanceResponse record = ExpectIssuance(*deployment_, SerialOf(credential), "D", key);
+
+  // Why it exists, by the tool: which key, and by which policy it is released
+  const Finished json = deployment_->Twictl({"issuance", "--serial", SerialOf(credential), "--output", "json"});
+  ASSERT_EQ(json.exit_code, 0) << json.err;
+  const nlohmann::json shown = nlohmann::json::parse(json.out, nullptr, false);
+  ASSERT_TRUE(shown.is_object()) << json.out;
+  EXPECT_EQ(shown.value("key_id", "") + "\n", deployment_->Read("run/provisioned/key-id"));
+  EXPECT_EQ(shown.value("release_policy_sha256", ""),
+            ToHex(crypto::Sha256(deployment_->Read("run/provisioned/release-policy.yaml"))));
+  EXPECT_EQ(shown.value("counter_signature", ""), record.counter_signature());
+  const Finished text = deployment_->Twictl({"issuance", "--serial", SerialOf(credential)});
+  EXPECT_THAT(text.out, HasSubstr("that meet release policy SHA-256 " + record.release_policy_sha256()));
 }
 
 TEST_P(MechanismDByToolsTest, TheAgentTellsWhyAnUnauthorizedImageGetsNoKey) {

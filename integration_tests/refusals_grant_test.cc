@@ -17,6 +17,26 @@ namespace {
 using ::testing::AnyOf;
 using testing::StatusIs;
 
+// What anybody's touch of a signed text may be found by: it does not parse, its kid is none, its signature is not
+// valid.
+auto FlippedResults() {
+  return AnyOf(StatusIs(v1::DENY_REASON_RESULTS_MALFORMED), StatusIs(v1::DENY_REASON_RESULTS_KEY_UNKNOWN),
+               StatusIs(v1::DENY_REASON_RESULTS_SIGNATURE_INVALID));
+}
+auto FlippedGrant() {
+  return AnyOf(StatusIs(v1::DENY_REASON_GRANT_MALFORMED), StatusIs(v1::DENY_REASON_GRANT_KEY_UNKNOWN),
+               StatusIs(v1::DENY_REASON_GRANT_SIGNATURE_INVALID));
+}
+
+void ForEveryThirdFlippedCharacter(const std::string& jws, const std::function<void(const std::string&)>& expect) {
+  for (std::size_t at = 0; at < jws.size(); at += 3) {
+    SCOPED_TRACE(absl::StrCat("character ", at));
+    std::string flipped = jws;
+    flipped[at] = flipped[at] == 'A' ? 'B' : 'A';
+    expect(flipped);
+  }
+}
+
 class GrantTest : public DeploymentTest {
  protected:
   struct Mapped {
@@ -27,13 +47,16 @@ class GrantTest : public DeploymentTest {
   absl::StatusOr<Mapped> AttestAndMap(const Requester& requester) {
     Mapped mapped;
     TWI_ASSIGN_OR_RETURN(mapped.attested, AttestAndAppraise(*deployment_, workload_, Tee::kSevSnp, requester.csr));
-    v1::MapClaimsRequest map;
-    map.set_input_kind(v1::INPUT_KIND_EVIDENCE);
-    map.set_attestation_results(mapped.attested.results);
-    map.set_rp_id(kAuthorityRpId);
-    TWI_ASSIGN_OR_RETURN(const v1::MapClaimsResponse response, verifier_.MapClaims(map));
+    TWI_ASSIGN_OR_RETURN(const v1::MapClaimsResponse response, Map(mapped.attested.results));
     mapped.grant = response.grant();
     return mapped;
+  }
+  absl::StatusOr<v1::MapClaimsResponse> Map(const std::string& results) {
+    v1::MapClaimsRequest map;
+    map.set_input_kind(v1::INPUT_KIND_EVIDENCE);
+    map.set_attestation_results(results);
+    map.set_rp_id(kAuthorityRpId);
+    return verifier_.MapClaims(map);
   }
   absl::Status Issue(const Attested& attested, const std::string& grant) {
     v1::IssueForVerifierRequest request;
@@ -86,12 +109,28 @@ TEST_F(GrantTest, RefusesEveryFlippedCharacter) {
   for (std::size_t at = 0; at < mapped.grant.size(); ++at) {
     std::string grant = mapped.grant;
     grant[at] = grant[at] == 'A' ? 'B' : 'A';
-    EXPECT_THAT(Issue(mapped.attested, grant),
-                AnyOf(StatusIs(v1::DENY_REASON_GRANT_MALFORMED), StatusIs(v1::DENY_REASON_GRANT_KEY_UNKNOWN),
-                      StatusIs(v1::DENY_REASON_GRANT_SIGNATURE_INVALID)))
-        << at;
+    EXPECT_THAT(Issue(mapped.attested, grant), FlippedGrant()) << at;
   }
   EXPECT_OK(Issue(mapped.attested, mapped.grant));
+}
+
+// The results that come with a good grant: the Credential Authority reads them before the grant.
+TEST_F(GrantTest, IssueForVerifierRefusesEveryThirdFlippedCharacterOfTheResults) {
+  ASSERT_OK_AND_ASSIGN(const Mapped mapped, AttestAndMap(requester_));
+  ForEveryThirdFlippedCharacter(mapped.attested.results, [&](const std::string& flipped) {
+    EXPECT_THAT(Issue({mapped.attested.binding, {}, flipped}, mapped.grant), FlippedResults());
+  });
+  EXPECT_OK(Issue(mapped.attested, mapped.grant)) << "refused ones use nothing up";
+}
+
+TEST_F(GrantTest, MapClaimsRefusesEveryThirdFlippedCharacterOfTheResults) {
+  ASSERT_OK_AND_ASSIGN(const Attested attested,
+                       AttestAndAppraise(*deployment_, workload_, Tee::kSevSnp, requester_.csr));
+  const std::size_t mapped = deployment_->LogLines(kClaimsMapper, "mapped").size();
+  ForEveryThirdFlippedCharacter(attested.results,
+                                [&](const std::string& flipped) { EXPECT_THAT(Map(flipped), FlippedResults()); });
+  EXPECT_EQ(deployment_->LogLines(kClaimsMapper, "mapped").size(), mapped);
+  EXPECT_OK(Map(attested.results));
 }
 
 TEST_F(GrantTest, RefusesNoneAndWhatIsNoGrant) {
@@ -139,6 +178,7 @@ class OwnersGrantTest : public GrantTest {
     v1::PlanClaimsRequest plan;
     plan.set_anticipated_results_json(deployment_->Read("config/anticipated_results.json"));
     plan.set_rp_id(kAuthorityRpId);
+    plan.set_release_policy(deployment_->Read("config/release_policy.yaml"));
     return owner.PlanClaims(plan);
   }
   absl::StatusOr<v1::IssueForOwnerRequest> Provision(const std::string& grant) {
@@ -162,6 +202,17 @@ TEST_F(OwnersGrantTest, RefusesTheOwnersGrantForAKeyAndTheKeysGrantForAnOwner) {
   EXPECT_THAT(Issue(mapped.attested, planned.grant()), StatusIs(v1::DENY_REASON_GRANT_WRONG_KEY));
   ASSERT_OK_AND_ASSIGN(const v1::IssueForOwnerRequest request, Provision(mapped.grant));
   EXPECT_THAT(owner_.IssueForOwner(request), StatusIs(v1::DENY_REASON_GRANT_WRONG_OWNER));
+}
+
+TEST_F(OwnersGrantTest, IssueForOwnerRefusesEveryThirdFlippedCharacterOfTheGrant) {
+  ASSERT_OK_AND_ASSIGN(const v1::PlanClaimsResponse planned, Plan(owner_));
+  ASSERT_OK_AND_ASSIGN(const v1::IssueForOwnerRequest good, Provision(planned.grant()));
+  ForEveryThirdFlippedCharacter(planned.grant(), [&](const std::string& flipped) {
+    v1::IssueForOwnerRequest request = good;
+    request.set_grant(flipped);
+    EXPECT_THAT(owner_.IssueForOwner(request), FlippedGrant());
+  });
+  EXPECT_OK(owner_.IssueForOwner(good)) << "refused ones use nothing up";
 }
 
 TEST_F(OwnersGrantTest, RefusesASecondUse) {

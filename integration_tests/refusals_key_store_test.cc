@@ -1,5 +1,5 @@
 // The Key Store: whom it releases a key to, and whom not. A sealed key from another signer is refused by the agent:
-// services/workload_agent/mechanism_d_test.cc, and below.
+// refusals_sealed_key_test, services/workload_agent/mechanism_d_test.cc, and below.
 #include <functional>
 
 #include "common/crypto/hash.h"

@@ -5,6 +5,7 @@
 #include <random>
 #include <set>
 
+#include "absl/strings/str_replace.h"
 #include "common/client/channel.h"
 #include "common/testing/matchers.h"
 #include "common/testing/wire_field.h"
@@ -116,6 +117,32 @@ TEST_F(MessagesTest, RefusesWhatDoesNotParse) {
     return line["rpc"] == "Appraise" && line["reason"] == "REQUEST_MALFORMED" &&
            line["detail"] == "the message does not parse, or did not arrive whole";
   }));
+}
+
+// The health service of each daemon, asked by the daemon itself (--probe does). It is not behind the gate's limits, but
+// its messages are held to the same.
+TEST_F(MessagesTest, HealthRefusesWhatIsTooLargeOrMalformed) {
+  for (const std::string& daemon : kDaemons) {
+    Caller itself = Caller::Holder(*deployment_, "tls/" + absl::StrReplaceAll(daemon, {{"_", "-"}}));
+    const auto check = [&](const std::string& message) {
+      return itself.Raw(daemon, "/grpc.health.v1.Health/Check", message);
+    };
+    EXPECT_EQ(check("").code, kOk) << daemon;
+    EXPECT_EQ(check(WireField(1, "live")).code, kOk) << daemon;
+    for (const int field : {1, kUnknownField}) {  // 1: the question
+      const RawAnswer large = check(WireField(field, std::string(kMaxMessage, 'x')));
+      EXPECT_EQ(large.reason, "REQUEST_TOO_LARGE") << daemon << " field " << field << ": " << large.message;
+      EXPECT_EQ(large.code, kInvalidArgument) << daemon << " field " << field;
+    }
+    EXPECT_EQ(check(WireField(kUnknownField, std::string(2 * kMaxMessage, 'x'))).code, kResourceExhausted) << daemon;
+    for (const std::string& message : {std::string("\xff\xff\xff\xff"), std::string("\x0a\x7f cut short"),
+                                       std::string(2, '\0'), WireField(1, "\xff\xfe"), WireField(kUnknownField, "x")}) {
+      const RawAnswer answer = check(message);
+      EXPECT_EQ(answer.reason, "REQUEST_MALFORMED") << daemon << " " << message.size() << ": " << answer.message;
+      EXPECT_EQ(answer.code, kInvalidArgument) << daemon;
+    }
+    EXPECT_EQ(check(WireField(1, "live")).code, kOk) << daemon << " goes on";
+  }
 }
 
 // Unknown is refused: a field that a newer caller relies on is never ignored.

@@ -113,8 +113,8 @@ TEST_F(ResultsTest, RefusesNone) {
   EXPECT_THAT(workload_.IssueFromResults({}), StatusIs(v1::DENY_REASON_RESULTS_MALFORMED));
 }
 
-// A flipped bit in the CSR after attestation is another subject; before it, it is a request without
-// Proof-of-Possession.
+// A flipped bit in the CSR after attestation is another subject; before it (every bit: refusals_csr_test), it is a
+// request without Proof-of-Possession.
 TEST_F(ResultsTest, RefusesEveryFlippedByteOfTheCsr) {
   ASSERT_OK_AND_ASSIGN(const Attested attested, Attest(workload_));
   for (std::size_t at = 0; at < requester_.csr.size(); ++at) {

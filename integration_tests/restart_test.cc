@@ -78,7 +78,7 @@ struct Loop {
   std::map<std::string, std::string> received;  // serial to mechanism: A, B, C
   std::uint64_t released = 0;                   // D
   std::map<std::string, int> refusals;          // by reason
-  bool stuck = false;
+  std::atomic<bool> stuck{false};
 
   absl::Status Once(char mechanism) {
     Caller workload = Caller::Workload(deployment);
@@ -206,7 +206,7 @@ TEST_F(RestartTest, NoRecordIsLostAndTheSystemComesBack) {
     agents.Renew();
     if (victim == kAgent) {
       // Of an acquisition's milliseconds, any.
-      (void)WaitUntil([&] { return loop.stuck; }, absl::Milliseconds(random() % 200));
+      (void)WaitUntil([&] { return loop.stuck.load(); }, absl::Milliseconds(random() % 200));
       agents.Kill();
       agents.Start();
     } else {

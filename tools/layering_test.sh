@@ -26,7 +26,7 @@ only_in 'tss2' 'services/workload_agent/(attester_tpm2|tpm_|testing/)'
 
 # --- 2 domain files: plain functions over values, also through what they include ---
 domain=$(ls services/verifier/{appraise_evidence,evidence_policy,reference_values,make_results}.{h,cc} \
-            services/verifier/formats/*.{h,cc} services/claims_mapper/{map_claims,mapping_policy}.{h,cc} \
+            services/verifier/formats/*.{h,cc} services/claims_mapper/{map_claims,mapping_policy,match_release_policy}.{h,cc} \
             services/key_store/release_policy.{h,cc} \
             services/credential_authority/{sign,validate}_credential.{h,cc} | grep -vE '_(test|fuzz|benchmark)[.]')
 [ "$(wc -l <<<"$domain")" -ge 40 ] || fail "the list of domain files has shrunk: a file was renamed?"

@@ -202,6 +202,7 @@ absl::Status Checker::PrepareCall(const Expr& e, Node* node) {
   const Node& arg = plan_.kid(*node, 1);
   if (arg.op != Op::kLiteral || !arg.value.Is(Value::Kind::kString)) return absl::OkStatus();
   if (node->fn == Fn::kMatches) {
+    if (plan_.regexes.size() == kMaxRegexes) return ErrorAt(plan_.source, e.begin, "too many regular expressions");
     absl::StatusOr<std::unique_ptr<RE2>> regex = CompileRegex(arg.value.text());
     if (!regex.ok()) return Refuse(e, regex.status().message());
     node->slot = static_cast<int32_t>(plan_.regexes.size());

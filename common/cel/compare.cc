@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace twi::cel {
 
@@ -40,44 +41,49 @@ Order OrderNumbers(const Value& a, const Value& b) {
 
 int KeyRank(const Value& v) { return v.Is(Kind::kBool) ? 0 : (v.Is(Kind::kString) ? 2 : 1); }
 
-bool ListsEqual(const std::vector<Value>& a, const std::vector<Value>& b, int64_t* work) {
+bool ListsEqual(const std::vector<Value>& a, const std::vector<Value>& b, int64_t* budget) {
   if (a.size() != b.size()) return false;
   for (size_t i = 0; i < a.size(); ++i) {
-    if (!Equals(a[i], b[i], work)) return false;
+    if (!Equals(a[i], b[i], budget)) return false;
   }
   return true;
 }
 
 // Both are sorted in the same order, so equal maps are equal pair by pair.
-bool MapsEqual(const std::vector<Value::Entry>& a, const std::vector<Value::Entry>& b, int64_t* work) {
+bool MapsEqual(const std::vector<Value::Entry>& a, const std::vector<Value::Entry>& b, int64_t* budget) {
   if (a.size() != b.size()) return false;
   for (size_t i = 0; i < a.size(); ++i) {
-    if (!Equals(a[i].first, b[i].first, work) || !Equals(a[i].second, b[i].second, work)) return false;
+    if (!Equals(a[i].first, b[i].first, budget) || !Equals(a[i].second, b[i].second, budget)) return false;
   }
   return true;
 }
 
 }  // namespace
 
-bool Equals(const Value& a, const Value& b, int64_t* work) {
-  if (work != nullptr) ++*work;
+bool Equals(const Value& a, const Value& b, int64_t* budget) {
+  if (--*budget < 0) return false;
   if (a.kind() != b.kind()) return IsNumber(a) && IsNumber(b) && OrderNumbers(a, b) == Order::kEqual;
   switch (a.kind()) {
     case Kind::kNull:
       return true;
     case Kind::kString:
     case Kind::kBytes:
-      if (work != nullptr) *work += static_cast<int64_t>(std::min(a.text().size(), b.text().size()) / 16);
-      return a.text() == b.text();
+      *budget -= static_cast<int64_t>(std::min(a.text().size(), b.text().size()) / 16);
+      return *budget >= 0 && a.text() == b.text();
     case Kind::kList:
-      return ListsEqual(a.list(), b.list(), work);
+      return ListsEqual(a.list(), b.list(), budget);
     case Kind::kMap:
-      return MapsEqual(a.entries(), b.entries(), work);
+      return MapsEqual(a.entries(), b.entries(), budget);
     case Kind::kType:
       return a.type_value() == b.type_value();
     default:
       return Compare(a, b) == Order::kEqual;
   }
+}
+
+bool Equals(const Value& a, const Value& b) {
+  int64_t budget = std::numeric_limits<int64_t>::max();
+  return Equals(a, b, &budget);
 }
 
 Order Compare(const Value& a, const Value& b) {

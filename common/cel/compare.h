@@ -8,9 +8,13 @@
 namespace twi::cel {
 
 // CEL equality (langdef "Equality"): numbers of different types are compared as numbers, values of other different
-// types are unequal, NaN equals nothing. `work`, when given, grows by the number of elements and 16-byte blocks
-// compared.
-bool Equals(const Value& a, const Value& b, int64_t* work = nullptr);
+// types are unequal, NaN equals nothing. Takes from *budget, before it looks, one unit for each pair of values and of
+// 16-byte blocks, and stops as soon as *budget is negative: the answer is then false and means nothing. Without that a
+// small value may take forever, since elements are shared: [x, x] of [y, y] of ... is a tree of 2^n leaves.
+bool Equals(const Value& a, const Value& b, int64_t* budget);
+
+// Without a bound: for values that were not made by an expression.
+bool Equals(const Value& a, const Value& b);
 
 // CEL ordering. kNoOverload: these kinds have no order. kUnordered: a NaN is involved (every comparison is false).
 enum class Order { kLess, kEqual, kGreater, kUnordered, kNoOverload };

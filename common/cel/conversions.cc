@@ -113,7 +113,6 @@ bool ToString(const Call& call, EvalState& state, Value* out) {
   } else if (v.Is(Kind::kDuration)) {
     text = FormatDuration(v.duration_nanos());
   } else if (v.Is(Kind::kBytes)) {
-    if (!state.ChargeSize(v.text().size())) return false;
     if (!IsUtf8(v.text())) return state.Fail("bytes are not UTF-8");
     text = std::string(v.text());
   } else {
@@ -148,7 +147,6 @@ bool ToDuration(const Call& call, EvalState& state, Value* out) {
 
 bool ToBytes(const Call& call, EvalState& state, Value* out) {
   if (!call.Is(0, Kind::kString)) return NoOverload(call, state);
-  if (!state.ChargeSize(call[0].text().size())) return false;
   *out = Value::Bytes(call[0].text());
   return true;
 }
@@ -186,6 +184,7 @@ bool Convert(const Call& call, EvalState& state, Value* out) {
     *out = call[0];
     return true;
   }
+  if (!state.ChargeSize(call[0].text().size())) return false;  // parsed, or copied
   switch (call.fn) {
     case Fn::kBool:
       return ToBool(call, state, out);

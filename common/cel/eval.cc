@@ -67,12 +67,28 @@ const Value* Evaluator::Variable(const Node& node) {
   return v != nullptr ? v : Fail(absl::StrCat("variable '", plan_.variables[node.slot], "' has no value"));
 }
 
+namespace {
+
+// Comparisons of a search by halves among n.
+size_t Halvings(size_t n) {
+  size_t steps = 0;
+  for (; n > 0; n /= 2) ++steps;
+  return steps;
+}
+
+}  // namespace
+
+bool Evaluator::ChargeFind(const Value& value, size_t key_bytes) {
+  return state_.ChargeSize(key_bytes * Halvings(value.entries().size()));
+}
+
 // A field that is absent is an error: a policy must ask has() first.
 const Value* Evaluator::Select(const Node& node, Value* scratch) {
   Value base;
   const Value* operand = Eval(plan_.kid(node, 0), &base);
   if (operand == nullptr) return nullptr;
   if (!operand->Is(Kind::kMap)) return FailAt(node, absl::StrCat(KindName(operand->kind()), " has no fields"));
+  if (!ChargeFind(*operand, node.value.text().size())) return nullptr;
   const Value* field = operand->Find(node.value.text());
   if (field == nullptr) return FailAt(node, "no such field");
   if (operand != &base) return field;
@@ -85,6 +101,7 @@ const Value* Evaluator::Has(const Node& node, Value* scratch) {
   const Value* operand = Eval(plan_.kid(node, 0), &base);
   if (operand == nullptr) return nullptr;
   if (!operand->Is(Kind::kMap)) return FailAt(node, absl::StrCat(KindName(operand->kind()), " has no fields"));
+  if (!ChargeFind(*operand, node.value.text().size())) return nullptr;
   *scratch = Value::Bool(operand->Find(node.value.text()) != nullptr);
   return scratch;
 }
@@ -109,6 +126,7 @@ const Value* Evaluator::Index(const Node& node, Value* scratch) {
   if (index == nullptr) return nullptr;
   const Value* found = nullptr;
   if (operand->Is(Kind::kMap)) {
+    if (!ChargeFind(*operand, index->text().size())) return nullptr;
     found = operand->Find(*index);
   } else if (operand->Is(Kind::kList)) {
     const int64_t i = IndexOf(*index);
@@ -130,12 +148,12 @@ const Value* Evaluator::In(const Node& node, Value* scratch) {
   if (range == nullptr) return nullptr;
   bool found = false;
   if (range->Is(Kind::kMap)) {
+    if (!ChargeFind(*range, item->text().size())) return nullptr;
     found = range->Find(*item) != nullptr;
   } else if (range->Is(Kind::kList)) {
     for (const Value& element : range->list()) {
-      int64_t work = 0;
-      found = Equals(*item, element, &work);
-      if (!state_.Charge(work)) return nullptr;
+      found = Equals(*item, element, &state_.budget);
+      if (!state_.Charged()) return nullptr;
       if (found) break;
     }
   } else {
@@ -195,9 +213,8 @@ const Value* Evaluator::Equality(const Node& node, Value* scratch) {
   if (a == nullptr) return nullptr;
   const Value* b = Eval(plan_.kid(node, 1), &right);
   if (b == nullptr) return nullptr;
-  int64_t work = 0;
-  const bool equal = Equals(*a, *b, &work);
-  if (!state_.Charge(work)) return nullptr;
+  const bool equal = Equals(*a, *b, &state_.budget);
+  if (!state_.Charged()) return nullptr;
   *scratch = Value::Bool(equal == (node.op == Op::kEqual));
   return scratch;
 }
@@ -234,14 +251,18 @@ const Value* Evaluator::MakeList(const Node& node, Value* scratch) {
 
 const Value* Evaluator::MakeMap(const Node& node, Value* scratch) {
   std::vector<Value::Entry> entries;
+  size_t key_bytes = 0;
   for (size_t i = 0; i + 1 < node.kid_count; i += 2) {
     Value key, value;
     const Value* k = Eval(plan_.kid(node, i), &key);
     if (k == nullptr) return nullptr;
     const Value* v = Eval(plan_.kid(node, i + 1), &value);
     if (v == nullptr) return nullptr;
+    key_bytes += k->text().size();
     entries.emplace_back(*k, *v);
   }
+  // Sorting looks at every key about twice for each halving.
+  if (!state_.ChargeSize(key_bytes * 2 * Halvings(entries.size()))) return nullptr;
   absl::StatusOr<Value> map = Value::MakeMap(std::move(entries));
   if (!map.ok()) return FailAt(node, map.status().message());
   *scratch = *std::move(map);

@@ -43,6 +43,8 @@ class Evaluator {
   const Value* Quantifier(const Node& node, Value* scratch);  // all, exists, exists_one
   const Value* Collect(const Node& node, Value* scratch);     // filter, map
   bool Condition(const Node& node, bool* out);                // a bool, or an error
+  // Charges what value.Find of a text of that many bytes may take.
+  bool ChargeFind(const Value& value, size_t key_bytes);
 
   const Plan& plan_;
   const std::vector<const Value*>& variables_;

@@ -23,7 +23,9 @@ struct EvalState {
     error = absl::ResourceExhaustedError("evaluation cost limit exceeded");
     return false;
   }
-  // Bytes and elements touched: one unit for each started 16.
+  // For work that took its units from `budget` itself: false, with the error set, when it took too many.
+  bool Charged() { return Charge(0); }
+  // Bytes and elements touched: one unit for each full 16.
   bool ChargeSize(size_t size) { return Charge(static_cast<int64_t>(size / 16)); }
 
   // Always false, so that a function can "return state.Fail(...)".

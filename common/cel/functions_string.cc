@@ -12,9 +12,14 @@ namespace {
 
 using Kind = Value::Kind;
 
-// A regular expression costs its text times this, since every byte may visit many states.
-constexpr int64_t kRegexFactor = 4;
-constexpr int64_t kRegexCompileCost = 1000;
+// Compiling may expand a class like \pL many times before it is refused (kMaxRegexProgram).
+constexpr int64_t kRegexCompileCost = 5000;
+constexpr int64_t kRegexCompileCostPerByte = 48;
+
+// Every byte may visit every instruction of the program, if the pattern was made for that: "a[ab]{0,900}c".
+bool ChargeMatch(absl::string_view text, const RE2& regex, EvalState& state) {
+  return state.Charge((1 + static_cast<int64_t>(text.size() / 16)) * (4 + regex.ProgramSize() / 2));
+}
 
 bool Size(const Call& call, EvalState& state, Value* out) {
   const Value& v = call[0];
@@ -35,16 +40,18 @@ bool Size(const Call& call, EvalState& state, Value* out) {
 
 bool Matches(const Call& call, EvalState& state, Value* out) {
   const absl::string_view text = call[0].text();
-  if (!state.Charge(1 + kRegexFactor * static_cast<int64_t>(text.size() / 16))) return false;
   const re2::StringPiece piece(text.data(), text.size());
   if (call.regex != nullptr) {
+    if (!ChargeMatch(text, *call.regex, state)) return false;
     *out = Value::Bool(RE2::PartialMatch(piece, *call.regex));
     return true;
   }
-  if (!state.Charge(kRegexCompileCost)) return false;
-  const absl::StatusOr<std::unique_ptr<RE2>> regex = CompileRegex(call[1].text());
+  const absl::string_view pattern = call[1].text();
+  const size_t compiled = std::min(pattern.size(), kMaxPatternBytes);  // a longer one is refused unread
+  if (!state.Charge(kRegexCompileCost + kRegexCompileCostPerByte * static_cast<int64_t>(compiled))) return false;
+  const absl::StatusOr<std::unique_ptr<RE2>> regex = CompileRegex(pattern);
   if (!regex.ok()) return state.Fail(regex.status().message());
-  if (!state.Charge((*regex)->ProgramSize())) return false;
+  if (!ChargeMatch(text, **regex, state)) return false;
   *out = Value::Bool(RE2::PartialMatch(piece, **regex));
   return true;
 }

@@ -67,6 +67,7 @@ bool TimeFunction(const Call& call, EvalState& state, Value* out) {
     zone = *call.zone;
   } else if (call.count == 2) {
     if (!call.Is(1, Kind::kString)) return NoOverload(call, state);
+    if (!state.ChargeSize(call[1].text().size())) return false;
     const absl::StatusOr<absl::TimeZone> parsed = ParseZone(call[1].text(), /*allow_names=*/false);
     if (!parsed.ok()) return state.Fail(parsed.status().message());
     zone = *parsed;

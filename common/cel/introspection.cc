@@ -111,7 +111,10 @@ std::vector<FailedConjunct> Program::FailedConjuncts(const Activation& activatio
   std::vector<FailedConjunct> out;
   const auto variables = BindVariables(*plan_, activation, limits);
   if (!variables.ok()) return {{plan_->source, "", "", std::string(variables.status().message())}};
-  Evaluator evaluator(*plan_, *variables, limits.max_cost);
+  const int64_t budget = BudgetOf(limits);
+  Evaluator evaluator(*plan_, *variables, budget);
+  // The chain itself costs what it does in Evaluate, so that both stop at the same limit.
+  if (plan_->nodes[plan_->root].op == Op::kAnd) evaluator.state().Charge(1);
   for (const Node* node : Conjuncts(*plan_)) {
     Value scratch;
     const Value* result = evaluator.Eval(*node, &scratch);
@@ -127,6 +130,7 @@ std::vector<FailedConjunct> Program::FailedConjuncts(const Activation& activatio
     evaluator.state().error = absl::OkStatus();
     out.push_back(std::move(failed));
   }
+  Spend(limits, budget - evaluator.state().budget);
   return out;
 }
 

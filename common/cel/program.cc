@@ -62,9 +62,11 @@ absl::StatusOr<Program> Compile(absl::string_view source, const Declarations& de
 
 absl::StatusOr<Value> Program::Evaluate(const Activation& activation, EvalLimits limits) const {
   TWI_ASSIGN_OR_RETURN(const std::vector<const Value*> variables, BindVariables(*plan_, activation, limits));
-  Evaluator evaluator(*plan_, variables, limits.max_cost);
+  const int64_t budget = BudgetOf(limits);
+  Evaluator evaluator(*plan_, variables, budget);
   Value scratch;
   const Value* result = evaluator.Eval(plan_->nodes[plan_->root], &scratch);
+  Spend(limits, budget - evaluator.state().budget);
   if (result == nullptr) return std::move(evaluator.state().error);
   if (!HasType(*result, plan_->result)) {
     return absl::InvalidArgumentError(

@@ -28,6 +28,9 @@ class Activation {
 struct EvalLimits {
   int64_t max_cost = 100000;      // units, see README.md; deterministic for the same values
   uint32_t max_value_depth = 64;  // nesting of lists and maps in a variable
+  // When set, the units that several evaluations have together: each takes from it what it cost, and may cost no more
+  // than is left. It never becomes negative.
+  int64_t* shared_cost = nullptr;
 };
 
 // One pair that must hold for the whole expression to be true: the value at `path` equals one of `alternatives`

@@ -9,7 +9,7 @@ absl::StatusOr<std::unique_ptr<RE2>> CompileRegex(absl::string_view pattern) {
   if (pattern.size() > kMaxPatternBytes) return absl::InvalidArgumentError("regular expression is too long");
   RE2::Options options;
   options.set_log_errors(false);
-  options.set_max_mem(4 << 20);
+  options.set_max_mem(kMaxRegexMemory);
   auto regex = std::make_unique<RE2>(re2::StringPiece(pattern.data(), pattern.size()), options);
   if (!regex->ok()) return absl::InvalidArgumentError(absl::StrCat("bad regular expression: ", regex->error()));
   if (regex->ProgramSize() > kMaxRegexProgram) return absl::InvalidArgumentError("regular expression is too large");

@@ -86,12 +86,14 @@ size_t FirstLength(absl::string_view text) {
   return TakeCodePoint(&rest, &cp) ? text.size() - rest.size() : 1;
 }
 
-// The pieces of `text` between separators, at most `limit` of them (negative: all). An empty separator stands between
-// any two code points.
-std::vector<absl::string_view> Pieces(absl::string_view text, absl::string_view separator, int64_t limit) {
-  std::vector<absl::string_view> out;
-  if (limit == 0) return out;
+// The pieces of `text` between separators, at most `limit` of them (negative: all), each charged before the next is
+// looked for. An empty separator stands between any two code points.
+bool Pieces(absl::string_view text, absl::string_view separator, int64_t limit, EvalState& state,
+            std::vector<absl::string_view>* pieces) {
+  std::vector<absl::string_view>& out = *pieces;
+  if (limit == 0) return true;
   while (limit < 0 || static_cast<int64_t>(out.size()) + 1 < limit) {
+    if (!state.Charge(1)) return false;
     const bool empty = separator.empty();
     const size_t at = empty ? (text.empty() ? 0 : FirstLength(text)) : text.find(separator);
     if (at == absl::string_view::npos || (empty && at >= text.size())) break;
@@ -99,16 +101,14 @@ std::vector<absl::string_view> Pieces(absl::string_view text, absl::string_view 
     text.remove_prefix(at + separator.size());
   }
   if (!separator.empty() || !text.empty()) out.push_back(text);
-  return out;
+  return true;
 }
 
 bool Split(const Call& call, EvalState& state, Value* out) {
   if (!ChargeSearch(call, state)) return false;
   const int64_t limit = call.count == 3 ? call[2].int_value() : -1;
-  // Every piece is a string of its own, so the most there can be is charged before any is made.
-  if (call[1].text().empty() && !state.Charge(static_cast<int64_t>(call[0].text().size()))) return false;
-  const std::vector<absl::string_view> pieces = Pieces(call[0].text(), call[1].text(), limit);
-  if (!state.Charge(static_cast<int64_t>(pieces.size()))) return false;
+  std::vector<absl::string_view> pieces;
+  if (!Pieces(call[0].text(), call[1].text(), limit, state, &pieces)) return false;
   std::vector<Value> items;
   items.reserve(pieces.size());
   for (const absl::string_view piece : pieces) items.push_back(Value::String(piece));
@@ -147,13 +147,11 @@ bool Replace(const Call& call, EvalState& state, Value* out) {
     return true;
   }
   if (!ChargeSearch(call, state)) return false;
-  if (old.empty() && !state.Charge(static_cast<int64_t>(text.size()))) return false;
   const int64_t limit = n < 0 || n == INT64_MAX ? -1 : n + 1;
   std::vector<absl::string_view> pieces;
-  if (!old.empty()) {
-    pieces = Pieces(text, old, limit);
-  } else {  // before every code point and at the end
-    pieces = Pieces(text, old, limit < 0 ? -1 : limit - 1);
+  // An empty one is replaced before every code point and at the end.
+  if (!Pieces(text, old, old.empty() && limit >= 0 ? limit - 1 : limit, state, &pieces)) return false;
+  if (old.empty()) {
     pieces.insert(pieces.begin(), text.substr(0, 0));
     if (limit < 0 || static_cast<int64_t>(pieces.size()) < limit) pieces.push_back(text.substr(text.size()));
   }

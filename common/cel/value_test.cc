@@ -95,6 +95,37 @@ TEST(ValueTest, RendersShortCelText) {
   EXPECT_EQ(Value::Duration(-1500000000).ToCelText(), "duration(\"-1.5s\")");
 }
 
+// Each pair costs one unit: the list, then its elements.
+TEST(ValueTest, EqualsStopsWhenItsBudgetIsSpent) {
+  const Value list = Value::List({Value::Int(1), Value::String(std::string(160, 'x')), Value::Int(3)});
+  int64_t budget = 14;
+  EXPECT_TRUE(Equals(list, list, &budget));
+  EXPECT_EQ(budget, 0);
+  for (int64_t too_little : {0, 1, 2, 3, 12, 13}) {
+    EXPECT_FALSE(Equals(list, list, &too_little));
+    EXPECT_LT(too_little, 0);
+  }
+}
+
+TEST(ValueTest, EqualsOfASharedTreeStops) {
+  Value tree;
+  for (int i = 0; i < 1000; ++i) tree = Value::List({tree, tree});
+  const Value other = Value::Map({{"a", tree}});
+  int64_t budget = 100000;
+  EXPECT_FALSE(Equals(tree, tree, &budget));
+  EXPECT_LT(budget, 0);
+  budget = 100000;
+  EXPECT_FALSE(Equals(other, other, &budget));
+  EXPECT_LT(budget, 0);
+}
+
+TEST(ValueTest, CutsTextBetweenCodePoints) {
+  std::string text(9, 'x');
+  for (int i = 0; i < 1000; ++i) text += "\xe2\x82\xac";
+  EXPECT_EQ(Value::String(text + "\xff").ToCelText(16), "\"xxxxxxxxx\xe2\x82\xac\xe2\x82\xac...\"");
+  EXPECT_EQ(Value::Bytes(std::string(100, '\x80')).ToCelText(8), "b\"\\x80\\x80\\x80\\x80...\"");
+}
+
 TEST(ValueTest, CutsLongText) {
   EXPECT_LT(Value::String(std::string(10000, 'x')).ToCelText(64).size(), 80u);
   EXPECT_LT(Value::List(std::vector<Value>(10000, Value::Int(1))).ToCelText(64).size(), 80u);

@@ -28,10 +28,12 @@ namespace {
 constexpr int kMaxLevels = 8;
 
 void AppendQuoted(absl::string_view text, size_t max, std::string* out) {
-  const size_t room = max > out->size() ? max - out->size() : 0;
+  size_t room = max > out->size() ? max - out->size() : 0;
   const bool cut = text.size() > room;
+  // Only what is shown is looked at, cut before a code point: 10xxxxxx continues one, at most three times.
+  for (int i = 0; cut && i < 3 && room > 0 && (static_cast<uint8_t>(text[room]) & 0xC0) == 0x80; ++i) --room;
   const absl::string_view shown = text.substr(0, room);
-  absl::StrAppend(out, "\"", IsUtf8(text) ? absl::Utf8SafeCEscape(shown) : absl::CHexEscape(shown),
+  absl::StrAppend(out, "\"", IsUtf8(shown) ? absl::Utf8SafeCEscape(shown) : absl::CHexEscape(shown),
                   cut ? "...\"" : "\"");
 }
 

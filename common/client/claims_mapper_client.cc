@@ -32,11 +32,8 @@ class GrpcClaimsMapperClient final : public ClaimsMapperClient {
     return std::move(*response->mutable_grant());
   }
 
-  absl::StatusOr<v1::PlanClaimsResponse> PlanClaims(absl::string_view anticipated_results_json, absl::string_view rp_id,
+  absl::StatusOr<v1::PlanClaimsResponse> PlanClaims(const v1::PlanClaimsRequest& request,
                                                     absl::Time deadline) override {
-    v1::PlanClaimsRequest request;
-    request.set_anticipated_results_json(std::string(anticipated_results_json));
-    request.set_rp_id(std::string(rp_id));
     return UnaryCall<v1::PlanClaimsResponse>("PlanClaims", *stub_, &Stub::PlanClaims, request, peer_, deadline,
                                              clock_.Now());
   }

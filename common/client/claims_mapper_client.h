@@ -28,8 +28,8 @@ class ClaimsMapperClient {
   virtual absl::StatusOr<std::string> MapClaims(v1::InputKind input_kind, absl::string_view attestation_results,
                                                 absl::string_view rp_id, absl::Time deadline) = 0;
   // P1.
-  virtual absl::StatusOr<v1::PlanClaimsResponse> PlanClaims(absl::string_view anticipated_results_json,
-                                                            absl::string_view rp_id, absl::Time deadline) = 0;
+  virtual absl::StatusOr<v1::PlanClaimsResponse> PlanClaims(const v1::PlanClaimsRequest& request,
+                                                            absl::Time deadline) = 0;
   virtual absl::StatusOr<v1::PutPolicyResponse> PutPolicy(absl::string_view signed_policy, absl::Time deadline) = 0;
   // A page: the policies whose names come after `after`; `next` of the response asks for the one behind it.
   virtual absl::StatusOr<v1::ListPoliciesResponse> ListPolicies(absl::string_view after, absl::Time deadline) = 0;

@@ -25,6 +25,9 @@ absl::StatusOr<KeySource::Keyset> KeySource::Keys(absl::string_view kid_wanted, 
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     const absl::Time now = clock_.Now();
+    // A clock that was set back must not make keys fresh for as long as it takes to catch up.
+    if (now < keys_from_ - kMinInterval) keys_from_ = absl::InfinitePast();
+    if (now < last_attempt_) last_attempt_ = absl::InfinitePast();
     const absl::Duration age = now - keys_from_;
     const bool usable = keys_ != nullptr && age < 2 * refresh_;
     if (usable && age < refresh_ && Serves(keys_, kid_wanted)) return keys_;

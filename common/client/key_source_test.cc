@@ -83,6 +83,20 @@ TEST_F(KeySourceTest, WithdrawnKeyIsGoneAfterRefresh) {
   EXPECT_FALSE(Has("first"));
 }
 
+TEST_F(KeySourceTest, AClockThatIsSetBackMakesNothingFresh) {
+  EXPECT_TRUE(Has("first"));
+  kids_ = {"second"};
+  clock_.Advance(-4);
+  EXPECT_TRUE(Has("first")) << "clocks are stepped by a little all the time";
+  clock_.Advance(-3000);
+  EXPECT_FALSE(Has("first"));
+  EXPECT_TRUE(Has("second"));
+  EXPECT_EQ(fetches_, 2);
+  down_ = true;
+  clock_.Advance(-3000);
+  EXPECT_EQ(DenyReasonOf(Keys("second").status()), v1::DENY_REASON_DEPENDENCY_UNAVAILABLE);
+}
+
 TEST_F(KeySourceTest, OldSetServesWhileTheServiceIsDownButNotBeyondTwiceRefresh) {
   EXPECT_TRUE(Has("first"));
   down_ = true;

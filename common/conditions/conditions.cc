@@ -17,6 +17,12 @@ absl::Status Invalid(absl::string_view name, absl::string_view detail) {
   return Deny(v1::DENY_REASON_EXPRESSION_INVALID, absl::StrCat("condition \"", name, "\": ", detail));
 }
 
+cel::EvalLimits Together(std::int64_t& left) {
+  cel::EvalLimits limits;
+  limits.shared_cost = &left;
+  return limits;
+}
+
 }  // namespace
 
 // Recursion is bounded by the JSON's depth, which its parser bounded (common/jose: 32).
@@ -100,8 +106,10 @@ absl::StatusOr<Conditions> Conditions::Compile(const std::vector<std::pair<std::
 
 std::vector<FailedCondition> Conditions::Failed(const cel::Activation& activation) const {
   std::vector<FailedCondition> failed;
+  std::int64_t left = kMaxCost;
+  const cel::EvalLimits limits = Together(left);
   for (const Named& condition : conditions_) {
-    for (const cel::FailedConjunct& conjunct : condition.program.FailedConjuncts(activation)) {
+    for (const cel::FailedConjunct& conjunct : condition.program.FailedConjuncts(activation, limits)) {
       failed.push_back({condition.name, conjunct.source, conjunct.seen, conjunct.expected, conjunct.error});
     }
   }
@@ -109,8 +117,10 @@ std::vector<FailedCondition> Conditions::Failed(const cel::Activation& activatio
 }
 
 bool Conditions::Hold(const cel::Activation& activation) const {
+  std::int64_t left = kMaxCost;
+  const cel::EvalLimits limits = Together(left);
   for (const Named& condition : conditions_) {
-    const absl::StatusOr<bool> held = condition.program.EvaluateBool(activation);
+    const absl::StatusOr<bool> held = condition.program.EvaluateBool(activation, limits);
     if (!held.ok() || !*held) return false;
   }
   return true;

@@ -3,6 +3,7 @@
 #ifndef TWI_COMMON_CONDITIONS_CONDITIONS_H_
 #define TWI_COMMON_CONDITIONS_CONDITIONS_H_
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
@@ -40,6 +41,7 @@ struct FailedCondition {
 class Conditions {
  public:
   static constexpr std::size_t kMaxConditions = 64;
+  static constexpr std::int64_t kMaxCost = 100000;  // units of common/cel, all conditions of one call together
   // Each (name, expression) must have a unique non-empty name and compile to bool with `variables`. EXPRESSION_INVALID
   // says which and where. At most kMaxConditions.
   static absl::StatusOr<Conditions> Compile(const std::vector<std::pair<std::string, std::string>>& named,

@@ -40,6 +40,22 @@ TEST(ConditionsTest, NamesEveryConditionThatFailed) {
   EXPECT_FALSE(conditions->Hold(Results()));
 }
 
+TEST(ConditionsTest, AllConditionsHaveOneBudget) {
+  const std::string ten = "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9].all(";
+  const std::string dear = ten + "a, " + ten + "b, " + ten + "c, " + ten + "d, true))))";
+  const std::map<std::string, cel::Type> variables = {{"results", ResultsType()}};
+  EXPECT_TRUE(Conditions::Compile({{"1", dear}}, variables)->Hold(Results())) << "what each costs, alone";
+  std::vector<std::pair<std::string, std::string>> named;
+  for (int i = 0; i < 10; ++i) named.emplace_back(std::to_string(i), dear);
+  const absl::StatusOr<Conditions> together = Conditions::Compile(named, variables);
+  ASSERT_TRUE(together.ok()) << together.status();
+  EXPECT_FALSE(together->Hold(Results()));
+  const std::vector<FailedCondition> failed = together->Failed(Results());
+  ASSERT_FALSE(failed.empty());
+  EXPECT_EQ(failed.back().name, "9");
+  EXPECT_NE(failed.back().error, "");
+}
+
 TEST(ConditionsTest, RefusesWhatDoesNotCompile) {
   for (const char* expression :
        {"results.no_such_field == 1", "evidence.vmpl == 0", "results.status", "results.status == ", ""}) {

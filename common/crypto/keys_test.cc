@@ -225,5 +225,15 @@ TEST(PrivateKeyTest, RefusesWhatIsNotPem) {
   }
 }
 
+TEST(PublicKeyTest, TakesOnePemBlockAndNothingLikeASecond) {
+  const std::string pem = KeyOf(KeyType::kP256).public_key().ToPem();
+  EXPECT_OK(PublicKey::FromPem(pem));
+  for (const std::string& bad :
+       {std::string(), pem.substr(0, pem.size() / 2), pem + pem, pem + "-----BEGIN PUBLIC KEY-----\nAAAA\n",
+        std::string("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"), pem + std::string(8192, ' ')}) {
+    EXPECT_THAT(PublicKey::FromPem(bad), StatusIs(v1::DENY_REASON_KEY_MALFORMED)) << bad.substr(0, 40);
+  }
+}
+
 }  // namespace
 }  // namespace twi::crypto

@@ -141,7 +141,8 @@ absl::StatusOr<PublicKey> PublicKey::FromPem(absl::string_view pem) {
   const std::optional<absl::string_view> body =
       pem.size() > 8 * 1024 ? std::nullopt : NextPemBody(pem, "PUBLIC KEY", &pos, &malformed);
   const std::optional<SecretBytes> der = body.has_value() ? DecodePemBody(*body) : std::nullopt;
-  if (!der.has_value() || NextPemBody(pem, "PUBLIC KEY", &pos, &malformed).has_value()) {
+  const bool another = NextPemBody(pem, "PUBLIC KEY", &pos, &malformed).has_value() || malformed;
+  if (!der.has_value() || another) {
     return Deny(v1::DENY_REASON_KEY_MALFORMED, "not one PEM block \"BEGIN PUBLIC KEY\"");
   }
   return FromSpki(der->reveal());

@@ -107,7 +107,7 @@ absl::Status ReadEntitlement(const json& claims, Grant& grant) {
 absl::StatusOr<Grant> ReadClaims(const json& claims) {
   TWI_RETURN_IF_ERROR(ExactMembers(
       claims, "", {"iss", "aud", "jti", "iat", "exp", "sub", "claims", "max_lifetime", "dns_names", "policy"},
-      {"key_sha256", "owner", "results_sha256"}));
+      {"key_sha256", "results_sha256", "owner", "release_policy_sha256"}));
   Grant grant;
   TWI_ASSIGN_OR_RETURN(grant.issuer, Text(claims, "iss"));
   TWI_ASSIGN_OR_RETURN(grant.audience, Text(claims, "aud"));
@@ -120,12 +120,15 @@ absl::StatusOr<Grant> ReadClaims(const json& claims) {
   if (grant.expires_at <= grant.issued_at || grant.expires_at - grant.issued_at > kMaxGrantLife)
     return Malformed("it lives for no time, or longer than 15 minutes");
   TWI_RETURN_IF_ERROR(ReadEntitlement(claims, grant));
-  // Bound to a key and to results (A, B, C), or to an owner (D): never both, never neither.
-  const bool key = claims.contains("key_sha256") && claims.contains("results_sha256") && !claims.contains("owner");
-  const bool owner = claims.contains("owner") && !claims.contains("key_sha256") && !claims.contains("results_sha256");
-  if (key == owner) return Malformed("it is bound neither to a key with its results alone, nor to an owner alone");
+  // Bound to a key and to results (A, B, C), or to an owner and a release policy (D): never both, never neither.
+  const bool key = claims.contains("key_sha256"), results = claims.contains("results_sha256");
+  const bool owner = claims.contains("owner"), release_policy = claims.contains("release_policy_sha256");
+  if (key != results || owner != release_policy || key == owner)
+    return Malformed(
+        "it is bound neither to a key with its results alone, nor to an owner with a release policy alone");
   if (owner) {
     TWI_ASSIGN_OR_RETURN(grant.owner, Text(claims, "owner"));
+    TWI_ASSIGN_OR_RETURN(grant.release_policy_sha256, Digest(claims, "release_policy_sha256"));
   } else {
     TWI_ASSIGN_OR_RETURN(grant.key_sha256, Digest(claims, "key_sha256"));
     TWI_ASSIGN_OR_RETURN(grant.results_sha256, Digest(claims, "results_sha256"));
@@ -190,6 +193,7 @@ absl::StatusOr<std::string> SignGrant(const Grant& grant, const crypto::PrivateK
   if (!grant.owner.empty()) claims["owner"] = grant.owner;
   if (!grant.key_sha256.empty()) claims["key_sha256"] = ToBase64Url(grant.key_sha256);
   if (!grant.results_sha256.empty()) claims["results_sha256"] = ToBase64Url(grant.results_sha256);
+  if (!grant.release_policy_sha256.empty()) claims["release_policy_sha256"] = ToBase64Url(grant.release_policy_sha256);
   // What would not be accepted is not signed: the reading side decides what a grant is.
   if (const absl::StatusOr<Grant> read = ReadClaims(claims); !read.ok()) {
     return Deny(v1::DENY_REASON_INTERNAL,

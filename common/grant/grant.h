@@ -35,6 +35,9 @@ struct Grant {
   std::string key_sha256;  // SHA-256 of the SubjectPublicKeyInfo, 32 bytes
   std::string owner;
   std::string results_sha256;  // SHA-256 of the Attestation Results JWS it was mapped from (A, B, C); empty for D
+  // SHA-256 of the release policy that it was planned with (D), 32 bytes: that of the key it may be redeemed for. Empty
+  // for A, B, C.
+  std::string release_policy_sha256;
 };
 
 absl::StatusOr<std::string> SignGrant(const Grant& grant, const crypto::PrivateKey& key, absl::string_view kid);
@@ -51,7 +54,7 @@ struct GrantExpectation {
 
 // GRANT_MALFORMED (also unknown claims), GRANT_SIGNATURE_INVALID, GRANT_KEY_UNKNOWN, GRANT_EXPIRED,
 // GRANT_NOT_YET_VALID, GRANT_WRONG_AUDIENCE, GRANT_WRONG_KEY, GRANT_WRONG_OWNER. The caller still checks single use of
-// jti and that the policy version is in force.
+// jti, that the policy version is in force, and, for D, that the key's release policy is the grant's.
 absl::StatusOr<Grant> ValidateGrant(absl::string_view jws, const jose::JwkSet& keys,
                                     const GrantExpectation& expectation);
 

@@ -19,8 +19,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto jws = twi::jose::SignJws(key, "k", twi::kGrantTyp, text);
   if (!jws.ok()) return 0;
   const auto grant = twi::ValidateGrant(*jws, keys, expected);
-  if (grant.ok() && (grant->owner != expected.owner || !grant->key_sha256.empty() || grant->policy_version == 0))
+  if (grant.ok() && (grant->owner != expected.owner || !grant->key_sha256.empty() || grant->policy_version == 0 ||
+                     grant->release_policy_sha256.size() != 32)) {
     std::abort();
+  }
   if (!grant.ok() && twi::DenyReasonOf(grant.status()) == twi::v1::DENY_REASON_INTERNAL) std::abort();
   return 0;
 }

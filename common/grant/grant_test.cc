@@ -1,5 +1,6 @@
 #include "common/grant/grant.h"
 
+#include "common/encoding/encoding.h"
 #include "common/status/deny.h"
 #include "gtest/gtest.h"
 
@@ -40,6 +41,13 @@ class GrantTest : public ::testing::Test {
   }
 
   std::string Signed() { return *SignGrant(grant_, key_, "k1"); }
+  // Mechanism D's.
+  void MakeItForTheOwner() {
+    grant_.key_sha256.clear();
+    grant_.results_sha256.clear();
+    grant_.owner = kOwner;
+    grant_.release_policy_sha256 = std::string(32, 'l');
+  }
   v1::DenyReason Refused(absl::string_view jws) { return DenyReasonOf(ValidateGrant(jws, keys_, expected_).status()); }
   nlohmann::json Claims() { return jose::InsecureDecodeJws(Signed(), 65536)->payload; }
   v1::DenyReason RefusedClaims(const nlohmann::json& claims, const char* typ = kGrantTyp) {
@@ -67,16 +75,18 @@ TEST_F(GrantTest, CarriesEverythingFromTheMapperToTheAuthority) {
   EXPECT_EQ(grant->key_sha256, grant_.key_sha256);
   EXPECT_EQ(grant->results_sha256, grant_.results_sha256);
   EXPECT_EQ(grant->owner, "");
+  EXPECT_EQ(grant->release_policy_sha256, "");
 }
 
 TEST_F(GrantTest, MayBeForAnOwner) {
-  grant_.key_sha256.clear();
-  grant_.results_sha256.clear();
-  grant_.owner = kOwner;
+  MakeItForTheOwner();
   expected_.key_sha256.clear();
   expected_.results_sha256.clear();
   expected_.owner = kOwner;
-  EXPECT_TRUE(ValidateGrant(Signed(), keys_, expected_).ok());
+  const auto grant = ValidateGrant(Signed(), keys_, expected_);
+  ASSERT_TRUE(grant.ok()) << grant.status();
+  EXPECT_EQ(grant->owner, kOwner);
+  EXPECT_EQ(grant->release_policy_sha256, grant_.release_policy_sha256);
   expected_.owner = "spiffe://example.org/owner/other";
   EXPECT_EQ(Refused(Signed()), v1::DENY_REASON_GRANT_WRONG_OWNER);
 }
@@ -88,10 +98,31 @@ TEST_F(GrantTest, AGrantForAKeyIsNotForAnOwnerNorTheOtherWay) {
   owner.results_sha256.clear();
   owner.owner = kOwner;
   EXPECT_EQ(DenyReasonOf(ValidateGrant(for_key, keys_, owner).status()), v1::DENY_REASON_GRANT_WRONG_OWNER);
-  grant_.key_sha256.clear();
-  grant_.results_sha256.clear();
-  grant_.owner = kOwner;
+  MakeItForTheOwner();
   EXPECT_EQ(Refused(Signed()), v1::DENY_REASON_GRANT_WRONG_KEY);
+}
+
+// The release policy belongs to D's grant as the results do to the others': never without it, and nowhere else.
+TEST_F(GrantTest, TheReleasePolicyStandsInAnOwnersGrantAndInNoOther) {
+  nlohmann::json claims = Claims();
+  claims["release_policy_sha256"] = ToBase64Url(std::string(32, 'l'));
+  EXPECT_EQ(RefusedClaims(claims), v1::DENY_REASON_GRANT_MALFORMED) << "a key's grant";
+  MakeItForTheOwner();
+  expected_.key_sha256.clear();
+  expected_.results_sha256.clear();
+  expected_.owner = kOwner;
+  const nlohmann::json good = Claims();
+  ASSERT_EQ(RefusedClaims(good), v1::DENY_REASON_UNSPECIFIED);
+  for (const auto& [name, value] : good.items()) {
+    claims = good;
+    claims.erase(name);
+    EXPECT_EQ(RefusedClaims(claims), v1::DENY_REASON_GRANT_MALFORMED) << name;
+  }
+  for (const char* digest : {"", "AAAA"}) {
+    claims = good;
+    claims["release_policy_sha256"] = digest;
+    EXPECT_EQ(RefusedClaims(claims), v1::DENY_REASON_GRANT_MALFORMED) << digest;
+  }
 }
 
 TEST_F(GrantTest, RefusesAnotherKeyOrOtherResults) {
@@ -202,6 +233,9 @@ TEST_F(GrantTest, WillNotSignWhatWouldBeRefused) {
   EXPECT_EQ(DenyReasonOf(SignGrant(grant_, key_, "k1").status()), v1::DENY_REASON_INTERNAL);
   grant_.workload_identifier = "spiffe://example.org/payroll/worker";
   grant_.owner = kOwner;
+  EXPECT_EQ(DenyReasonOf(SignGrant(grant_, key_, "k1").status()), v1::DENY_REASON_INTERNAL);
+  MakeItForTheOwner();
+  grant_.release_policy_sha256.clear();
   EXPECT_EQ(DenyReasonOf(SignGrant(grant_, key_, "k1").status()), v1::DENY_REASON_INTERNAL);
 }
 

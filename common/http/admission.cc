@@ -1,8 +1,5 @@
 #include "common/http/admission.h"
 
-#include <algorithm>
-
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/http/query.h"
 #include "common/http/router.h"
@@ -11,21 +8,6 @@
 #include "common/status/status_macros.h"
 
 namespace twi::http {
-namespace {
-
-constexpr std::size_t kMaxTarget = 4096;
-
-absl::Status CheckTarget(absl::string_view target) {
-  if (target.size() > kMaxTarget) return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, "the request target");
-  const bool visible = std::all_of(target.begin(), target.end(), [](char c) {
-    return absl::ascii_isgraph(static_cast<unsigned char>(c)) && c != '#' && c != '\\';
-  });
-  if (target.empty() || target[0] != '/' || !visible)
-    return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "the request target is no path of visible ASCII");
-  return absl::OkStatus();
-}
-
-}  // namespace
 
 absl::Status Admission::AdmitPeer(const Route& route, const PeerCertificate& client, Request& request) const {
   const AllowRule& rule = settings_.allow.at(route.name);

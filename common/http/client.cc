@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -9,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "common/client/check_peer.h"
 #include "common/config/load_yaml.h"
+#include "common/http/header_line.h"
 #include "common/http/tls_context.h"
 #include "common/server/tls_files.h"
 #include "common/server/verify_peer.h"
@@ -72,12 +74,10 @@ std::size_t OnHeader(char* data, std::size_t, std::size_t size, void* user) {
   }
   const absl::string_view line(data, size);
   if (absl::StartsWith(line, "HTTP/")) transfer->response = {};  // what came before was 100 Continue
-  const std::size_t colon = line.find(':');
-  if (colon == absl::string_view::npos) return size;
-  const absl::string_view name = line.substr(0, colon);
-  const std::string value(absl::StripAsciiWhitespace(line.substr(colon + 1)));
-  if (absl::EqualsIgnoreCase(name, "content-type")) transfer->response.content_type = value;
-  if (absl::EqualsIgnoreCase(name, "location")) transfer->response.location = value;
+  const std::optional<HeaderLine> field = SplitHeaderLine(line);
+  if (!field.has_value()) return size;
+  if (absl::EqualsIgnoreCase(field->name, "content-type")) transfer->response.content_type = std::string(field->value);
+  if (absl::EqualsIgnoreCase(field->name, "location")) transfer->response.location = std::string(field->value);
   return size;
 }
 

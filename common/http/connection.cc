@@ -3,17 +3,15 @@
 #include <array>
 #include <chrono>
 #include <exception>
-#include <limits>
 #include <optional>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "boost/asio/post.hpp"
 #include "boost/asio/ssl.hpp"
 #include "boost/asio/steady_timer.hpp"
 #include "boost/beast/core/flat_buffer.hpp"
 #include "boost/beast/http.hpp"
+#include "common/http/http_head.h"
 #include "common/http/problem.h"
 #include "common/http/router.h"
 #include "common/status/status_macros.h"
@@ -27,47 +25,12 @@ namespace bh = boost::beast::http;
 using boost::system::error_code;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr std::uint32_t kMaxHeader = 16 << 10;
 constexpr std::size_t kMaxBuffer = 64 << 10;
 constexpr std::chrono::seconds kFarewell(2);            // for the peer to see our last answer and to hang up
 constexpr std::chrono::milliseconds kCancelAgain(100);  // of a read whose time is over
 constexpr int kMaxCancels = 20;
 constexpr std::size_t kMaxDiscarded = 16 << 20;  // of a body that was refused unread
-
-// Names in lower case. Repeated fields are joined (RFC 9110 section 5.2), but those that must stand once.
-absl::StatusOr<std::map<std::string, std::string>> HeadersOf(const bh::request_header<>& header) {
-  std::map<std::string, std::string> headers;
-  for (const auto& field : header) {
-    const std::string name =
-        absl::AsciiStrToLower(absl::string_view(field.name_string().data(), field.name_string().size()));
-    const absl::string_view value(field.value().data(), field.value().size());
-    const auto [at, fresh] = headers.emplace(name, std::string(value));
-    if (fresh) continue;
-    for (const char* once :
-         {"host", "content-type", "content-length", "transfer-encoding", "content-encoding", "expect"}) {
-      if (name == once) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, absl::StrCat("header ", name, " twice"));
-    }
-    absl::StrAppend(&at->second, ", ", value);
-  }
-  if (headers.count("host") == 0) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "no host header");
-  return headers;
-}
-
-// Framing that only some implementations understand alike is not served.
-absl::Status CheckFraming(unsigned version, const std::map<std::string, std::string>& headers) {
-  const auto value = [&](const char* name) {
-    const auto found = headers.find(name);
-    return found == headers.end() ? std::string() : absl::AsciiStrToLower(found->second);
-  };
-  if (version != 11) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "not HTTP/1.1");
-  if (const std::string coding = value("transfer-encoding"); !coding.empty() && coding != "chunked")
-    return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "a transfer coding other than chunked");
-  if (const std::string coding = value("content-encoding"); !coding.empty() && coding != "identity")
-    return Deny(v1::DENY_REASON_MEDIA_TYPE_UNSUPPORTED, "an encoded body");
-  if (const std::string expect = value("expect"); !expect.empty() && expect != "100-continue")
-    return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "an unknown expectation");
-  return absl::OkStatus();
-}
+constexpr std::uint64_t kAnySize = ~std::uint64_t{0};
 
 class ConnectionImpl final : public Connection, public std::enable_shared_from_this<ConnectionImpl> {
  public:
@@ -155,9 +118,8 @@ class ConnectionImpl final : public Connection, public std::enable_shared_from_t
   void ReadHeader() {
     if (draining_) return SayFarewell();
     parser_.emplace();
-    parser_->header_limit(kMaxHeader);
-    parser_->body_limit(std::numeric_limits<std::uint64_t>::max());  // by the route, once it is known and before any of
-                                                                     // the body is read
+    parser_->header_limit(kMaxHead);
+    parser_->body_limit(kAnySize);  // the route's, once it is known and before any of the body is read
     current_ = {};
     Enter(Stage::kHeader);
     bh::async_read_header(stream_, buffer_, *parser_,
@@ -170,14 +132,10 @@ class ConnectionImpl final : public Connection, public std::enable_shared_from_t
       if (Idle()) return SayFarewell();
       return OnReadError(error, "header");
     }
-    const auto& header = parser_->get().base();
-    auto headers = HeadersOf(header);
-    if (!headers.ok()) return Refuse(headers.status());
-    if (const absl::Status framing = CheckFraming(header.version(), *headers); !framing.ok()) return Refuse(framing);
-    const absl::string_view target(header.target().data(), header.target().size());
-    const absl::string_view method(header.method_string().data(), header.method_string().size());
-    const bool wait = headers->count("expect") != 0;
-    const absl::Status admitted = admission_.Admit(method, target, *std::move(headers), client_, current_);
+    absl::StatusOr<Head> head = ReadHead(parser_->get().base());
+    if (!head.ok()) return Refuse(head.status());
+    const bool wait = head->headers.count("expect") != 0;
+    const auto admitted = admission_.Admit(head->method, head->target, std::move(head->headers), client_, current_);
     if (!admitted.ok()) return Refuse(admitted);
     const std::size_t limit = current_.route->max_body;
     if (parser_->content_length().has_value() && *parser_->content_length() > limit) {
@@ -208,10 +166,8 @@ class ConnectionImpl final : public Connection, public std::enable_shared_from_t
   }
 
   void OnReadError(error_code error, const char* what) {
-    if (timed_out()) {
-      return Refuse(Deny(v1::DENY_REASON_DEADLINE_EXCEEDED, absl::StrCat("a slow client: the ", what, " did not come")),
-                    408);
-    }
+    if (timed_out())
+      return Refuse(Deny(v1::DENY_REASON_DEADLINE_EXCEEDED, absl::StrCat("a slow client: the ", what)), 408);
     if (error == bh::error::header_limit || error == bh::error::body_limit || error == bh::error::buffer_overflow)
       return Refuse(Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, absl::StrCat("the ", what, ": ", error.message())));
     const absl::Status malformed =

@@ -12,6 +12,7 @@
 namespace twi::http {
 namespace {
 
+constexpr std::size_t kMaxTarget = 4096;
 constexpr std::size_t kMaxParameter = 128;
 
 bool IsParameter(absl::string_view segment) {
@@ -38,6 +39,16 @@ std::optional<std::map<std::string, std::string>> MatchPath(absl::string_view pa
 }
 
 }  // namespace
+
+absl::Status CheckTarget(absl::string_view target) {
+  if (target.size() > kMaxTarget) return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, "the request target");
+  const bool visible = std::all_of(target.begin(), target.end(), [](char c) {
+    return absl::ascii_isgraph(static_cast<unsigned char>(c)) && c != '#' && c != '\\';
+  });
+  if (target.empty() || target[0] != '/' || !visible)
+    return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "the request target is no path of visible ASCII");
+  return absl::OkStatus();
+}
 
 std::string AllowedMethods(const std::vector<Route>& routes, absl::string_view path) {
   std::vector<std::string> methods;

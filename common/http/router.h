@@ -6,11 +6,16 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/http/message.h"
 
 namespace twi::http {
+
+// A request target in origin form (RFC 9112 section 3.2.1): a path and perhaps a query, visible ASCII without '#' and
+// '\', at most 4 KiB. REQUEST_MALFORMED, REQUEST_TOO_LARGE.
+absl::Status CheckTarget(absl::string_view target);
 
 struct Match {
   const Route* route = nullptr;

@@ -175,6 +175,8 @@ TEST_F(HttpServerTest, RefusesMalformedRequests) {
            "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",  // two framings
            "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
            "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+           "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\nContent-Length: 1\r\n\r\n0",
+           "POST /echo HTTP/1.1\r\nHost: x\r\nExpect:\r\nContent-Length: 1\r\n\r\n0",
            "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",  // no chunk size
            "\x16\x03\x01 what is this\r\n\r\n",
        }) {

@@ -183,7 +183,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadServer{"AnotherKey", "DIR/server.key", "DIR/other.key", "is not the key of the certificate in"},
         BadServer{"EmptyBundle", "DIR/ca.crt", "DIR/empty.pem", "echo.yaml:6:24: server.tls.trust_bundle_file: "},
         BadServer{"UnknownRpc", "rpc: Say", "rpc: Sya",
-                  "echo.yaml:8:12: server.allow[0].rpc: expected one of Say, Hold, Refuse, Open, Check, got \"Sya\""},
+                  "echo.yaml:8:12: server.allow[0].rpc: expected one of Say, Hold, Refuse, Open, Check, "
+                  "ServerReflectionInfo, got \"Sya\""},
         BadServer{"Peer", "peers: [spiffe://", "peers: [spiffe:/",
                   "echo.yaml:9:15: server.allow[0].peers[0]: expected a SPIFFE ID or attested_key"},
         BadServer{"RpcTwice", "  allow:\n", "  allow:\n    - {rpc: Say, peers: [attested_key]}\n",

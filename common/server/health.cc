@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/log/fields.h"
 #include "common/log/log.h"
+#include "common/server/check_request.h"
 #include "common/server/gate.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
@@ -96,7 +97,9 @@ grpc::Status Health::Check(grpc::ServerContext* context, const grpc::health::v1:
   const trace::Scope scope(TraceOf(*context));  // before the first line about this request
   const auto start = std::chrono::steady_clock::now();
   std::optional<PeerIdentity> peer;
-  if (const absl::Status admitted = Admit(*context, peer); !admitted.ok()) {
+  absl::Status admitted = Admit(*context, peer);
+  if (admitted.ok()) admitted = ArrivedRequest(*context);
+  if (!admitted.ok()) {
     return gate_.Finish(*context, kHealthRpc, peer.has_value() ? &*peer : nullptr, admitted,
                         absl::FromChrono(std::chrono::steady_clock::now() - start));
   }

@@ -158,7 +158,7 @@ absl::StatusOr<ServerSettings> CheckServerConfig(const config::v1::Server& confi
 }
 
 absl::StatusOr<std::vector<std::string>> MethodsOf(const std::vector<std::string>& service_full_names) {
-  std::vector<std::string> methods{kHealthRpc, kReflectionRpc};
+  std::vector<std::string> methods;
   for (const std::string& full_name : service_full_names) {
     const auto* service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(full_name);
     if (service == nullptr) return Deny(v1::DENY_REASON_INTERNAL, absl::StrCat("no such service: ", full_name));
@@ -170,6 +170,11 @@ absl::StatusOr<std::vector<std::string>> MethodsOf(const std::vector<std::string
       }
       methods.push_back(name);
     }
+  }
+  for (const char* own : {kHealthRpc, kReflectionRpc}) {
+    if (std::find(methods.begin(), methods.end(), own) != methods.end())
+      return Deny(v1::DENY_REASON_INTERNAL, absl::StrCat(own, " is every server's own"));
+    methods.emplace_back(own);
   }
   return methods;
 }

@@ -50,4 +50,6 @@ absl::Status ValidateWorkloadIdentifier(absl::string_view text) {
   return absl::OkStatus();
 }
 
+std::string ReservedPrefix(absl::string_view trust_domain) { return absl::StrCat("spiffe://", trust_domain, "/twi/"); }
+
 }  // namespace twi

@@ -24,6 +24,9 @@ absl::StatusOr<SpiffeId> ParseSpiffeId(absl::string_view text);
 // The same, and a path: an identity that something may have, not a trust domain.
 absl::Status ValidateWorkloadIdentifier(absl::string_view text);
 
+// Below it services are named, and no workload ever is: "spiffe://TRUST_DOMAIN/twi/".
+std::string ReservedPrefix(absl::string_view trust_domain);
+
 }  // namespace twi
 
 #endif  // TWI_COMMON_SPIFFE_SPIFFE_ID_H_

@@ -5,7 +5,7 @@
 #   deploy/compose/demo.sh --keep    leaves everything running and prints how to talk to it
 #   deploy/compose/demo.sh --down    takes down what --keep left running, with its keys, stores and credentials
 # Where a deployment of the same project (TWI_PROJECT, default twi) is there already it touches nothing and says so.
-# TWI_SKIP_BUILD=1: the images are there already. TWI_OPT_BIN: the programs for them are (deploy/images/build.sh).
+# TWI_SKIP_BUILD=1: the images are there already. TWI_OPT_BIN: the programs for them are (deploy/images/build.sh). Exit: 77 where docker-compose is missing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 keep=no down=no
@@ -42,10 +42,10 @@ fi
 built=$SECONDS
 
 step "Starting: keys and policies, the software TPM, four services, four agents, four workloads"
-chmod go-w deploy/compose/config deploy/compose/config/*  # a daemon refuses a configuration that others may write to
+chmod -R go-w,a+rX deploy/compose/config  # user 65532 reads it, whatever the umask of the clone was, and refuses a configuration that others may write to
 mkdir -p out
 "${compose[@]}" up --detach > /dev/null 2> out/compose-up.log || { tail -n 30 out/compose-up.log >&2; fail "it does not start"; }
-wait_healthy 60 "${services[@]}" "${workloads[@]}"
+wait_healthy 60 "${services[@]}" "${agents[@]}" "${workloads[@]}"
 
 step "The credentials, as the workloads hold them"
 for workload in "${workloads[@]}"; do

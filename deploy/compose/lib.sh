@@ -1,7 +1,14 @@
 # What demo.sh and stores_test.sh share: which Compose there is, the project's name, the version of the images (TWI_VERSION). To be sourced in the repository's root.
 source deploy/programs.sh
-# `docker compose` (v2) where it is there, else docker-compose 1.29.
-if docker compose version > /dev/null 2>&1; then compose=(docker compose); else compose=(docker-compose); fi
+# `docker compose` (v2) where it is there, else docker-compose 1.29. Without Docker itself the scripts say so.
+if docker compose version > /dev/null 2>&1; then
+  compose=(docker compose)
+elif command -v docker-compose > /dev/null || ! docker version > /dev/null 2>&1; then
+  compose=(docker-compose)
+else
+  echo "skipped: docker-compose is not installed"
+  exit 77
+fi
 compose+=(--project-name "${TWI_PROJECT:=twi}" --file deploy/compose/docker-compose.yml)
 fail() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The clients in other languages against the running compose network (deploy/compose/demo.sh --keep), as strangers on its network `agents`.
+# The clients in other languages against the running compose network (deploy/compose/demo.sh --keep). They run on the host, which reaches the containers at their addresses on the network `agents`.
 #   integration_tests/clients/compose.sh [--client python|go]
 # TWI_PROJECT: name of the compose project (default twi). Exit: as run.sh; 2 where the network does not run.
 set -euo pipefail

@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/lint"
 	"helm.sh/helm/v3/pkg/lint/support"
@@ -19,6 +23,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
 	"sigs.k8s.io/yaml"
 )
 
@@ -352,34 +357,141 @@ func TestRefusesAgentValues(t *testing.T) {
 	}
 }
 
-// Each example says what it costs: what Pod Security objects to is exactly what its file explains.
+// Each example says what it costs: which checks of Pod Security refuse it, at `restricted` and at `baseline`, is exactly what its file and the README explain. `privileged` refuses nothing.
 func TestExamples(t *testing.T) {
-	for name, objections := range map[string][]string{
-		"vtpm":             nil,
-		"sev-snp-node":     {"hostPath", "DAC_OVERRIDE", "runAsNonRoot", "runAsUser=0"},
-		"confidential-pod": {"hostPath", "DAC_OVERRIDE", "runAsNonRoot", "runAsUser=0"},
-	} {
-		o := renderObjects(t, loadTeam(t), "payroll", "payroll", readValues(t, "deploy/helm/examples/payroll/"+name+".yaml"))
+	tsm := map[api.Level][]string{
+		api.LevelRestricted: {"restricted volume types", "runAsNonRoot != true", "runAsUser=0", "unrestricted capabilities"}, // hostPath; root; DAC_OVERRIDE
+		api.LevelBaseline:   {"hostPath volumes"},
+	}
+	for name, refused := range map[string]map[api.Level][]string{"vtpm": {}, "sev-snp-node": tsm, "confidential-pod": tsm} {
+		path := "deploy/helm/examples/payroll/" + name + ".yaml"
+		o := renderObjects(t, loadTeam(t), "payroll", "payroll", readValues(t, path))
 		expectNothing(t, name, hardening(o))
 		expectNothing(t, name, sidecar(o, "/run/twi"))
-		said := strings.Join(podSecurity(o, api.LevelRestricted), "\n")
-		if (said == "") != (objections == nil) {
-			t.Errorf("%s: Pod Security says %q", name, said)
-		}
-		for _, objection := range objections {
-			if !strings.Contains(said, objection) {
-				t.Errorf("%s: Pod Security does not object to %s: %s", name, objection, said)
+		for _, level := range []api.Level{api.LevelRestricted, api.LevelBaseline, api.LevelPrivileged} {
+			if said := podSecurityReasons(t, o, level); !slices.Equal(said, refused[level]) {
+				t.Errorf("%s: Pod Security %s refuses it for %q, expected %q", name, level, said, refused[level])
 			}
 		}
-		for _, other := range []string{"allowPrivilegeEscalation", "seccompProfile", "hostNetwork", "privileged (", "hostPort"} {
-			if strings.Contains(said, other) {
-				t.Errorf("%s: Pod Security objects to %s too: %s", name, other, said)
-			}
+		head, _, _ := strings.Cut(read(t, filepath.Join(root(t), path)), "\n")
+		if expected := map[bool]string{true: "Pod Security `restricted`", false: "Pod Security `privileged`"}[len(refused) == 0]; !strings.Contains(head, expected) {
+			t.Errorf("%s: its first line does not say %s: %s", name, expected, head)
 		}
 		if class := o.deployments[0].Spec.Template.Spec.RuntimeClassName; (class != nil) != (name == "confidential-pod") {
 			t.Errorf("%s: runtime class %v", name, class)
 		}
 	}
+}
+
+// podSecurityReasons: the checks of a level that refuse any of the pods, by the names that Kubernetes gives them.
+func podSecurityReasons(t *testing.T, o *objects, level api.Level) []string {
+	t.Helper()
+	evaluator := must(policy.NewEvaluator(policy.DefaultChecks()))
+	var reasons []string
+	for _, p := range o.pods() {
+		results := policy.AggregateCheckResults(evaluator.EvaluatePod(api.LevelVersion{Level: level, Version: api.LatestVersion()}, &p.meta, &p.spec))
+		reasons = append(reasons, results.ForbiddenReasons...)
+	}
+	slices.Sort(reasons)
+	return slices.Compact(reasons)
+}
+
+// A team does as the README says: `helm dependency build`, then `helm install`. For a file:// dependency Helm's downloader takes the path in Chart.yaml from the chart's folder and packs what is there
+// into charts/; this does the same by Helm's own packer and loader. The downloader itself is not asked: it would bring forty more modules (kubectl, containerd, kustomize).
+func TestATeamsChartIsBuiltAsDocumented(t *testing.T) {
+	_, section, _ := strings.Cut(read(t, filepath.Join(root(t), "deploy/helm/README.md")), "\n## A team's own chart\n")
+	if section, _, _ = strings.Cut(section, "\n## "); !strings.Contains(section, "    helm dependency build") {
+		t.Error("deploy/helm/README.md does not tell a team to run helm dependency build")
+	}
+	work := t.TempDir()
+	copyFolder(t, filepath.Join(root(t), "deploy/helm"), work)
+	folder := filepath.Join(work, "examples/payroll")
+	team := must(loader.LoadDir(folder))
+	if missing := missingDependencies(team); !slices.Equal(missing, []string{"twi-agent"}) {
+		t.Fatalf("before: %v is missing", missing)
+	}
+	for _, dependency := range team.Metadata.Dependencies {
+		path, local := strings.CutPrefix(dependency.Repository, "file://")
+		if !local {
+			t.Fatalf("%s is not beside this chart: %s", dependency.Name, dependency.Repository)
+		}
+		packed, err := loader.LoadDir(filepath.Join(folder, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if packed.Name() != dependency.Name || packed.Metadata.Version != dependency.Version {
+			t.Errorf("at %s is %s %s, expected %s %s", path, packed.Name(), packed.Metadata.Version, dependency.Name, dependency.Version)
+		}
+		must(chartutil.Save(packed, filepath.Join(folder, "charts")))
+	}
+	for _, mechanism := range []string{"A", "B", "C", "D"} {
+		built := must(loader.LoadDir(folder))
+		if missing := missingDependencies(built); len(missing) > 0 {
+			t.Fatalf("after: %v is missing", missing)
+		}
+		if !maps.Equal(must(render(built, "payroll", "payroll", agentValues(mechanism))), must(render(loadTeam(t), "payroll", "payroll", agentValues(mechanism)))) {
+			t.Errorf("%s: the built chart renders otherwise than the tests' own", mechanism)
+		}
+	}
+}
+
+// missingDependencies: those for which `helm install` refuses a chart ("found in Chart.yaml, but missing in charts/ directory").
+func missingDependencies(c *chart.Chart) []string {
+	var missing []string
+	for _, dependency := range c.Metadata.Dependencies {
+		if !slices.ContainsFunc(c.Dependencies(), func(have *chart.Chart) bool { return have.Name() == dependency.Name }) {
+			missing = append(missing, dependency.Name)
+		}
+	}
+	return missing
+}
+
+// copyFolder follows symbolic links: a Bazel test's files are such.
+func copyFolder(t *testing.T, from, to string) {
+	t.Helper()
+	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			write(t, filepath.Join(to, strings.TrimPrefix(path, from)), []byte(read(t, path)))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An upgrade in stages (README, "Upgrades"): a digest of one service rolls that service's pod and no other; a tag, or another version of the chart, rolls all of them.
+func TestAnUpgradeCanGoServiceByService(t *testing.T) {
+	base := readValues(t, "deploy/kubernetes/values.yaml")
+	rolled := func(c *chart.Chart, v values) []string {
+		return changedPods(renderObjects(t, loadChart(t, "twi"), "twi", "twi", base), renderObjects(t, c, "twi", "twi", v))
+	}
+	for _, service := range sortedKeys(ports) {
+		v := set(base, "image.digests", values{service: "sha256:" + strings.Repeat("0a", 32)})
+		if seen := rolled(loadChart(t, "twi"), v); !slices.Equal(seen, []string{"twi-" + service}) {
+			t.Errorf("a digest of %s rolls %v", service, seen)
+		}
+	}
+	if seen := rolled(loadChart(t, "twi"), set(base, "image.tag", "9.9.9")); len(seen) != len(ports) {
+		t.Errorf("a tag rolls %v only", seen)
+	}
+	newer := loadChart(t, "twi")
+	newer.Metadata.Version = "9.9.9"
+	if seen := rolled(newer, base); len(seen) != len(ports) {
+		t.Errorf("a new version of the chart rolls %v only", seen)
+	}
+}
+
+// changedPods: the StatefulSets whose pods Kubernetes would replace.
+func changedPods(before, after *objects) []string {
+	var changed []string
+	for i, s := range before.statefulSets {
+		if !reflect.DeepEqual(s.Spec.Template, after.statefulSets[i].Spec.Template) {
+			changed = append(changed, s.Name)
+		}
+	}
+	slices.Sort(changed)
+	return changed
 }
 
 // deploy/kubernetes/twi.yaml is for those without Helm: the rendering of the values beside it.

@@ -172,6 +172,57 @@ func TestMutantsAreNoticed(t *testing.T) {
 	}
 }
 
+// Each mutant here breaks one side of an arrow and leaves the other: it must be noticed, by that side alone. A comparison of what passes in the end would miss every excess among them.
+func TestOneSidedMutantsAreNoticed(t *testing.T) {
+	const calledBy = "{{- if has $service (get $calls $caller) }}"
+	const calledByAgents = `list (has $service (get $calls "agents"))`
+	const agentCalls = `(list "verifier" "credential-authority") (eq .Values.mechanism "A")`
+	const agentAddresses = "{{- $addresses := dict"
+	const servicesEgress = "  egress:\n  {{- range . }}"
+	const scraped = "  - ports: [{port: 9464, protocol: TCP}]\n    from:"
+	for _, m := range []struct{ from, to, arrow, side string }{
+		// between services
+		{servicesEgress, "  egress:\n  {{- range append . \"key-store\" }}", "verifier -> key-store:8444 over TCP passes: true, expected false", "egress"},
+		{servicesEgress, "  egress:\n  {{- range append . \"claims-mapper\" }}", "key-store -> claims-mapper:8442 over TCP passes: true, expected false", "egress"},
+		{servicesEgress, "  egress:\n  {{- range rest . }}", "verifier -> claims-mapper:8442 over TCP passes: false, expected true", "egress"},
+		{calledBy, `{{- if or (eq $service "key-store") (has $service (get $calls $caller)) }}`, "verifier -> key-store:8444 over TCP passes: true, expected false", "ingress"},
+		{calledBy, `{{- if or (eq $service "claims-mapper") (has $service (get $calls $caller)) }}`, "key-store -> claims-mapper:8442 over TCP passes: true, expected false", "ingress"},
+		{calledBy, `{{- if and (ne $caller "verifier") (has $service (get $calls $caller)) }}`, "verifier -> claims-mapper:8442 over TCP passes: false, expected true", "ingress"},
+		// agents
+		{agentAddresses, `{{- $services = append $services "claims-mapper" }}{{- $addresses := dict "claims-mapper" "x:8442"`, "agent -> claims-mapper:8442 over TCP passes: true, expected false", "egress"},
+		{agentCalls, `(list "verifier" "credential-authority" "key-store") (eq .Values.mechanism "A")`, "agent -> key-store:8444 over TCP passes: true, expected false", "egress"},
+		{agentCalls, `(list "verifier") (eq .Values.mechanism "A")`, "agent -> credential-authority:8443 over TCP passes: false, expected true", "egress"},
+		{calledByAgents, `list (or (eq $service "claims-mapper") (has $service (get $calls "agents")))`, "agent -> claims-mapper:8442 over TCP passes: true, expected false", "ingress"},
+		{calledByAgents, `list (and (ne $service "credential-authority") (has $service (get $calls "agents")))`, "agent -> credential-authority:8443 over TCP passes: false, expected true", "ingress"},
+		{scraped, "  - ports: [{port: 9464, protocol: TCP}, {port: 8440, protocol: TCP}]\n    from:", "scraper -> agent:8440 over TCP passes: true, expected false", "ingress"},
+		{scraped, "  - ports: [{port: 8440, protocol: TCP}]\n    from:", "scraper -> agent:9464 over TCP passes: false, expected true", "ingress"},
+	} {
+		found := networkWrongsOfMutant(t, m.from, m.to)
+		if !slices.ContainsFunc(found, func(line string) bool { return strings.HasPrefix(line, m.arrow+", by the "+m.side+" of ") }) {
+			t.Errorf("%q -> %q: not noticed as %q by the %s, only: %q", m.from, m.to, m.arrow, m.side, found)
+		}
+		for _, line := range found {
+			if !strings.Contains(line, ", by the "+m.side+" of ") {
+				t.Errorf("%q -> %q is no mutant of the %s alone: %s", m.from, m.to, m.side, line)
+			}
+		}
+	}
+}
+
+// networkWrongsOfMutant: what the arrows' check says when this text of a template, of the services or of the agent, is replaced.
+func networkWrongsOfMutant(t *testing.T, from, to string) []string {
+	t.Helper()
+	services, team := loadChart(t, "twi"), loadTeam(t)
+	target := services
+	if !strings.Contains(allTemplates(services), from) {
+		target = team
+	}
+	mutate(t, target, from, to)
+	v := set(withMetrics(readValues(t, "deploy/kubernetes/values.yaml")), "networkPolicy.owners", []any{})
+	rendered, rendering := renderObjects(t, services, "twi", "twi", v), renderObjects(t, team, "payroll", "payroll", agentMetrics(agentValues("B")))
+	return networkWrongs(rendered, rendering, arrows{mechanisms: "ABCD", agent: "B", metrics: true})
+}
+
 // A rule without peers lets everybody in: D alone, without owners, is the case in which nobody calls the Credential Authority.
 func TestAnOpenRuleIsNoticed(t *testing.T) {
 	services := loadChart(t, "twi")

@@ -16,6 +16,7 @@ import (
 var ports = map[string]int{"verifier": 8441, "claims-mapper": 8442, "credential-authority": 8443, "key-store": 8444}
 
 // Who calls whom, and for which mechanisms: the arrows of the architecture (README, "The picture" and "Which mechanism"). What is not here must not pass.
+// The tables that people read say the same: documented_test.go compares them with this one.
 var table = []struct{ caller, callee, mechanisms string }{
 	{"agent", "verifier", "ABCD"},                     // A4 B3 D3; C: the Verifier's encryption key
 	{"agent", "credential-authority", "BC"},           // B8 C4
@@ -109,32 +110,45 @@ func allowedBy(peers []networkingv1.NetworkPolicyPeer, rulePorts []networkingv1.
 	})
 }
 
-// passes: may `from` open a connection to `to`? Both sides must allow it; a side that no policy isolates allows everything.
-func passes(policies []*networkingv1.NetworkPolicy, from, to endpoint, port int, protocol string) bool {
-	side := func(subject, other endpoint, direction networkingv1.PolicyType) bool {
-		isolated := false
-		for _, p := range policies {
-			if p.Namespace != subject.namespace || !selects(&p.Spec.PodSelector, subject.labels) || !slices.Contains(p.Spec.PolicyTypes, direction) {
-				continue
+const (
+	egress  = networkingv1.PolicyTypeEgress  // the caller's side
+	ingress = networkingv1.PolicyTypeIngress // the side of who is called
+)
+
+// isolating: the policies that are for this endpoint in this direction. Where there is none, everything is allowed.
+func isolating(policies []*networkingv1.NetworkPolicy, subject endpoint, direction networkingv1.PolicyType) []*networkingv1.NetworkPolicy {
+	var found []*networkingv1.NetworkPolicy
+	for _, p := range policies {
+		if p.Namespace == subject.namespace && slices.Contains(p.Spec.PolicyTypes, direction) && selects(&p.Spec.PodSelector, subject.labels) {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// allows: does one side, with the policies that isolate it, allow the connection with `other`? What the other side says is not asked.
+func allows(isolating []*networkingv1.NetworkPolicy, direction networkingv1.PolicyType, other endpoint, port int, protocol string) bool {
+	for _, p := range isolating {
+		if direction == ingress {
+			for _, rule := range p.Spec.Ingress {
+				if allowedBy(rule.From, rule.Ports, p.Namespace, other, port, protocol) {
+					return true
+				}
 			}
-			isolated = true
-			if direction == networkingv1.PolicyTypeIngress {
-				for _, rule := range p.Spec.Ingress {
-					if allowedBy(rule.From, rule.Ports, p.Namespace, other, port, protocol) {
-						return true
-					}
-				}
-			} else {
-				for _, rule := range p.Spec.Egress {
-					if allowedBy(rule.To, rule.Ports, p.Namespace, other, port, protocol) {
-						return true
-					}
-				}
+			continue
+		}
+		for _, rule := range p.Spec.Egress {
+			if allowedBy(rule.To, rule.Ports, p.Namespace, other, port, protocol) {
+				return true
 			}
 		}
-		return !isolated
 	}
-	return side(from, to, networkingv1.PolicyTypeEgress) && side(to, from, networkingv1.PolicyTypeIngress)
+	return len(isolating) == 0
+}
+
+// passes: may `from` open a connection to `to`? Both sides must allow it.
+func passes(policies []*networkingv1.NetworkPolicy, from, to endpoint, port int, protocol string) bool {
+	return allows(isolating(policies, from, egress), egress, to, port, protocol) && allows(isolating(policies, to, ingress), ingress, from, port, protocol)
 }
 
 // arrows: what a rendering is for.
@@ -151,34 +165,48 @@ const (
 	metricsPort = 9464
 )
 
-// expects: what the tables say about one arrow.
-func (a arrows) expects(from, to endpoint, port int, protocol string) bool {
-	_, toService := ports[to.name]
-	_, fromService := ports[from.name]
-	caller, mechanismsOf := from.name, a.mechanisms
+func isService(e endpoint) bool { _, is := ports[e.name]; return is }
+
+// ours: a service, or the check of its config before an upgrade.
+func ours(e endpoint) bool { _, is := ports[strings.TrimSuffix(e.name, "-check")]; return is }
+
+// expectsEgress: what the tables say about the caller's side alone. Who is neither a service nor an agent is nothing of ours: no policy may be for it.
+func (a arrows) expectsEgress(from, to endpoint, port int, protocol string) bool {
+	if !ours(from) && from.name != "agent" {
+		return true
+	}
+	mechanisms := a.mechanisms
+	if from.name == "agent" {
+		mechanisms = a.agent
+	}
+	if to.name == "dns" || to.name == "node-local dns" && a.nodeDNS {
+		return port == 53 && callsAnybody(from.name, mechanisms)
+	}
+	return protocol == "TCP" && port == ports[to.name] && calls(from.name, to.name, mechanisms)
+}
+
+// expectsIngress: what they say about the side of who is called. The services let in the agents of every mechanism that they serve. An agent's own policy is about its callers only where there are metrics.
+func (a arrows) expectsIngress(from, to endpoint, port int, protocol string) bool {
+	if !ours(to) && !(to.name == "agent" && a.metrics) {
+		return true
+	}
+	caller := from.name
 	switch {
-	case from.name == "agent":
-		mechanismsOf = a.agent
-	case from.namespace == "ledger": // the services' side alone
+	case from.namespace == "ledger":
 		caller = "agent"
 	case from.name == "owner" && !a.owners, from.name == "owner by address" && !a.byAddress:
 		caller = "nobody"
 	case from.name == "owner by address":
 		caller = "owner"
 	}
-	if to.name == "dns" || to.name == "node-local dns" && a.nodeDNS {
-		return port == 53 && (fromService || from.name == "agent") && callsAnybody(from.name, mechanismsOf)
-	}
-	if protocol != "TCP" {
-		return false
-	}
-	return toService && port == ports[to.name] && calls(caller, to.name, mechanismsOf) ||
+	return protocol == "TCP" && (port == ports[to.name] && calls(caller, to.name, a.mechanisms) ||
 		a.rest && from.name == "relying party" && to.name == "verifier" && port == restPort ||
 		a.maps && from.name == "relying party" && to.name == "claims-mapper" && port == ports["claims-mapper"] ||
-		a.metrics && from.name == "scraper" && (toService || to.name == "agent") && port == metricsPort
+		a.metrics && from.name == "scraper" && (isService(to) || to.name == "agent") && port == metricsPort)
 }
 
-// networkWrongs compares every pair of endpoints, on every port that counts, with the tables.
+// networkWrongs compares every pair of endpoints, on every port that counts, with the tables: the caller's side and the side of who is called each by itself. Of both together an excess on one
+// side would not be seen as long as the other refuses, and the next change of that other one would open the arrow.
 func networkWrongs(services, team *objects, a arrows) []string {
 	policies := append(slices.Clone(services.policies), team.policies...)
 	everybody := []endpoint{
@@ -204,18 +232,30 @@ func networkWrongs(services, team *objects, a arrows) []string {
 	for _, p := range team.pods() {
 		everybody = append(everybody, endpoint{name: "agent", namespace: "payroll", labels: p.meta.Labels})
 	}
-	ours := func(e endpoint) bool { _, is := ports[strings.TrimSuffix(e.name, "-check")]; return is }
 	var wrong []string
-	for _, from := range everybody {
-		for _, to := range everybody {
-			if from.name == to.name || !(ours(from) || ours(to) || from.name == "agent" || a.metrics && to.name == "agent") {
-				continue // neither end is ours; who may call the workload is its own matter, but for metrics
-			}
-			for _, protocol := range []string{"TCP", "UDP"} {
-				for _, port := range []int{1, 53, 443, 8440, 8441, 8442, 8443, 8444, 8445, restPort, metricsPort} {
-					if seen, expected := passes(policies, from, to, port, protocol), a.expects(from, to, port, protocol); seen != expected {
-						wrong = append(wrong, fmt.Sprintf("%s -> %s:%d over %s passes: %v, expected %v", from.name, to.name, port, protocol, seen, expected))
-					}
+	for _, subject := range everybody {
+		for _, direction := range []networkingv1.PolicyType{egress, ingress} {
+			wrong = append(wrong, a.sideWrongs(isolating(policies, subject, direction), subject, direction, everybody)...)
+		}
+	}
+	return wrong
+}
+
+// sideWrongs: one side of one endpoint, with everybody else as the other end.
+func (a arrows) sideWrongs(isolating []*networkingv1.NetworkPolicy, subject endpoint, direction networkingv1.PolicyType, everybody []endpoint) []string {
+	var wrong []string
+	for _, other := range everybody {
+		if other.name == subject.name {
+			continue
+		}
+		from, to, expects := subject, other, a.expectsEgress
+		if direction == ingress {
+			from, to, expects = other, subject, a.expectsIngress
+		}
+		for _, protocol := range []string{"TCP", "UDP"} {
+			for _, port := range []int{1, 53, 443, 8440, 8441, 8442, 8443, 8444, 8445, restPort, metricsPort} {
+				if seen, expected := allows(isolating, direction, other, port, protocol), expects(from, to, port, protocol); seen != expected {
+					wrong = append(wrong, fmt.Sprintf("%s -> %s:%d over %s passes: %v, expected %v, by the %s of %s", from.name, to.name, port, protocol, seen, expected, strings.ToLower(string(direction)), subject.name))
 				}
 			}
 		}

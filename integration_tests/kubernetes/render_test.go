@@ -51,7 +51,7 @@ func loadChart(t *testing.T, path string) *chart.Chart {
 	return loaded
 }
 
-// loadTeam is the example's chart with its dependency, as `helm dependency build` would bring it.
+// loadTeam is the example's chart with its dependency added in memory, which is fast. That this is what a team gets which does as the README says: TestATeamsChartIsBuiltAsDocumented.
 func loadTeam(t *testing.T) *chart.Chart {
 	t.Helper()
 	team := loadChart(t, "examples/payroll")

@@ -14,6 +14,8 @@
 #include "common/policy_signature/policy_signature.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
+#include "services/claims_mapper/match_release_policy.h"
+#include "services/key_store/release_policy.h"
 
 namespace twi::claims_mapper {
 namespace {
@@ -59,6 +61,28 @@ void Fill(const MappingPolicy& policy, v1::PolicyInfo& info) {
   info.set_owner(policy.owner);
   info.set_sha256(ToHex(policy.sha256));
   info.set_workload_identifier(policy.workload_identifier);
+}
+
+absl::StatusOr<nlohmann::json> ReadAnticipated(const std::string& text) {
+  if (text.size() > kMaxAnticipated)
+    return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE,
+                absl::StrCat("anticipated_results_json has ", text.size(), " bytes"));
+  absl::StatusOr<nlohmann::json> anticipated = jose::ParseJson(text, kMaxAnticipated);
+  if (!anticipated.ok())
+    return Deny(v1::DENY_REASON_REQUEST_MALFORMED,
+                absl::StrCat("anticipated_results_json: ", anticipated.status().message()));
+  TWI_RETURN_IF_ERROR(ValidateAnticipatedResults(*anticipated));
+  if (anticipated->at("status") != "affirming") {
+    return Deny(v1::DENY_REASON_RESULTS_NOT_AFFIRMING, "a workload whose results are not affirming gets no credential");
+  }
+  return anticipated;
+}
+
+absl::StatusOr<key_store::ReleasePolicy> ReadReleasePolicy(const std::string& document) {
+  if (document.empty()) return Deny(v1::DENY_REASON_REQUEST_MALFORMED, "release_policy is unset");
+  if (document.size() > key_store::ReleasePolicy::kMaxDocument)
+    return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE, absl::StrCat("release_policy has ", document.size(), " bytes"));
+  return key_store::ReleasePolicy::Compile(document);
 }
 
 // What each claim of `policy` is computed from; nothing for a constant.
@@ -139,7 +163,9 @@ Grant ClaimsMapperService::MakeGrant(const MapperSettings& settings, const Mappe
   return grant;
 }
 
-// P1: what would a workload with these results get? The grant is for the calling owner, who provisions.
+// P1: what would a workload with these results get? The grant is for the calling owner, who provisions, and for a key
+// that its release policy keeps for such workloads: the Key Store counter-signs the policy's digest (P5), and the
+// Credential Authority compares it with the grant's (P7).
 absl::Status ClaimsMapperService::Plan(const server::Call& call, const v1::PlanClaimsRequest& request,
                                        v1::PlanClaimsResponse& response) {
   const std::shared_ptr<const MapperSettings> settings = deps_.settings();
@@ -147,33 +173,26 @@ absl::Status ClaimsMapperService::Plan(const server::Call& call, const v1::PlanC
   if (call.peer.spiffe_id.empty() || deps_.policies.owners()->Find(call.peer.spiffe_id) == nullptr) {
     return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED, absl::StrCat(call.peer.ToString(), " is no Workload Owner"));
   }
-  const std::string& text = request.anticipated_results_json();
-  if (text.size() > kMaxAnticipated)
-    return Deny(v1::DENY_REASON_REQUEST_TOO_LARGE,
-                absl::StrCat("anticipated_results_json has ", text.size(), " bytes"));
-  const absl::StatusOr<nlohmann::json> anticipated = jose::ParseJson(text, kMaxAnticipated);
-  if (!anticipated.ok())
-    return Deny(v1::DENY_REASON_REQUEST_MALFORMED,
-                absl::StrCat("anticipated_results_json: ", anticipated.status().message()));
-  TWI_RETURN_IF_ERROR(ValidateAnticipatedResults(*anticipated));
-  if (anticipated->at("status") != "affirming") {
-    return Deny(v1::DENY_REASON_RESULTS_NOT_AFFIRMING, "a workload whose results are not affirming gets no credential");
-  }
+  TWI_ASSIGN_OR_RETURN(const nlohmann::json anticipated, ReadAnticipated(request.anticipated_results_json()));
+  TWI_ASSIGN_OR_RETURN(const key_store::ReleasePolicy release_policy, ReadReleasePolicy(request.release_policy()));
   const PolicySnapshot::Ptr snapshot = deps_.policies.snapshot();
   TWI_ASSIGN_OR_RETURN(const MappedClaims mapped,
-                       claims_mapper::MapClaims(*snapshot, InputFromAnticipated(*anticipated)));
+                       claims_mapper::MapClaims(*snapshot, InputFromAnticipated(anticipated)));
   if (mapped.policy_owner != call.peer.spiffe_id) {
     return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED,
                 absl::StrCat("policy ", mapped.policy_name, " is of ", mapped.policy_owner, ", the caller is ",
                              call.peer.spiffe_id));
   }
+  const MappingPolicy& policy = *snapshot->FindByName(mapped.policy_name);
+  TWI_RETURN_IF_ERROR(MatchReleasePolicy(policy, anticipated, release_policy));
   Grant grant = MakeGrant(*settings, mapped, request.rp_id());
   grant.owner = call.peer.spiffe_id;
+  grant.release_policy_sha256 = crypto::Sha256(request.release_policy());
   const std::shared_ptr<const storage::SigningKeys::Active> key = deps_.grant_keys.Current(deps_.clock.Now());
   TWI_ASSIGN_OR_RETURN(*response.mutable_grant(), SignGrant(grant, key->key, key->kid));
   response.set_workload_identifier(grant.workload_identifier);
   response.set_claims_json(grant.claims.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  FillPlanned(*snapshot->FindByName(mapped.policy_name), response);
+  FillPlanned(policy, response);
   AuditMapped(call, grant);
   return absl::OkStatus();
 }

@@ -136,16 +136,36 @@ class PlanClaimsRpcTest : public MapperFixture {
     ASSERT_OK(owner_->PutPolicy(Payroll(1), Deadline()));
     anticipated_ = {{"status", "affirming"}, {"software", {{"name", "payroll"}}}};
   }
+  absl::StatusOr<v1::PlanClaimsResponse> PlanAs(client::ClaimsMapperClient& caller, const std::string& json,
+                                                const std::string& rp_id = kRpId) {
+    v1::PlanClaimsRequest request;
+    request.set_anticipated_results_json(json);
+    request.set_rp_id(rp_id);
+    request.set_release_policy(release_policy_);
+    return caller.PlanClaims(request, Deadline());
+  }
   absl::Status Plan(const std::string& json, const std::string& rp_id = kRpId) {
-    return owner_->PlanClaims(json, rp_id, Deadline()).status();
+    return PlanAs(*owner_, json, rp_id).status();
+  }
+  // In force from now on: a claim of what the results say.
+  absl::Status PutAComputedClaim() {
+    anticipated_["software"]["version"] = "1.2";
+    const std::string document = absl::StrReplaceAll(
+        Document("payroll", 2, "payroll"),
+        {{"claims:\n", "claims:\n- name: release\n  expression: results.software.version + \"!\"\n"}});
+    return owner_->PutPolicy(SignDocument(document, "payroll", 2, kPayrollOwner, payroll_key_), Deadline()).status();
+  }
+  void AddToTheReleasePolicy(const std::string& expression) {
+    absl::StrAppend(&release_policy_, "- {name: more, expression: '", expression, "'}\n");
   }
 
   std::unique_ptr<client::ClaimsMapperClient> owner_;
   nlohmann::json anticipated_;
+  std::string release_policy_ = "conditions:\n- {name: image, expression: 'results.software.name == \"payroll\"'}\n";
 };
 
 TEST_F(PlanClaimsRpcTest, ThePlanIsAGrantForTheOwner) {
-  ASSERT_OK_AND_ASSIGN(const v1::PlanClaimsResponse plan, owner_->PlanClaims(anticipated_.dump(), kRpId, Deadline()));
+  ASSERT_OK_AND_ASSIGN(const v1::PlanClaimsResponse plan, PlanAs(*owner_, anticipated_.dump()));
   EXPECT_EQ(plan.workload_identifier(), "spiffe://example.org/payroll/payroll");
   EXPECT_EQ(plan.claims_json(), R"({"team":"payroll"})");
   ASSERT_EQ(plan.claims_size(), 1);
@@ -157,33 +177,55 @@ TEST_F(PlanClaimsRpcTest, ThePlanIsAGrantForTheOwner) {
   expected.issuer = kMapper;
   expected.now = clock_.Now();
   expected.owner = kPayrollOwner;
-  EXPECT_OK(ValidateGrant(plan.grant(), keys, expected));
+  ASSERT_OK_AND_ASSIGN(const Grant grant, ValidateGrant(plan.grant(), keys, expected));
+  EXPECT_EQ(grant.release_policy_sha256, crypto::Sha256(release_policy_)) << "as the Key Store counter-signs it";
   expected.owner = kLedgerOwner;
   EXPECT_THAT(ValidateGrant(plan.grant(), keys, expected), StatusIs(v1::DENY_REASON_GRANT_WRONG_OWNER));
 }
 
 TEST_F(PlanClaimsRpcTest, ThePlanSaysWhatAClaimIsComputedFrom) {
-  const std::string document = absl::StrReplaceAll(
-      Document("payroll", 2, "payroll"),
-      {{"claims:\n", "claims:\n- name: release\n  expression: results.software.version + \"!\"\n"}});
-  ASSERT_OK(owner_->PutPolicy(SignDocument(document, "payroll", 2, kPayrollOwner, payroll_key_), Deadline()));
-  anticipated_["software"]["version"] = "1.2";
-  ASSERT_OK_AND_ASSIGN(const v1::PlanClaimsResponse plan, owner_->PlanClaims(anticipated_.dump(), kRpId, Deadline()));
+  ASSERT_OK(PutAComputedClaim());
+  AddToTheReleasePolicy(R"(results.software.version == "1.2")");
+  ASSERT_OK_AND_ASSIGN(const v1::PlanClaimsResponse plan, PlanAs(*owner_, anticipated_.dump()));
   ASSERT_EQ(plan.claims_size(), 2);
   EXPECT_EQ(plan.claims(0).name(), "release");
   ASSERT_EQ(plan.claims(0).computed_from_size(), 1);
   EXPECT_THAT(plan.claims(0).computed_from(0).names(), ::testing::ElementsAre("results", "software", "version"));
 }
 
+// With the owner's TLS key alone, and not the one that signs policies, no claim can be given another value.
+TEST_F(PlanClaimsRpcTest, RefusesAComputedClaimThatTheReleasePolicyDoesNotPin) {
+  ASSERT_OK(PutAComputedClaim());
+  EXPECT_THAT(Plan(anticipated_.dump()), StatusIs(v1::DENY_REASON_RELEASE_POLICY_INVALID));
+  AddToTheReleasePolicy(R"(results.software.version in ["1.2", "1.3"])");
+  EXPECT_THAT(Plan(anticipated_.dump()), StatusIs(v1::DENY_REASON_RELEASE_POLICY_INVALID));
+  anticipated_["software"]["version"] = "9.9";
+  EXPECT_THAT(Plan(anticipated_.dump()), StatusIs(v1::DENY_REASON_RELEASE_POLICY_REFUSED)) << "not what gets the key";
+}
+
+TEST_F(PlanClaimsRpcTest, RefusesAReleasePolicyThatLetsOtherSoftwareHaveTheKey) {
+  release_policy_ = "conditions:\n- {name: image, expression: 'results.software.name in [\"payroll\", \"x\"]'}\n";
+  EXPECT_THAT(Plan(anticipated_.dump()), StatusIs(v1::DENY_REASON_RELEASE_POLICY_INVALID));
+  AddToTheReleasePolicy(R"(results.software.name == "payroll")");
+  EXPECT_OK(Plan(anticipated_.dump()));
+}
+
+TEST_F(PlanClaimsRpcTest, RefusesNoReleasePolicyABadAndAnOversizedOne) {
+  release_policy_ = "";
+  EXPECT_THAT(Plan(anticipated_.dump()), StatusIs(v1::DENY_REASON_REQUEST_MALFORMED));
+  release_policy_ = std::string(65 * 1024, ' ');
+  EXPECT_THAT(Plan(anticipated_.dump()), StatusIs(v1::DENY_REASON_REQUEST_TOO_LARGE));
+  for (const char* bad : {"no policy", "conditions: []\n", "conditions:\n- {name: any, expression: 'true'}\n"}) {
+    release_policy_ = bad;
+    EXPECT_THAT(Plan(anticipated_.dump()), StatusIs(v1::DENY_REASON_RELEASE_POLICY_INVALID)) << bad;
+  }
+}
+
 TEST_F(PlanClaimsRpcTest, OnlyThePolicysOwnerPlansWithIt) {
-  EXPECT_THAT(Client(kLedgerOwner)->PlanClaims(anticipated_.dump(), kRpId, Deadline()),
-              StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
-  EXPECT_THAT(Client(kStranger)->PlanClaims(anticipated_.dump(), kRpId, Deadline()),
-              StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED))
-      << "on the allow-list, but no owner";
-  EXPECT_THAT(Client(kAuthority)->PlanClaims(anticipated_.dump(), kRpId, Deadline()),
-              StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED))
-      << "not on the allow-list";
+  const auto refused_to = [this](const char* peer) { return PlanAs(*Client(peer), anticipated_.dump()); };
+  EXPECT_THAT(refused_to(kLedgerOwner), StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED));
+  EXPECT_THAT(refused_to(kStranger), StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED)) << "on the allow-list, but no owner";
+  EXPECT_THAT(refused_to(kAuthority), StatusIs(v1::DENY_REASON_PEER_NOT_ALLOWED)) << "not on the allow-list";
 }
 
 TEST_F(PlanClaimsRpcTest, RefusesWhatNoResultsCarry) {

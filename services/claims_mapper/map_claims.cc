@@ -1,5 +1,7 @@
 #include "services/claims_mapper/map_claims.h"
 
+#include <cstdint>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -22,30 +24,44 @@ constexpr std::size_t kMaxText = 1024;     // of a claim, bytes
 constexpr std::size_t kMaxListItems = 32;  // of a claim
 constexpr std::size_t kMaxClaimsText = 4096;
 
-cel::EvalLimits Limits() {
-  cel::EvalLimits limits;
-  limits.max_cost = 20000;  // per expression: about a millisecond at worst
-  return limits;
-}
+// Cost units, each at most a microsecond of one core and 128 bytes (common/cel/README.md): a condition or claim may
+// take 20 ms, and everything that one owner's policies compute in a mapping 0.1 s. Where the owner's is spent, the rest
+// of the owner's conditions are not true; those of another owner have their own. The owners are those of the config.
+constexpr std::int64_t kMaxExpressionCost = 20000;
+constexpr std::int64_t kMaxOwnerCost = 100000;
+
+// What the policies of each owner may still cost in one mapping.
+class Costs {
+ public:
+  cel::EvalLimits Of(const MappingPolicy& policy) {
+    cel::EvalLimits limits;
+    limits.max_cost = kMaxExpressionCost;
+    limits.shared_cost = &left_.emplace(policy.owner, kMaxOwnerCost).first->second;
+    return limits;
+  }
+
+ private:
+  std::map<absl::string_view, std::int64_t> left_;  // the policies outlive it
+};
 
 // An error (an absent field, a cost limit) is not true; MAPPING_NO_POLICY tells the two apart.
-bool IsTrue(const Condition& condition, const MapInput& input) {
-  const absl::StatusOr<bool> value = condition.program.EvaluateBool(input.values, Limits());
+bool IsTrue(const Condition& condition, const MapInput& input, const cel::EvalLimits& limits) {
+  const absl::StatusOr<bool> value = condition.program.EvaluateBool(input.values, limits);
   return value.ok() && *value;
 }
 
-bool Matches(const MappingPolicy& policy, const MapInput& input) {
+bool Matches(const MappingPolicy& policy, const MapInput& input, const cel::EvalLimits& limits) {
   for (const Condition& condition : policy.match) {
-    if (!IsTrue(condition, input)) return false;
+    if (!IsTrue(condition, input, limits)) return false;
   }
   return true;
 }
 
 // Would it match if it accepted this kind of input? Conditions on `evidence` cannot be asked without any.
-bool MatchesBesidesKind(const MappingPolicy& policy, const MapInput& input) {
+bool MatchesBesidesKind(const MappingPolicy& policy, const MapInput& input, const cel::EvalLimits& limits) {
   for (const Condition& condition : policy.match) {
     if (condition.uses_evidence && input.kind != v1::INPUT_KIND_EVIDENCE) continue;
-    if (!IsTrue(condition, input)) return false;
+    if (!IsTrue(condition, input, limits)) return false;
   }
   return true;
 }
@@ -59,10 +75,10 @@ std::string Labels(const std::vector<const MappingPolicy*>& policies) {
 }
 
 // "payroll@3: image: results.software.name == "payroll": seen "ledger", expected == "payroll"; ..."
-std::string Explain(const MappingPolicy& policy, const MapInput& input) {
+std::string Explain(const MappingPolicy& policy, const MapInput& input, const cel::EvalLimits& limits) {
   std::vector<std::string> failed;
   for (const Condition& condition : policy.match) {
-    for (const cel::FailedConjunct& conjunct : condition.program.FailedConjuncts(input.values, Limits())) {
+    for (const cel::FailedConjunct& conjunct : condition.program.FailedConjuncts(input.values, limits)) {
       std::string line = absl::StrCat("condition \"", condition.name, "\": ", conjunct.source);
       if (!conjunct.seen.empty()) absl::StrAppend(&line, ": seen ", conjunct.seen);
       if (!conjunct.expected.empty()) absl::StrAppend(&line, ", expected ", conjunct.expected);
@@ -70,6 +86,7 @@ std::string Explain(const MappingPolicy& policy, const MapInput& input) {
       failed.push_back(std::move(line));
     }
   }
+  if (failed.empty()) failed.push_back("not evaluated, its owner's policies cost too much together");
   return absl::StrCat(policy.Label(), ": ", absl::StrJoin(failed, "; "));
 }
 
@@ -82,8 +99,9 @@ std::string SeenAt(const cel::Activation& values, const std::string& field) {
 
 absl::Status NoPolicy(const PolicySnapshot& policies, const MapInput& input) {
   std::vector<std::string> lines;
+  Costs costs;  // anew: the few that are explained do not pay for those that are not
   for (const MappingPolicy* policy : policies.Nearest(input.values, kMaxExplained))
-    lines.push_back(Explain(*policy, input));
+    lines.push_back(Explain(*policy, input, costs.Of(*policy)));
   if (lines.empty()) {
     for (const std::string& field : policies.fields())
       lines.push_back(absl::StrCat(field, " is ", SeenAt(input.values, field), ", no policy requires that"));
@@ -122,14 +140,14 @@ absl::StatusOr<json> ClaimJson(const MappedClaim& claim, const cel::Value& value
   }
 }
 
-absl::StatusOr<json> ComputeClaims(const MappingPolicy& policy, const MapInput& input) {
+absl::StatusOr<json> ComputeClaims(const MappingPolicy& policy, const MapInput& input, const cel::EvalLimits& limits) {
   json claims = json::object();
   for (const MappedClaim& claim : policy.claims) {
     if (!claim.program.has_value()) {
       claims[claim.name] = claim.constant;
       continue;
     }
-    const absl::StatusOr<cel::Value> value = claim.program->Evaluate(input.values, Limits());
+    const absl::StatusOr<cel::Value> value = claim.program->Evaluate(input.values, limits);
     if (!value.ok()) {
       return Deny(v1::DENY_REASON_MAPPING_CLAIM_FAILED,
                   absl::StrCat(policy.Label(), ": claim ", claim.name, ": ", claim.program->source(), ": ",
@@ -168,10 +186,11 @@ absl::StatusOr<MappedClaims> MapClaims(const PolicySnapshot& policies, const Map
     return Deny(v1::DENY_REASON_INPUT_KIND_NOT_ALLOWED, "the kind of input is unset");
   std::vector<const MappingPolicy*> matching;
   std::vector<const MappingPolicy*> of_other_kinds;
+  Costs costs;
   for (const MappingPolicy* policy : policies.Candidates(input.values)) {
     if (policy->accepts.count(input.kind) == 1) {
-      if (Matches(*policy, input)) matching.push_back(policy);
-    } else if (MatchesBesidesKind(*policy, input)) {
+      if (Matches(*policy, input, costs.Of(*policy))) matching.push_back(policy);
+    } else if (MatchesBesidesKind(*policy, input, costs.Of(*policy))) {
       of_other_kinds.push_back(policy);
     }
   }
@@ -186,7 +205,7 @@ absl::StatusOr<MappedClaims> MapClaims(const PolicySnapshot& policies, const Map
   if (matching.empty()) return NoPolicy(policies, input);
   const MappingPolicy& policy = *matching.front();
   MappedClaims mapped;
-  TWI_ASSIGN_OR_RETURN(mapped.claims, ComputeClaims(policy, input));
+  TWI_ASSIGN_OR_RETURN(mapped.claims, ComputeClaims(policy, input, costs.Of(policy)));
   mapped.policy_name = policy.name;
   mapped.policy_version = policy.version;
   mapped.policy_sha256 = policy.sha256;

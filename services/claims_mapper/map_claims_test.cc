@@ -15,10 +15,11 @@ using ::twi::testing::StatusIs;
 
 // A policy of that name with these conditions (CEL), and more YAML at the end.
 PolicyPtr Policy(const std::string& name, const std::vector<std::string>& conditions,
-                 const std::string& accepts = "attestation_results", const std::string& more = "") {
-  std::string document = absl::StrCat(
-      "name: ", name, "\nversion: 1\nowner: spiffe://example.org/owner/a\nworkload_identifier: spiffe://example.org/a/",
-      name, "\naccepts: [", accepts, "]\nmatch:\n");
+                 const std::string& accepts = "attestation_results", const std::string& more = "",
+                 const std::string& owner = "a") {
+  std::string document =
+      absl::StrCat("name: ", name, "\nversion: 1\nowner: spiffe://example.org/owner/", owner,
+                   "\nworkload_identifier: spiffe://example.org/a/", name, "\naccepts: [", accepts, "]\nmatch:\n");
   int i = 0;
   for (const std::string& condition : conditions)
     absl::StrAppend(&document, "- name: c", ++i, "\n  expression: '", condition, "'\n");
@@ -176,6 +177,31 @@ TEST(MapClaimsTest, ClaimsAreBoundedTogether) {
   EXPECT_THAT(Map({Policy("a", {"results.software.name == \"payroll\""}, "attestation_results", more)},
                   Input(Results("payroll"))),
               StatusIs(v1::DENY_REASON_MAPPING_CLAIM_FAILED, HasSubstr("4 KiB")));
+}
+
+// Six policies that find `payroll` and then compare a value whose tree has 2^24 leaves.
+std::vector<PolicyPtr> GreedyPolicies(const std::string& owner) {
+  std::string tree = "[0]";
+  for (int i = 0; i < 24; ++i) tree += ".map(x,[x,x])";
+  const std::string condition = absl::StrCat("results.software.name == \"payroll\" && ", tree, " == ", tree);
+  std::vector<PolicyPtr> policies;
+  for (int i = 0; i < 6; ++i)
+    policies.push_back(Policy(absl::StrCat("greedy", i), {condition}, "attestation_results", "", owner));
+  return policies;
+}
+
+TEST(MapClaimsTest, GreedyPoliciesOfAnotherOwnerTakeNothingAway) {
+  std::vector<PolicyPtr> policies = GreedyPolicies("b");
+  policies.push_back(Policy("payroll", {"results.software.name == \"payroll\""}));
+  ASSERT_OK_AND_ASSIGN(const MappedClaims mapped, Map(policies, Input(Results("payroll"))));
+  EXPECT_EQ(mapped.policy_name, "payroll");
+}
+
+TEST(MapClaimsTest, ThePoliciesOfOneOwnerAreBoundedTogether) {
+  std::vector<PolicyPtr> policies = GreedyPolicies("a");
+  policies.push_back(Policy("payroll", {"results.software.name == \"payroll\""}));
+  EXPECT_THAT(Map(policies, Input(Results("payroll"))),
+              StatusIs(v1::DENY_REASON_MAPPING_NO_POLICY, HasSubstr("evaluation cost limit exceeded")));
 }
 
 TEST(PolicyIndexTest, LooksAtFewOfMany) {

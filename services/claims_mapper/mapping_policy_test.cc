@@ -188,11 +188,5 @@ TEST_F(OwnersTest, EvenAWidePrefixDoesNotReachTheServices) {
               StatusIs(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED));
 }
 
-TEST(PublicKeyFromPemTest, TakesOnePublicKeyBlock) {
-  EXPECT_FALSE(PublicKeyFromPem("").ok());
-  EXPECT_FALSE(PublicKeyFromPem("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n").ok());
-  EXPECT_FALSE(PublicKeyFromPem("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").ok());
-}
-
 }  // namespace
 }  // namespace twi::claims_mapper

@@ -6,12 +6,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/config/load_yaml.h"
 #include "common/config/read_file.h"
-#include "common/encoding/encoding.h"
 #include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
@@ -21,8 +19,6 @@ namespace {
 
 constexpr std::size_t kMaxDnsName = 253;
 constexpr std::size_t kMaxLabel = 63;
-
-std::string ReservedPrefix(absl::string_view trust_domain) { return absl::StrCat("spiffe://", trust_domain, "/twi/"); }
 
 bool IsPrefix(absl::string_view prefix, absl::string_view trust_domain) {
   if (!absl::EndsWith(prefix, "/")) return false;
@@ -57,7 +53,7 @@ absl::Status ReadOwner(const config::v1::WorkloadOwner& config, absl::string_vie
   if (config.public_key_file().empty()) return config::ConfigError(name, path + ".public_key_file", "a file");
   const absl::StatusOr<std::string> pem = config::ReadFile(config.public_key_file(), {8 * 1024});
   if (!pem.ok()) return config::AtField(path + ".public_key_file", pem.status());
-  const absl::StatusOr<crypto::PublicKey> key = PublicKeyFromPem(*pem);
+  const absl::StatusOr<crypto::PublicKey> key = crypto::PublicKey::FromPem(*pem);
   if (!key.ok() || key->type() != crypto::KeyType::kP256) {
     return config::ConfigError(name, path + ".public_key_file",
                                absl::StrCat("a P-256 public key, PEM; ", config.public_key_file(), " holds none"));
@@ -128,16 +124,6 @@ absl::Status Owners::CheckEntitlement(const Owner& owner, const std::string& wor
   }
   if (problems.empty()) return absl::OkStatus();
   return Deny(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED, absl::StrJoin(problems, "; "));
-}
-
-absl::StatusOr<crypto::PublicKey> PublicKeyFromPem(absl::string_view pem) {
-  absl::string_view body = absl::StripAsciiWhitespace(pem);
-  if (!absl::ConsumePrefix(&body, "-----BEGIN PUBLIC KEY-----") ||
-      !absl::ConsumeSuffix(&body, "-----END PUBLIC KEY-----")) {
-    return Deny(v1::DENY_REASON_ENCODING_MALFORMED, "expected one PEM block PUBLIC KEY");
-  }
-  TWI_ASSIGN_OR_RETURN(const std::string der, FromBase64(absl::StrReplaceAll(body, {{"\n", ""}, {"\r", ""}})));
-  return crypto::PublicKey::FromSpki(der);
 }
 
 bool IsDnsName(absl::string_view name) {

@@ -44,9 +44,6 @@ class Owners {
   std::map<std::string, Owner> owners_;
 };
 
-// A PEM block "PUBLIC KEY" (RFC 7468 section 13) and nothing else.
-absl::StatusOr<crypto::PublicKey> PublicKeyFromPem(absl::string_view pem);
-
 // Lower-case DNS name of two or more labels (RFC 1123), no wildcard, no trailing dot, at most 253 bytes.
 bool IsDnsName(absl::string_view name);
 

@@ -10,6 +10,7 @@
 #include "common/jose/jwk.h"
 #include "common/log/fields.h"
 #include "common/log/log.h"
+#include "common/spiffe/spiffe_id.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 #include "common/trace/trace.h"
@@ -75,6 +76,11 @@ v1::GetIssuanceResponse MakeRecord(const IssueInput& input, const CredentialFact
   r.set_policy_owner(input.grant.policy_owner);
   r.set_requester(input.requester);
   r.set_target(input.target);
+  if (input.counter_signed != nullptr) {
+    r.set_key_id(input.counter_signed->counter_signature.key_id);
+    r.set_release_policy_sha256(ToHex(input.counter_signed->counter_signature.release_policy_sha256));
+    r.set_counter_signature(input.counter_signed->jws);
+  }
   if (const trace::Trace* current = trace::Current(); current != nullptr)
     r.set_trace_id(std::string(current->id_view()));
   return r;
@@ -167,6 +173,12 @@ absl::StatusOr<Grant> ValidateGrantFor(const AuthorityDeps& deps, absl::string_v
     return Deny(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED,
                 absl::StrCat(grant.workload_identifier, " is outside ", prefix));
   }
+  // Services' own identities are never a workload's, whoever grants them.
+  const std::string reserved = ReservedPrefix(deps.trust_domain);
+  if (grant.workload_identifier.compare(0, reserved.size(), reserved) == 0) {
+    return Deny(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED,
+                absl::StrCat(grant.workload_identifier, " is below ", reserved, ", where services are named"));
+  }
   return grant;
 }
 
@@ -194,8 +206,10 @@ absl::StatusOr<v1::IssueResponse> Issue(const AuthorityDeps& deps, const IssueIn
   TWI_ASSIGN_OR_RETURN(*response.mutable_credential(), SignForms(deps, facts, forms, now));
 
   SingleUse single_use;
-  single_use.csr_sha256 = input.csr_sha256;
-  single_use.csr_expires = input.csr_expires;
+  if (input.counter_signed != nullptr) {
+    single_use.csr_sha256 = input.counter_signed->counter_signature.csr_sha256;
+    single_use.csr_expires = input.counter_signed->expires;
+  }
   single_use.grant_jti = input.grant.jti;
   single_use.grant_expires = input.grant.expires_at;
   if (input.results != nullptr) {

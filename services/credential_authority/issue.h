@@ -15,6 +15,7 @@
 #include "common/client/claims_mapper_client.h"
 #include "common/client/key_source.h"
 #include "common/client/verifier_client.h"
+#include "common/counter_signature/counter_signature.h"
 #include "common/crypto/csr.h"
 #include "common/crypto/random.h"
 #include "common/grant/grant.h"
@@ -79,6 +80,13 @@ absl::StatusOr<Grant> ValidateGrantFor(const AuthorityDeps& deps, absl::string_v
 // in B and C we have just asked).
 absl::Status CheckPolicyInForce(const AuthorityDeps& deps, const Grant& grant, absl::Time deadline);
 
+// What the Key Store said of a key that it holds (D): validated, and the JWS that says so.
+struct CounterSigned {
+  const CounterSignature& counter_signature;
+  const std::string& jws;
+  absl::Time expires;  // from when on it is too old anyway
+};
+
 struct IssueInput {
   const char* mechanism;
   const Grant& grant;
@@ -89,8 +97,7 @@ struct IssueInput {
   std::string results_sha256;
   std::string target;
   std::string requester;
-  std::string csr_sha256 = "";  // D: the counter-signed request, good for one credential
-  absl::Time csr_expires = absl::InfinitePast();
+  const CounterSigned* counter_signed = nullptr;  // D: its request is good for one credential
 };
 
 // Sign, read back, record, and only then return. REQUEST_MALFORMED: a form that is unknown or named twice;

@@ -1,5 +1,6 @@
 // C5..C8 and P5..P7: what is particular to mechanism C (the challenge, the Verifier) and to provisioning (the
 // counter-signature, the owner).
+#include "common/encoding/encoding.h"
 #include "services/credential_authority/issuance_record.h"
 #include "services/credential_authority/issue_fixture.h"
 
@@ -62,6 +63,40 @@ TEST_F(IssueTest, InDTheOwnerGetsACredentialForTheKeyStoresKey) {
   EXPECT_EQ(record->target(), kTarget);
   EXPECT_TRUE(record->attestation_results_sha256().empty());
   EXPECT_EQ(record->grant(), request.grant());
+  EXPECT_EQ(record->key_id(), "key-1");
+  EXPECT_EQ(record->release_policy_sha256(), ToHex(std::string(32, 'r')));
+  EXPECT_EQ(record->counter_signature(), request.counter_signature());
+}
+
+// P1's word holds for the release policy that it was made with: not for a key that others get, too.
+TEST_F(IssueTest, InDTheKeysReleasePolicyIsTheGrants) {
+  const Workload w = a_.NewWorkload();
+  v1::IssueForOwnerRequest request = OwnerRequest(w);
+  const std::string good = request.counter_signature();
+  CounterSignature other = a_.CounterSignatureFor(w.csr);
+  other.release_policy_sha256 = std::string(32, 'x');
+  request.set_counter_signature(a_.Sign(other));
+  EXPECT_THAT(IssueD(request), StatusIs(v1::DENY_REASON_GRANT_WRONG_KEY, ::testing::HasSubstr("release policy")));
+  request.set_counter_signature(good);
+  Grant grant = a_.GrantForOwner();
+  grant.release_policy_sha256 = std::string(32, 'x');
+  request.set_grant(a_.SignGrant(grant));
+  EXPECT_THAT(IssueD(request), StatusIs(v1::DENY_REASON_GRANT_WRONG_KEY));
+  EXPECT_EQ(a_.issued(), 0);
+  request.set_grant(a_.SignGrant(a_.GrantForOwner()));
+  EXPECT_OK(IssueD(request));
+}
+
+TEST_F(IssueTest, InAAndBAndCTheRecordNamesNoKeyOfTheKeyStore) {
+  for (const char mechanism : {'A', 'B', 'C'}) {
+    const auto issued = IssueChanged(mechanism, nullptr);
+    ASSERT_OK(issued);
+    v1::GetIssuanceRequest by_serial;
+    by_serial.set_serial(issued->credential().serial());
+    const auto record = FindIssuance(*a_.database, by_serial, std::nullopt);
+    ASSERT_OK(record);
+    EXPECT_EQ(record->key_id() + record->release_policy_sha256() + record->counter_signature(), "") << mechanism;
+  }
 }
 
 TEST_F(IssueTest, InDACounterSignedRequestIsGoodForOneCredential) {

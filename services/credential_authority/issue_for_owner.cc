@@ -2,11 +2,24 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/counter_signature/counter_signature.h"
-#include "common/crypto/hash.h"
+#include "common/encoding/encoding.h"
+#include "common/secret/secret_bytes.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
 
 namespace twi::credential_authority {
+namespace {
+
+// The mapper held the claims against one release policy (P1), the Key Store made the key with one (P3): the same, or
+// the key goes to workloads of which the claims need not be true.
+absl::Status MatchReleasePolicies(const Grant& grant, const CounterSignature& counter_signature) {
+  if (ConstantTimeEqual(grant.release_policy_sha256, counter_signature.release_policy_sha256)) return absl::OkStatus();
+  return Deny(v1::DENY_REASON_GRANT_WRONG_KEY,
+              absl::StrCat("the grant is for a key with release policy ", ToHex(grant.release_policy_sha256), ", key ",
+                           counter_signature.key_id, " has ", ToHex(counter_signature.release_policy_sha256)));
+}
+
+}  // namespace
 
 absl::StatusOr<v1::IssueResponse> IssueForOwner(const AuthorityDeps& deps, const v1::IssueForOwnerRequest& request,
                                                 const server::PeerIdentity& peer, absl::Time deadline) {
@@ -14,7 +27,7 @@ absl::StatusOr<v1::IssueResponse> IssueForOwner(const AuthorityDeps& deps, const
   if (peer.kind != server::PeerIdentity::Kind::kSpiffeId)
     return Deny(v1::DENY_REASON_PEER_NOT_ALLOWED, "a Workload Owner has a SPIFFE ID");
   // P7: the key lives in the Key Store under a release policy (its counter-signature says so), and the identity is the
-  // mapper's plan for this owner.
+  // mapper's plan for this owner and that release policy.
   TWI_ASSIGN_OR_RETURN(const crypto::Csr csr, crypto::ParseAndVerifyCsr(request.csr()));
   CounterSignatureExpectation expectation;
   expectation.issuer = deps.key_store_issuer;
@@ -30,10 +43,12 @@ absl::StatusOr<v1::IssueResponse> IssueForOwner(const AuthorityDeps& deps, const
                 absl::StrCat("target ", counter_signature.target, " is not served here"));
   }
   TWI_ASSIGN_OR_RETURN(const Grant grant, ValidateGrantFor(deps, request.grant(), nullptr, peer.spiffe_id, deadline));
+  TWI_RETURN_IF_ERROR(MatchReleasePolicies(grant, counter_signature));
   TWI_RETURN_IF_ERROR(CheckPolicyInForce(deps, grant, deadline));
-  return Issue(deps,
-               {"D", grant, request.grant(), csr.public_key, request.forms(), nullptr, "", counter_signature.target,
-                peer.ToString(), crypto::Sha256(request.csr()), counter_signature.issued_at + expectation.max_age});
+  const CounterSigned counter_signed{counter_signature, request.counter_signature(),
+                                     counter_signature.issued_at + expectation.max_age};
+  return Issue(deps, {"D", grant, request.grant(), csr.public_key, request.forms(), nullptr, "",
+                      counter_signature.target, peer.ToString(), &counter_signed});
 }
 
 }  // namespace twi::credential_authority

@@ -9,7 +9,8 @@
 
 namespace twi::credential_authority {
 
-// `peer` must be the Workload Owner that the grant and the counter-signature name.
+// `peer` must be the Workload Owner that the grant and the counter-signature name, and both must name the same release
+// policy (GRANT_WRONG_KEY): the mapper has held the claims against it, the Key Store releases the key by it.
 absl::StatusOr<v1::IssueResponse> IssueForOwner(const AuthorityDeps& deps, const v1::IssueForOwnerRequest& request,
                                                 const server::PeerIdentity& peer, absl::Time deadline);
 

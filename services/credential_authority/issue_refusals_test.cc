@@ -162,11 +162,13 @@ TEST_F(IssueTest, RefusesGrantsForOthersOldAndFuture) {
     g.key_sha256.clear();
     g.results_sha256.clear();
     g.owner = kOwner;
+    g.release_policy_sha256 = std::string(32, 'r');
   });
 }
 
-TEST_F(IssueTest, RefusesIdentifiersOutsideTheTrustDomain) {
-  for (const char* identifier : {"spiffe://other.example/payroll", "spiffe://test.example.evil.example/payroll"}) {
+TEST_F(IssueTest, RefusesIdentifiersOutsideTheTrustDomainAndThoseOfServices) {
+  for (const char* identifier : {"spiffe://other.example/payroll", "spiffe://test.example.evil.example/payroll",
+                                 "spiffe://test.example/twi/verifier"}) {
     ExpectGrantRefused(v1::DENY_REASON_IDENTIFIER_NOT_ALLOWED, [&](Grant& g) { g.workload_identifier = identifier; });
     v1::IssueForOwnerRequest request = OwnerRequest(a_.NewWorkload());
     Grant grant = a_.GrantForOwner();

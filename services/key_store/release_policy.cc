@@ -19,15 +19,6 @@ constexpr char kName[] = "release_policy";
 
 absl::Status Invalid(absl::string_view detail) { return Deny(v1::DENY_REASON_RELEASE_POLICY_INVALID, detail); }
 
-// results.software.name, or a claim of the Evidence that says which software runs. Not the format, the VMPL or a TCB:
-// many workloads share those.
-bool SaysWhichSoftware(const std::vector<std::string>& path) {
-  static const auto* const kClaims =
-      new std::set<std::string>{"measurement", "host_data", "id_key_digest", "author_key_digest", "pcrs"};
-  if (path.size() < 3 || path[0] != "results") return false;
-  return (path[1] == "software" && path[2] == "name") || (path[1] == "attester" && kClaims->count(path[2]) == 1);
-}
-
 bool PinsSoftware(const Conditions::Named& condition) {
   const std::vector<cel::RequiredLiteral> required = condition.program.RequiredEqualities();
   return std::any_of(required.begin(), required.end(), [](const cel::RequiredLiteral& literal) {
@@ -36,6 +27,13 @@ bool PinsSoftware(const Conditions::Named& condition) {
 }
 
 }  // namespace
+
+bool SaysWhichSoftware(const std::vector<std::string>& path) {
+  static const auto* const kClaims =
+      new std::set<std::string>{"measurement", "host_data", "id_key_digest", "author_key_digest", "pcrs"};
+  if (path.size() < 3 || path[0] != "results") return false;
+  return (path[1] == "software" && path[2] == "name") || (path[1] == "attester" && kClaims->count(path[2]) == 1);
+}
 
 absl::StatusOr<ReleasePolicy> ReleasePolicy::Compile(absl::string_view document) {
   if (document.empty() || document.size() > kMaxDocument)
@@ -79,6 +77,22 @@ bool ReleasePolicy::Pins(const std::vector<std::string>& path) const {
       const bool holds_path =
           required.path.size() <= path.size() && std::equal(required.path.begin(), required.path.end(), path.begin());
       if (holds_path && required.alternatives.size() == 1) return true;
+    }
+  }
+  return false;
+}
+
+bool ReleasePolicy::Requires(const cel::RequiredLiteral& wanted) const {
+  const auto is_wanted = [&wanted](const cel::Value& value) {
+    return std::any_of(wanted.alternatives.begin(), wanted.alternatives.end(),
+                       [&value](const cel::Value& one) { return one == value; });
+  };
+  for (const Conditions::Named& condition : conditions_.all()) {
+    for (const cel::RequiredLiteral& required : condition.program.RequiredEqualities()) {
+      if (required.path == wanted.path &&
+          std::all_of(required.alternatives.begin(), required.alternatives.end(), is_wanted)) {
+        return true;
+      }
     }
   }
   return false;

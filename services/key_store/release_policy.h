@@ -14,10 +14,15 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/attestation_results/attestation_results.h"
+#include "common/cel/program.h"
 #include "common/conditions/conditions.h"
 #include "nlohmann/json.hpp"
 
 namespace twi::key_store {
+
+// Does the value at `path` ({"results", "software", "name"}) say which software runs? results.software.name, or a claim
+// of the Evidence that does; not the format, the VMPL or a TCB: many workloads share those.
+bool SaysWhichSoftware(const std::vector<std::string>& path);
 
 class ReleasePolicy {
  public:
@@ -40,6 +45,9 @@ class ReleasePolicy {
   // Is the value at `path` ({"results", "software", "version"}) the same in all results that match? Only when a
   // top-level conjunct says that it, or an object that holds it, equals one literal.
   bool Pins(const std::vector<std::string>& path) const;
+  // Do all results that match have one of `wanted.alternatives` at `wanted.path`? Only when a top-level conjunct says
+  // so of that path, with no other alternative.
+  bool Requires(const cel::RequiredLiteral& wanted) const;
 
  private:
   explicit ReleasePolicy(Conditions conditions) : conditions_(std::move(conditions)) {}

@@ -1,9 +1,12 @@
 #include "services/key_store/release_policy.h"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/anticipated_results/anticipated_results.h"
+#include "common/cel/value.h"
 #include "common/config/read_file.h"
 #include "common/testing/matchers.h"
 #include "gmock/gmock.h"
@@ -120,6 +123,22 @@ TEST(ReleasePolicyTest, PinsWhatAnEqualityWithOneLiteralHolds) {
   EXPECT_FALSE(pins(R"(results.software.version.startsWith("1."))"));
   EXPECT_FALSE(pins(R"((results.software.version == "1.2.0" || true))"));
   EXPECT_FALSE(pins(R"(results.software.vendor == "1.2.0")"));
+}
+
+TEST(ReleasePolicyTest, RequiresWhatAnEqualityWithNoOtherLiteralHolds) {
+  const auto requires_one_of = [](const std::string& condition, std::vector<cel::Value> alternatives) {
+    return ReleasePolicy::Compile(One(condition))->Requires({{"results", "software", "name"}, std::move(alternatives)});
+  };
+  const cel::Value p = cel::Value::String("p"), q = cel::Value::String("q");
+  EXPECT_TRUE(requires_one_of(R"(results.software.name == "p")", {p}));
+  EXPECT_TRUE(requires_one_of(R"(results.software.name == "p")", {q, p}));
+  EXPECT_TRUE(requires_one_of(R"(results.software.name in ["p", "q"])", {q, p}));
+  EXPECT_FALSE(requires_one_of(R"(results.software.name in ["p", "q"])", {p}));
+  EXPECT_FALSE(requires_one_of(R"(results.software.name == "q")", {p}));
+  EXPECT_FALSE(requires_one_of(R"(results.software.name == "p")", {}));
+  EXPECT_FALSE(requires_one_of(R"(results.attester.measurement == "p")", {p}));
+  EXPECT_FALSE(
+      requires_one_of(R"(results.attester.measurement == "m" && (results.software.name == "p" || true))", {p}));
 }
 
 TEST(ReleasePolicyCacheTest, CompilesOncePerKey) {

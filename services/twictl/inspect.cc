@@ -1,6 +1,7 @@
 #include "services/twictl/inspect.h"
 
 #include <memory>
+#include <optional>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -13,6 +14,7 @@
 #include "common/status/status_macros.h"
 #include "services/twictl/appraise_offline.h"
 #include "services/twictl/input_files.h"
+#include "services/twictl/inspect_claims.h"
 #include "services/twictl/inspect_jws.h"
 #include "services/twictl/printable.h"
 #include "services/verifier/endorsement_files.h"
@@ -27,15 +29,12 @@ constexpr char kNotVerified[] = "signature NOT verified";
 
 std::string Time(absl::Time time) { return absl::FormatTime("%E4Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone()); }
 
-// Our claims stand in an extension under the arc of GUIDs, as a DER UTF8String of at most 64 KiB.
+// Our claims stand in an extension under the arc of GUIDs.
 std::string ClaimsOf(const crypto::Certificate& certificate) {
   for (const crypto::Extension& extension : certificate.extensions) {
     if (!absl::StartsWith(extension.oid, "1.2.840.113556.1.8000.2554.")) continue;
-    const std::string& der = extension.value;
-    if (der.size() < 2 || der[0] != 0x0c) continue;
-    const auto length = static_cast<unsigned char>(der[1]);
-    const std::size_t header = length < 0x80 ? 2 : 2 + (length & 0x7f);
-    if (header <= 4 && header <= der.size()) return der.substr(header);
+    if (const std::optional<absl::string_view> claims = Utf8StringIn(extension.value); claims.has_value())
+      return std::string(*claims);
   }
   return "";
 }

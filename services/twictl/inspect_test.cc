@@ -20,6 +20,7 @@
 namespace twi::twictl {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -189,6 +190,13 @@ TEST_F(InspectTest, IssuanceInWords) {
               HasSubstr("credential 00ff says that its holder is spiffe://example.org/payroll/worker"));
   EXPECT_THAT(IssuanceText(record), HasSubstr("a Workload Owner provisioned it"));
   EXPECT_THAT(IssuanceText(record), HasSubstr("not at issuance"));
+  EXPECT_THAT(IssuanceText(record), Not(AnyOf(HasSubstr("in the Key Store\n"), HasSubstr("release policy"))))
+      << "a record of before there was one in it";
+  record.set_public_key_sha256("aa11");
+  record.set_key_id("0011");
+  record.set_release_policy_sha256("bb22");
+  EXPECT_THAT(IssuanceText(record), HasSubstr("SHA-256 aa11, 0011 in the Key Store\n"));
+  EXPECT_THAT(IssuanceText(record), HasSubstr("that meet release policy SHA-256 bb22, in a counter-signature\n"));
 }
 
 TEST_F(InspectTest, IssuanceRefusesNoneOrBothIds) {

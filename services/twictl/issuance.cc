@@ -65,12 +65,18 @@ std::string IssuanceText(const v1::GetIssuanceResponse& r) {
   absl::StrAppend(&text, "  how           ", MechanismInWords(r.mechanism()), "; asked by ", r.requester(), "\n");
   absl::StrAppend(&text, "  for           ", r.target(), "\n");
   absl::StrAppend(&text, "  trace id      ", r.trace_id(), "\n");
-  absl::StrAppend(&text, "  key           SHA-256 ", r.public_key_sha256(), "\n");
+  absl::StrAppend(&text, "  key           SHA-256 ", r.public_key_sha256());
+  if (!r.key_id().empty()) absl::StrAppend(&text, ", ", r.key_id(), " in the Key Store");
+  absl::StrAppend(&text, "\n");
   absl::StrAppend(&text, "  identity by   policy ", r.policy_name(), "@", r.policy_version(), " (SHA-256 ",
                   r.policy_sha256(), "), in a signed grant\n");
   if (r.attestation_results_sha256().empty()) {
     absl::StrAppend(&text,
                     "  attested      not at issuance: the Key Store releases the key to attested workloads only\n");
+    if (!r.release_policy_sha256().empty()) {
+      absl::StrAppend(&text, "                that meet release policy SHA-256 ", r.release_policy_sha256(),
+                      ", in a counter-signature\n");
+    }
   } else {
     absl::StrAppend(&text, "  attested      Attestation Results ", r.attestation_results_jti(), " (SHA-256 ",
                     r.attestation_results_sha256(), ")\n");

@@ -1,7 +1,6 @@
 #include "services/twictl/provision.h"
 
 #include <map>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -44,30 +43,16 @@ std::string Condition(const char* name, const std::string& expression) {
   return absl::StrCat("- name: ", name, "\n  expression: ", json(expression).dump(), "\n");
 }
 
-// A claim that is computed from anticipated results is true of the workload that gets the key only if the release
-// policy lets no other value through: else the key goes to version 1.3.0, and its credential says 1.2.0 although that
-// was withdrawn.
-absl::Status MatchComputedClaims(const v1::PlanClaimsResponse& plan, const key_store::ReleasePolicy& policy) {
-  TWI_ASSIGN_OR_RETURN(const json claims, jose::ParseJson(plan.claims_json(), kMaxAnticipated));
-  std::vector<std::string> problems;
-  std::set<std::string> explained;
-  for (const v1::PlannedClaim& claim : plan.claims()) {
-    explained.insert(claim.name());
-    for (const v1::ResultsPath& path : claim.computed_from()) {
-      if (!policy.Pins({path.names().begin(), path.names().end()}))
-        problems.push_back(absl::StrCat("claim ", claim.name(), " is computed from ", absl::StrJoin(path.names(), "."),
-                                        ", which no condition pins to one value"));
-    }
-  }
-  for (const auto& [name, value] : claims.items()) {
-    if (explained.count(name) == 0)
-      problems.push_back(absl::StrCat("the Claims Mapper does not say what claim ", name, " is computed from"));
-  }
-  if (problems.empty()) return absl::OkStatus();
-  return Deny(v1::DENY_REASON_RELEASE_POLICY_INVALID,
-              absl::StrCat(absl::StrJoin(problems, "; "),
-                           ": pin it (== \"...\") in --release-policy, or take the claim out of the Claims Mapper "
-                           "Policy that accepts anticipated results"));
+// The Claims Mapper names the reason only. The policy compiled here, with the same code, so what is wrong with it is
+// what it leaves open.
+absl::Status ExplainRefusedPlan(const absl::Status& refused) {
+  if (DenyReasonOf(refused) != v1::DENY_REASON_RELEASE_POLICY_INVALID) return refused;
+  return WithContext(
+      refused,
+      "the release policy would give the key to workloads of which the planned credential need not be "
+      "true: pin in --release-policy (== \"...\") each value of `results` that a claim is computed from, "
+      "or take the claim out of the Claims Mapper Policy that accepts anticipated results; and repeat "
+      "that policy's conditions on results.software. The Claims Mapper's log names each");
 }
 
 absl::Status MatchCsr(const v1::ProvisionKeyResponse& made) {
@@ -218,10 +203,12 @@ absl::StatusOr<Provisioned> Provision(const ProvisionDeps& deps, const Provision
   if (const absl::Status met = policy.MatchObject(anticipated); !met.ok())
     return WithContext(met, "the anticipated results do not meet the release policy");
 
-  // P1
-  TWI_ASSIGN_OR_RETURN(const v1::PlanClaimsResponse plan,
-                       deps.claims_mapper.PlanClaims(wish.anticipated_json, deps.rp_id, deps.deadline));
-  TWI_RETURN_IF_ERROR(MatchComputedClaims(plan, policy));
+  v1::PlanClaimsRequest wanted;  // P1
+  wanted.set_anticipated_results_json(wish.anticipated_json);
+  wanted.set_rp_id(deps.rp_id);
+  wanted.set_release_policy(done.release_policy);
+  const absl::StatusOr<v1::PlanClaimsResponse> plan = deps.claims_mapper.PlanClaims(wanted, deps.deadline);
+  if (!plan.ok()) return ExplainRefusedPlan(plan.status());
 
   v1::ProvisionKeyRequest provision;
   provision.set_key_type(wish.key_type);
@@ -233,12 +220,12 @@ absl::StatusOr<Provisioned> Provision(const ProvisionDeps& deps, const Provision
   v1::IssueForOwnerRequest issue;  // P6
   issue.set_csr(made.csr());
   issue.set_counter_signature(made.counter_signature());
-  issue.set_grant(plan.grant());
+  issue.set_grant(plan->grant());
   TWI_ASSIGN_OR_RETURN(const v1::IssueResponse issued, deps.credential_authority.IssueForOwner(issue, deps.deadline));
   TWI_RETURN_IF_ERROR(
-      MatchIssued(issued.credential(), made.public_key(), plan.workload_identifier(), deps.clock.Now()));
+      MatchIssued(issued.credential(), made.public_key(), plan->workload_identifier(), deps.clock.Now()));
   done.key_id = made.key_id();
-  done.workload_identifier = plan.workload_identifier();
+  done.workload_identifier = plan->workload_identifier();
   done.credential = issued.credential();
   return done;
 }

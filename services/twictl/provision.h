@@ -48,11 +48,11 @@ struct Provisioned {
 
 // Checked here: the anticipated results against the schema (REQUEST_MALFORMED); the release policy with the Key Store's
 // code (RELEASE_POLICY_INVALID), and that the anticipated results meet it (RELEASE_POLICY_REFUSED: such a key could
-// never be opened), and that it pins every value that a planned claim was computed from (RELEASE_POLICY_INVALID: the
-// credential would go on saying what is no longer so); the CSR is of the key that the Key Store names (CSR_*,
-// CREDENTIAL_KEY_MISMATCH); the credential carries that key (CREDENTIAL_KEY_MISMATCH) and the planned identifier, and
-// is signed by the bundle that came with it (CREDENTIAL_INVALID). Whether the bundle is to be trusted, the workload's
-// config says.
+// never be opened); the CSR is of the key that the Key Store names (CSR_*, CREDENTIAL_KEY_MISMATCH); the credential
+// carries that key (CREDENTIAL_KEY_MISMATCH) and the planned identifier, and is signed by the bundle that came with it
+// (CREDENTIAL_INVALID). Whether the bundle is to be trusted, the workload's config says. That the release policy keeps
+// the key for workloads of which the planned claims are true, the Claims Mapper checks (RELEASE_POLICY_INVALID), and
+// the Credential Authority that the key has that very policy.
 absl::StatusOr<Provisioned> Provision(const ProvisionDeps& deps, const ProvisionWish& wish);
 
 // A release policy that pins what the anticipated results say of the software: its name and vendor, and the measurement

@@ -2,7 +2,6 @@
 #include "services/twictl/provision.h"
 
 #include <functional>
-#include <map>
 
 #include "common/crypto/csr.h"
 #include "common/crypto/keys.h"
@@ -28,20 +27,17 @@ absl::Status NotInThisTest() { return Deny(v1::DENY_REASON_INTERNAL, "not in thi
 
 class FakeMapper final : public client::ClaimsMapperClient {
  public:
-  absl::StatusOr<v1::PlanClaimsResponse> PlanClaims(absl::string_view anticipated, absl::string_view rp_id,
-                                                    absl::Time) override {
+  absl::StatusOr<v1::PlanClaimsResponse> PlanClaims(const v1::PlanClaimsRequest& request, absl::Time) override {
     ++calls;
-    EXPECT_EQ(anticipated, kAnticipated);
-    EXPECT_EQ(rp_id, "https://ca");
+    asked = request;
+    EXPECT_EQ(request.anticipated_results_json(), kAnticipated);
+    EXPECT_EQ(request.rp_id(), "https://ca");
+    if (!refusal.ok()) return refusal;
     v1::PlanClaimsResponse plan;
     plan.set_workload_identifier(kIdentifier);
     plan.set_grant("the grant");
-    plan.set_claims_json(claims_json);
-    for (const auto& [name, path] : computed_from) {
-      v1::PlannedClaim& claim = *plan.add_claims();
-      claim.set_name(name);
-      if (!path.empty()) *claim.add_computed_from()->mutable_names() = {path.begin(), path.end()};
-    }
+    plan.set_claims_json(R"({"team": "payroll"})");
+    plan.add_claims()->set_name("team");
     return plan;
   }
   absl::StatusOr<std::string> MapClaims(v1::InputKind, absl::string_view, absl::string_view, absl::Time) override {
@@ -57,8 +53,8 @@ class FakeMapper final : public client::ClaimsMapperClient {
   }
   absl::StatusOr<jose::JwkSet> GetGrantKeys(absl::Time) override { return NotInThisTest(); }
   int calls = 0;
-  std::string claims_json = R"({"team": "payroll"})";
-  std::map<std::string, std::vector<std::string>> computed_from = {{"team", {}}};
+  v1::PlanClaimsRequest asked;
+  absl::Status refusal;
 };
 
 class FakeKeyStore final : public client::KeyStoreClient {
@@ -152,6 +148,7 @@ TEST_F(ProvisionTest, GetsACredentialForTheKeyInTheStore) {
   EXPECT_EQ(done.key_id, "0011");
   EXPECT_EQ(done.workload_identifier, kIdentifier);
   EXPECT_EQ(store_.asked.release_policy(), done.release_policy);
+  EXPECT_EQ(mapper_.asked.release_policy(), done.release_policy) << "the plan is for the very policy of the key";
   EXPECT_EQ(store_.asked.target(), "https://db");
   EXPECT_EQ(store_.asked.key_id(), "");
 }
@@ -171,24 +168,13 @@ TEST_F(ProvisionTest, RefusesAPolicyThatTheAnticipatedResultsDoNotMeet) {
   EXPECT_EQ(mapper_.calls, 0);
 }
 
-// The key survives the version that its credential names, so the policy must not let another one through.
-TEST_F(ProvisionTest, RefusesAComputedClaimThatTheReleasePolicyDoesNotPin) {
-  const auto unpinned = StatusIs(v1::DENY_REASON_RELEASE_POLICY_INVALID,
-                                 HasSubstr("software_version is computed from results.software.version"));
-  mapper_.claims_json = R"({"team": "payroll", "software_version": "1.2.0"})";
-  mapper_.computed_from["software_version"] = {"results", "software", "version"};
-  EXPECT_THAT(Run(), unpinned);
-  ASSERT_OK_AND_ASSIGN(const std::string made, MakeReleasePolicy(nlohmann::json::parse(kAnticipated)));
-  wish_.release_policy = made + "- name: v\n  expression: results.software.version != \"1.1.0\"\n";
-  EXPECT_THAT(Run(), unpinned);
+// The Claims Mapper tells a peer the reason alone; its owner needs to know what to do.
+TEST_F(ProvisionTest, SaysWhatToDoWhenTheReleasePolicyLeavesTooMuchOpen) {
+  mapper_.refusal = Deny(v1::DENY_REASON_RELEASE_POLICY_INVALID, "RELEASE_POLICY_INVALID");
+  EXPECT_THAT(Run(), StatusIs(v1::DENY_REASON_RELEASE_POLICY_INVALID, HasSubstr("--release-policy (== ")));
   EXPECT_EQ(store_.asked.target(), "") << "no key was made";
-  wish_.release_policy = made + "- name: v\n  expression: results.software.version == \"1.2.0\"\n";
-  EXPECT_OK(Run());
-}
-
-TEST_F(ProvisionTest, RefusesAClaimOfUnknownOrigin) {
-  mapper_.computed_from.clear();
-  EXPECT_THAT(Run(), StatusIs(v1::DENY_REASON_RELEASE_POLICY_INVALID, HasSubstr("does not say what claim team")));
+  mapper_.refusal = Deny(v1::DENY_REASON_MAPPING_NO_POLICY, "MAPPING_NO_POLICY");
+  EXPECT_THAT(Run(), StatusIs(v1::DENY_REASON_MAPPING_NO_POLICY, Not(HasSubstr("--release-policy"))));
 }
 
 TEST_F(ProvisionTest, RefusesAnticipatedResultsOutsideTheSchema) {

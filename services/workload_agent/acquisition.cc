@@ -16,11 +16,12 @@ v1::Binding MakeBinding(const AcquisitionTerms& terms, absl::string_view nonce, 
   return binding;
 }
 
-absl::StatusOr<AcquiredCredential> MatchCredential(crypto::PrivateKey key, v1::WorkloadCredential credential,
+absl::StatusOr<AcquiredCredential> MatchCredential(crypto::PrivateKey key, v1::WorkloadCredential credential, Wit wit,
                                                    std::string wit_bundle, const AcquisitionTerms& terms,
                                                    absl::Time now) {
   CredentialExpectation expectation;
   expectation.wit_bundle = std::move(wit_bundle);
+  expectation.wit_required = wit == Wit::kAskedFor;
   expectation.anchors = terms.anchors;
   expectation.workload_identifier = terms.workload_identifier;
   expectation.now = now;

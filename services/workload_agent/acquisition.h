@@ -39,10 +39,14 @@ struct AcquiredCredential {
 // The binding that Evidence is made over: profile tacra-2, rp_id and target from `terms`.
 v1::Binding MakeBinding(const AcquisitionTerms& terms, absl::string_view nonce, absl::string_view subject);
 
+// What was asked for beside the X.509 form. kAskedFor: both forms, so a credential without the WIT that its key may
+// have is not the answer.
+enum class Wit { kAskedFor, kNotAskedFor };
+
 // The last step of every mechanism: the credential is for `key`, and is one that `terms` accept
 // (validate_credential.h). `wit_bundle` is the configured issuer's, or the owner's, whatever stands in `credential`
 // beside the WIT. CREDENTIAL_KEY_MISMATCH, CREDENTIAL_INVALID.
-absl::StatusOr<AcquiredCredential> MatchCredential(crypto::PrivateKey key, v1::WorkloadCredential credential,
+absl::StatusOr<AcquiredCredential> MatchCredential(crypto::PrivateKey key, v1::WorkloadCredential credential, Wit wit,
                                                    std::string wit_bundle, const AcquisitionTerms& terms,
                                                    absl::Time now);
 

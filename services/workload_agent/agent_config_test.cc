@@ -169,9 +169,10 @@ TEST_F(AgentConfigTest, ATpmIsReachedAsADeviceOrASimulator) {
     config.mutable_attester()->mutable_tpm2()->set_tcti(good);
     EXPECT_OK(ValidateAgentConfig(config)) << good;
   }
-  for (const char* bad : {"", "device", "device:", "mssim:host=localhost,port=2321", "swtpm:", "swtpm:path=",
-                          "swtpm:host=tpm", "swtpm:port=2321", "swtpm:host=tpm,port=0", "swtpm:host=tpm,port=65536",
-                          "swtpm:path=/run/tpm,port=1", "swtpm:path=/a,path=/b", "swtpm:path=/a,x=y"}) {
+  for (const char* bad :
+       {"", "device", "device:", "mssim:host=localhost,port=2321", "swtpm:", "swtpm:path=", "swtpm:host=tpm",
+        "swtpm:port=2321", "swtpm:host=tpm,port=0", "swtpm:host=tpm,port=+1", "swtpm:host=tpm,port= 1",
+        "swtpm:host=tpm,port=65536", "swtpm:path=/run/tpm,port=1", "swtpm:path=/a,path=/b", "swtpm:path=/a,x=y"}) {
     config.mutable_attester()->mutable_tpm2()->set_tcti(bad);
     EXPECT_THAT(ValidateAgentConfig(config), StatusIs(v1::DENY_REASON_CONFIG_INVALID, HasSubstr("attester.tpm2.tcti")))
         << bad;

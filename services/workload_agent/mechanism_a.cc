@@ -2,32 +2,15 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "common/attestation_results/attestation_results.h"
 #include "common/crypto/csr.h"
 #include "common/jose/jwk.h"
 #include "common/status/deny.h"
 #include "common/status/status_macros.h"
-#include "google/protobuf/util/json_util.h"
+#include "services/workload_agent/credential_json.h"
 
 namespace twi::agent {
 namespace {
-
-constexpr std::size_t kMaxCredentialJson = 128 * 1024;
-
-absl::StatusOr<v1::WorkloadCredential> CredentialFromJson(const std::optional<std::string>& text) {
-  if (!text.has_value())
-    return Deny(v1::DENY_REASON_CREDENTIAL_INVALID,
-                "the Attestation Results contain no credential (twi_workload_credential)");
-  if (text->size() > kMaxCredentialJson)
-    return Deny(v1::DENY_REASON_CREDENTIAL_INVALID,
-                absl::StrCat("twi_workload_credential of ", text->size(), " bytes"));
-  v1::WorkloadCredential credential;
-  const auto parsed = google::protobuf::util::JsonStringToMessage(*text, &credential);
-  if (!parsed.ok())
-    return Deny(v1::DENY_REASON_CREDENTIAL_INVALID, absl::StrCat("twi_workload_credential: ", parsed.ToString()));
-  return credential;
-}
 
 // Are these Attestation Results the answer to this very request? Then the credential inside is what the Verifier says
 // it got for us.
@@ -56,15 +39,20 @@ absl::StatusOr<AcquiredCredential> AcquireByMechanismA(const MechanismADeps& d) 
   TWI_ASSIGN_OR_RETURN(const std::string csr, crypto::MakeCsr(key));                             // A2
   v1::RequestCredentialRequest request;
   *request.mutable_binding() = MakeBinding(d.terms, challenge.nonce(), csr);
-  if (d.terms.wit_bundle.empty()) request.add_forms(v1::CREDENTIAL_FORM_X509);  // a WIT could not be validated
+  const Wit wit = d.terms.wit_bundle.empty() ? Wit::kNotAskedFor : Wit::kAskedFor;
+  if (wit == Wit::kNotAskedFor) request.add_forms(v1::CREDENTIAL_FORM_X509);  // a WIT could not be validated
   TWI_ASSIGN_OR_RETURN(*request.mutable_evidence(),
                        d.attester.Attest(request.binding(), d.deadline - d.clock.Now()));  // A3
   TWI_ASSIGN_OR_RETURN(const v1::RequestCredentialResponse response,
                        d.verifier.RequestCredential(request, d.deadline));  // A4
   TWI_ASSIGN_OR_RETURN(const AttestationResults results,
                        ValidateAnswer(d, response.attestation_results(), request.binding(), key.public_key()));
-  TWI_ASSIGN_OR_RETURN(v1::WorkloadCredential credential, CredentialFromJson(results.workload_credential_json));
-  return MatchCredential(std::move(key), std::move(credential), d.terms.wit_bundle, d.terms, d.clock.Now());  // A10
+  if (!results.workload_credential_json.has_value())
+    return Deny(v1::DENY_REASON_CREDENTIAL_INVALID,
+                "the Attestation Results contain no credential (twi_workload_credential)");
+  TWI_ASSIGN_OR_RETURN(v1::WorkloadCredential credential, CredentialFromJson(*results.workload_credential_json));
+  return MatchCredential(std::move(key), std::move(credential), wit, d.terms.wit_bundle, d.terms,
+                         d.clock.Now());  // A10
 }
 
 }  // namespace twi::agent

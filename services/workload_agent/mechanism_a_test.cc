@@ -68,6 +68,13 @@ TEST_F(MechanismATest, AsksForNoWitThatItCouldNotValidate) {
   EXPECT_EQ(verifier_.last_request.forms(0), v1::CREDENTIAL_FORM_X509);
 }
 
+TEST_F(MechanismATest, RefusesACredentialWithoutTheWitThatItAskedFor) {
+  verifier_.credential_changes.with_wit = false;
+  EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID, HasSubstr("no WIT")));
+  terms_.key_type = crypto::KeyType::kEd25519;
+  EXPECT_OK(Acquire().status()) << "no WIT can be made for it";
+}
+
 TEST_F(MechanismATest, HandsOnARefusal) {
   verifier_.refuse = Deny(v1::DENY_REASON_MEASUREMENT_UNKNOWN, "not authorized");
   EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_MEASUREMENT_UNKNOWN));

@@ -24,8 +24,8 @@ absl::StatusOr<AcquiredCredential> AcquireByMechanismB(const MechanismBDeps& d) 
   TWI_ASSIGN_OR_RETURN(v1::IssueResponse response, d.credential_authority.IssueFromResults(request, d.deadline));  // B8
   TWI_ASSIGN_OR_RETURN(std::string wit_bundle,
                        WitBundleFor(response.credential(), d.terms, d.credential_authority, d.deadline));
-  return MatchCredential(std::move(key), std::move(*response.mutable_credential()), std::move(wit_bundle), d.terms,
-                         d.clock.Now());
+  return MatchCredential(std::move(key), std::move(*response.mutable_credential()), Wit::kAskedFor,
+                         std::move(wit_bundle), d.terms, d.clock.Now());
 }
 
 }  // namespace twi::agent

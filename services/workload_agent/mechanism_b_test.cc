@@ -68,6 +68,13 @@ TEST_F(MechanismBTest, AsksTheAuthorityForItsWitKeysWhereNoFileHasThem) {
   EXPECT_EQ(acquired.wit_bundle, issuer_.wit_bundle());
 }
 
+TEST_F(MechanismBTest, RefusesACredentialWithoutTheWitThatItAskedFor) {
+  authority_.credential_changes.with_wit = false;
+  EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID, HasSubstr("no WIT")));
+  terms_.wit_bundle.clear();  // B and C ask for both forms all the same
+  EXPECT_THAT(Acquire(), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID, HasSubstr("no WIT")));
+}
+
 TEST_F(MechanismBTest, RefusesAWitAndItsBundleOfAnotherIssuer) {
   const FakeIssuer other(clock_.Now());
   const auto refused = StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID, HasSubstr("WIT: JWS_KEY_UNKNOWN"));

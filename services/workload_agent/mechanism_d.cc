@@ -52,7 +52,9 @@ absl::StatusOr<AcquiredCredential> AcquireByMechanismD(const MechanismDDeps& d) 
   TWI_ASSIGN_OR_RETURN(
       crypto::PrivateKey key,  // D8
       OpenCredentialKey(d, released.sealed_key(), appraise.binding(), appraised.attestation_results(), encryption_key));
-  return MatchCredential(std::move(key), d.provisioned, d.provisioned.wit_bundle(), d.terms, d.clock.Now());
+  // Nobody is asked for a WIT here: the owner provisioned one or did not (ReadProvisionedCredential).
+  return MatchCredential(std::move(key), d.provisioned, Wit::kNotAskedFor, d.provisioned.wit_bundle(), d.terms,
+                         d.clock.Now());
 }
 
 }  // namespace twi::agent

@@ -105,6 +105,22 @@ TEST_F(MechanismDTest, ReadsTheProvisionedFiles) {
   EXPECT_FALSE(acquired.credential.wit().empty());
 }
 
+TEST_F(MechanismDTest, RefusesAProvisionedWitThatIsEmpty) {
+  const twi::testing::TempDir dir;
+  config::v1::ProvisionedKey config;
+  config.set_credential_file(dir.Write("chain.pem", crypto::CertificateToPem(provisioned_.x509_chain(0)), 0644));
+  config.set_wit_file(dir.Write("wit.jwt", " \n", 0644));
+  config.set_wit_bundle_file(dir.Write("bundle.json", provisioned_.wit_bundle(), 0644));
+  EXPECT_THAT(ReadProvisionedCredential(config), StatusIs(v1::DENY_REASON_CONFIG_INVALID));
+}
+
+TEST_F(MechanismDTest, AcquiresX509AloneWhereTheOwnerProvisionedNoWit) {
+  provisioned_.clear_wit();
+  provisioned_.clear_wit_bundle();
+  ASSERT_OK_AND_ASSIGN(const AcquiredCredential acquired, Acquire());
+  EXPECT_EQ(acquired.credential.wit(), "");
+}
+
 TEST_F(MechanismDTest, RefusesProvisionedFilesThatAreNone) {
   const twi::testing::TempDir dir;
   config::v1::ProvisionedKey config;

@@ -1,5 +1,9 @@
 #include "services/workload_agent/tpm_address.h"
 
+#include <algorithm>
+#include <cstdint>
+
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -11,8 +15,10 @@ namespace twi::agent {
 namespace {
 
 bool IsPort(const std::string& text) {
+  // SimpleAtoi takes a sign and white space as well.
+  const bool digits = std::all_of(text.begin(), text.end(), [](unsigned char c) { return absl::ascii_isdigit(c); });
   std::uint32_t port = 0;
-  return absl::SimpleAtoi(text, &port) && port >= 1 && port <= 65535;
+  return digits && absl::SimpleAtoi(text, &port) && port >= 1 && port <= 65535;
 }
 
 // "host=127.0.0.1,port=2321", "path=/run/tpm/socket".

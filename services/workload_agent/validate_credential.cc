@@ -144,9 +144,12 @@ absl::StatusOr<CredentialFacts> ValidateCredential(const v1::WorkloadCredential&
   TWI_ASSIGN_OR_RETURN(const crypto::Certificate leaf, ValidateChain(credential, credential_key, expectation));
   TWI_RETURN_IF_ERROR(ValidateLeaf(leaf, expectation));
   CredentialFacts facts{leaf.uri_sans.front(), leaf.not_before, leaf.not_after, ToHex(leaf.serial)};
-  if (credential.wit().empty()) return facts;
-  if (credential_key.type() == crypto::KeyType::kEd25519)
-    return Invalid("a WIT for an Ed25519 key, which WIT-SVID forbids");
+  const bool may_have_wit = credential_key.type() != crypto::KeyType::kEd25519;
+  if (credential.wit().empty()) {
+    if (expectation.wit_required && may_have_wit) return Invalid("no WIT, and one was asked for");
+    return facts;
+  }
+  if (!may_have_wit) return Invalid("a WIT for an Ed25519 key, which WIT-SVID forbids");
   TWI_ASSIGN_OR_RETURN(
       const absl::Time wit_expires,
       ValidateWit(credential, expectation.wit_bundle, facts.workload_identifier, credential_key, expectation.now));

@@ -19,6 +19,7 @@ struct CredentialExpectation {
   std::vector<crypto::Certificate> anchors;  // from credential_trust_bundle_file, never from the network
   std::string wit_bundle;                    // SPIFFE bundle whose keys sign WITs, as wit_bundle.h says: never the one
                                              // that came with the WIT. Empty: a WIT is refused
+  bool wit_required = false;                 // one was asked for
   std::string workload_identifier;           // from config; empty: any
   absl::Time now;
 };
@@ -40,7 +41,7 @@ struct CredentialFacts {
 //    SAN, an iss that is a SPIFFE ID of the same trust domain, exp after `now`, iat not ahead of it by more than 5 s,
 //    jti there, no aud, cnf.jwk equal to `credential_key` with the alg of its type (WIT-SVID; wimse-workload-creds). An
 //    https iss names no trust domain: the bundle vouches for it. A key type that no WIT may have (Ed25519) must come
-//    without one.
+//    without one; any other with one if `wit_required`: a workload that lives on its WIT would lose it unnoticed.
 // Everything but 1 and cnf.jwk's key is CREDENTIAL_INVALID with the detail. `credential.wit_bundle` is not looked at.
 absl::StatusOr<CredentialFacts> ValidateCredential(const v1::WorkloadCredential& credential,
                                                    const crypto::PublicKey& credential_key,

@@ -56,6 +56,15 @@ TEST_F(ValidateCredentialTest, AcceptsX509Alone) {
   EXPECT_EQ(facts.not_after, kNow + absl::Hours(1));
 }
 
+TEST_F(ValidateCredentialTest, RefusesX509AloneWhereAWitWasAskedFor) {
+  expectation_.wit_required = true;
+  EXPECT_OK(Validate(issuer_.Issue(key_.public_key())));
+  FakeIssuer::Changes changes;
+  changes.with_wit = false;
+  EXPECT_THAT(Validate(issuer_.Issue(key_.public_key(), changes)),
+              StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID, HasSubstr("no WIT, and one was asked for")));
+}
+
 TEST_F(ValidateCredentialTest, RefusesAnotherKey) {
   const crypto::PrivateKey other = crypto::PrivateKey::Generate(crypto::KeyType::kP256).value();
   EXPECT_THAT(Validate(issuer_.Issue(other.public_key())), StatusIs(v1::DENY_REASON_CREDENTIAL_KEY_MISMATCH));
@@ -162,6 +171,8 @@ TEST_F(ValidateCredentialTest, RefusesAWitForEd25519) {
   const crypto::PrivateKey ed = crypto::PrivateKey::Generate(crypto::KeyType::kEd25519).value();
   v1::WorkloadCredential without = issuer_.Issue(ed.public_key());
   EXPECT_OK(ValidateCredential(without, ed.public_key(), expectation_));
+  expectation_.wit_required = true;
+  EXPECT_OK(ValidateCredential(without, ed.public_key(), expectation_)) << "no WIT can be made for it";
   without.set_wit(credential.wit());
   EXPECT_THAT(ValidateCredential(without, ed.public_key(), expectation_), StatusIs(v1::DENY_REASON_CREDENTIAL_INVALID));
 }

@@ -45,7 +45,7 @@ absl::StatusOr<std::string> FakeMapper::MapClaims(v1::InputKind input_kind, absl
   if (!refusal.ok()) return refusal;
   return map(results);
 }
-absl::StatusOr<v1::PlanClaimsResponse> FakeMapper::PlanClaims(absl::string_view, absl::string_view, absl::Time) {
+absl::StatusOr<v1::PlanClaimsResponse> FakeMapper::PlanClaims(const v1::PlanClaimsRequest&, absl::Time) {
   return NotAsked();
 }
 absl::StatusOr<v1::PutPolicyResponse> FakeMapper::PutPolicy(absl::string_view, absl::Time) { return NotAsked(); }
@@ -190,12 +190,14 @@ Grant AuthorityUnderTest::GrantForOwner() {
   g.policy_sha256 = std::string(32, 'p');
   g.policy_owner = kOwner;
   g.owner = kOwner;
+  g.release_policy_sha256 = std::string(32, 'r');  // CounterSignatureFor's
   return g;
 }
 
 Grant AuthorityUnderTest::GrantFor(const crypto::PublicKey& key, absl::string_view results_jws) {
   Grant g = GrantForOwner();
   g.owner.clear();
+  g.release_policy_sha256.clear();
   g.key_sha256 = key.spki_sha256();
   g.results_sha256 = crypto::Sha256(results_jws);
   return g;

@@ -32,7 +32,7 @@ class FakeMapper final : public client::ClaimsMapperClient {
  public:
   absl::StatusOr<std::string> MapClaims(v1::InputKind kind, absl::string_view results, absl::string_view rp_id,
                                         absl::Time) override;
-  absl::StatusOr<v1::PlanClaimsResponse> PlanClaims(absl::string_view, absl::string_view, absl::Time) override;
+  absl::StatusOr<v1::PlanClaimsResponse> PlanClaims(const v1::PlanClaimsRequest&, absl::Time) override;
   absl::StatusOr<v1::PutPolicyResponse> PutPolicy(absl::string_view, absl::Time) override;
   absl::StatusOr<v1::ListPoliciesResponse> ListPolicies(absl::string_view, absl::Time) override;
   absl::StatusOr<v1::GetPolicyVersionsResponse> GetPolicyVersions(const std::vector<std::string>& names,

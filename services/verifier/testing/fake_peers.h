@@ -24,7 +24,7 @@ class FakeClaimsMapper final : public client::ClaimsMapperClient {
     if (!refusal.ok()) return refusal;
     return std::string("the grant");
   }
-  absl::StatusOr<v1::PlanClaimsResponse> PlanClaims(absl::string_view, absl::string_view, absl::Time) override {
+  absl::StatusOr<v1::PlanClaimsResponse> PlanClaims(const v1::PlanClaimsRequest&, absl::Time) override {
     return NotAsked();
   }
   absl::StatusOr<v1::PutPolicyResponse> PutPolicy(absl::string_view, absl::Time) override { return NotAsked(); }
