@@ -168,6 +168,8 @@ class AgentTunnelTest : public ::testing::Test {
   }
   // Since this test started the agent.
   std::vector<std::string> Refusals(const std::string& agent) {
+    // Who is refused may know it before the line is written.
+    (void)WaitUntil([&] { return AllRefusals(agent).size() > refused_before_[agent]; });
     std::vector<std::string> reasons = AllRefusals(agent);
     reasons.erase(reasons.begin(), reasons.begin() + static_cast<std::ptrdiff_t>(refused_before_[agent]));
     return reasons;
