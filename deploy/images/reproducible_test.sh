@@ -8,15 +8,15 @@ cd "$(dirname "$0")/../.."
 source=$PWD
 work=$(mktemp -d "${TMPDIR:-/tmp}/twi-reproducible.XXXXXX")
 cleanup() {
-  for clone in "$work/one" "$work/two/deeper/another name"; do
-    [ ! -d "$clone" ] || (cd "$clone" && bazel --output_base="$work/base-$(basename "$clone" | tr ' ' -)" shutdown > /dev/null 2>&1) || true
+  for clone in "$work/one" "$work/two/deeper/another-name"; do
+    [ ! -d "$clone" ] || (cd "$clone" && bazel --output_base="$work/base-$(basename "$clone")" shutdown > /dev/null 2>&1) || true
   done
   chmod -R u+w "$work" && rm -rf "$work"
 }
 trap cleanup EXIT
 
 build() {  # build FOLDER UMASK ZONE DAY CACHE IMAGE...: the digests stand in FOLDER/images/digests.json
-  local clone=$1 base day=$4 cache=$5; base=$work/base-$(basename "$1" | tr ' ' -)
+  local clone=$1 base day=$4 cache=$5; base=$work/base-$(basename "$1")
   umask "$2"; export TZ=$3; shift 5
   mkdir -p "$(dirname "$clone")"
   git clone --quiet "$source" "$clone"
@@ -27,12 +27,12 @@ build() {  # build FOLDER UMASK ZONE DAY CACHE IMAGE...: the digests stand in FO
   TWI_OPT_BIN=$(bazel --output_base="$base" info -c opt bazel-bin 2> /dev/null) deploy/images/build.sh --no-load --out "$clone/images" "$@"
 }
 (build "$work/one" 022 UTC 2026-01-02 "${TWI_FIRST_CACHE:-}" "$@")
-(build "$work/two/deeper/another name" 077 Asia/Kathmandu 2001-02-03 "" "$@")
+(build "$work/two/deeper/another-name" 077 Asia/Kathmandu 2001-02-03 "" "$@")
 python3 "$source/deploy/images/check_images.py" "$work/one/images" "$@" --no-start --forbidden "$work" --forbidden "$source" --forbidden execroot
-if cmp "$work/one/images/digests.json" "$work/two/deeper/another name/images/digests.json"; then
+if cmp "$work/one/images/digests.json" "$work/two/deeper/another-name/images/digests.json"; then
   echo "the same digests from two clones: $(python3 -c 'import json,sys; print(len(json.load(open(sys.argv[1]))), "images")' "$work/one/images/digests.json")"
 else
-  diff "$work/one/images/digests.json" "$work/two/deeper/another name/images/digests.json" || true
+  diff "$work/one/images/digests.json" "$work/two/deeper/another-name/images/digests.json" || true
   echo "reproducible_test: the digests differ" >&2
   exit 1
 fi
