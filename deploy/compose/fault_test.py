@@ -5,7 +5,7 @@ when its key was provisioned, and is held again each time the key is released. (
     fault_test.py [--only TEXT]... [--table FILE] [--record FILE] [--keep]
 
 Each fault is a function below; after each the test waits until every agent that the daemon serves has acquired a credential anew. What is seen becomes a row of the table in deploy/README.md
-(--table writes it between its markers). The whole takes some twenty minutes and is run by hand; .ci/run runs three rows of it (--only).
+(--table writes it between its markers). The whole takes some twelve minutes and is run by hand; .ci/run runs three rows of it (--only).
 
 A fault that nobody notices was none: beside each stands what must be seen of it, in the agents' log lines, in the daemon's own, and in the metrics (fault_metrics.py scrapes all daemons all the
 time). Two are the other way round: Verifier and Claims Mapper write nothing for a request, so their full disk must be noticed by nobody, and all agents must acquire meanwhile. Every refusal that
