@@ -20,8 +20,9 @@ constexpr int kMaxRequestDepth = 16;
 // A number that an enum of ours does not have is not found here: the service refuses it with the field's own reason.
 absl::Status CheckRequest(const google::protobuf::Message& request, std::size_t max_bytes);
 
-// What CheckRequest said of the request of `context`, told by the interceptor (name_status.h) to the gate: both run on
-// the thread of the request. INTERNAL for any other context: nobody looked at its request.
+// What CheckRequest said of the request of `context`, told by the interceptor (name_status.h) to the gate and to
+// health: all run on the thread of the request. A stream's service tells it of itself, before anything has arrived
+// (reflection.h). INTERNAL for any other context: nobody looked at its request.
 absl::Status ArrivedRequest(const grpc::ServerContextBase& context);
 void SetArrivedRequest(const grpc::ServerContextBase* context, absl::Status status);
 

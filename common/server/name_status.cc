@@ -66,7 +66,7 @@ class Factory final : public grpc::experimental::ServerInterceptorFactoryInterfa
  public:
   Factory(Gate& gate, std::size_t max_bytes) : gate_(gate), max_bytes_(max_bytes) {}
   grpc::experimental::Interceptor* CreateServerInterceptor(ServerRpcInfo* info) override {
-    // Others: methods that we do not have.
+    // Others: methods that we do not have, and reflection, which checks each question itself (reflection.h).
     if (info->type() != ServerRpcInfo::Type::UNARY) return nullptr;
     return new NameStatus(gate_, max_bytes_, *info);
   }

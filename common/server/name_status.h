@@ -11,10 +11,10 @@
 
 namespace twi::server {
 
-// To be given to the ServerBuilder. For each request: CheckRequest, whose answer the gate asks for (ArrivedRequest);
-// and a request that did not parse, or was found wrong and is answered with OK all the same (health is not behind the
-// gate), is refused in the end. What gRPC cancels by itself while it arrives is logged and counted the same way. `gate`
-// must outlive the server.
+// To be given to the ServerBuilder. For each unary request: CheckRequest, whose answer the gate and health ask for
+// (ArrivedRequest); and a request that did not parse, or was found wrong and is answered with OK all the same (by a
+// service that does not ask), is refused in the end. What gRPC cancels by itself while it arrives is logged and counted
+// the same way. `gate` must outlive the server.
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> NameStatuses(Gate& gate, std::size_t max_bytes);
 
 }  // namespace twi::server

@@ -26,7 +26,8 @@ constexpr std::size_t kMaxClaimsText = 4096;
 
 // Cost units, each at most a microsecond of one core and 128 bytes (common/cel/README.md): a condition or claim may
 // take 20 ms, and everything that one owner's policies compute in a mapping 0.1 s. Where the owner's is spent, the rest
-// of the owner's conditions are not true; those of another owner have their own. The owners are those of the config.
+// of the owner's conditions are not true, and what did match of the owner's is refused: another may have, too. Those of
+// another owner have their own. The owners are those of the config.
 constexpr std::int64_t kMaxExpressionCost = 20000;
 constexpr std::int64_t kMaxOwnerCost = 100000;
 
@@ -36,9 +37,11 @@ class Costs {
   cel::EvalLimits Of(const MappingPolicy& policy) {
     cel::EvalLimits limits;
     limits.max_cost = kMaxExpressionCost;
-    limits.shared_cost = &left_.emplace(policy.owner, kMaxOwnerCost).first->second;
+    limits.shared_cost = &left_.try_emplace(policy.owner, kMaxOwnerCost).first->second;
     return limits;
   }
+  // Of one whose limits were asked for.
+  bool AreSpentFor(const MappingPolicy& policy) const { return left_.at(policy.owner) <= 0; }
 
  private:
   std::map<absl::string_view, std::int64_t> left_;  // the policies outlive it
@@ -204,6 +207,11 @@ absl::StatusOr<MappedClaims> MapClaims(const PolicySnapshot& policies, const Map
   }
   if (matching.empty()) return NoPolicy(policies, input);
   const MappingPolicy& policy = *matching.front();
+  if (costs.AreSpentFor(policy)) {
+    return Deny(v1::DENY_REASON_MAPPING_AMBIGUOUS,
+                absl::StrCat(policy.Label(), " matches; ", policy.owner,
+                             "'s policies cost too much together to know whether another does"));
+  }
   MappedClaims mapped;
   TWI_ASSIGN_OR_RETURN(mapped.claims, ComputeClaims(policy, input, costs.Of(policy)));
   mapped.policy_name = policy.name;

@@ -204,6 +204,13 @@ TEST(MapClaimsTest, ThePoliciesOfOneOwnerAreBoundedTogether) {
               StatusIs(v1::DENY_REASON_MAPPING_NO_POLICY, HasSubstr("evaluation cost limit exceeded")));
 }
 
+TEST(MapClaimsTest, AMatchBesideWhatCouldNotBeEvaluatedIsRefused) {
+  std::vector<PolicyPtr> policies = {Policy("payroll", {"results.software.name == \"payroll\""})};
+  for (PolicyPtr& greedy : GreedyPolicies("a")) policies.push_back(std::move(greedy));
+  EXPECT_THAT(Map(policies, Input(Results("payroll"))),
+              StatusIs(v1::DENY_REASON_MAPPING_AMBIGUOUS, HasSubstr("cost too much together")));
+}
+
 TEST(PolicyIndexTest, LooksAtFewOfMany) {
   std::vector<PolicyPtr> policies;
   for (int i = 0; i < 2000; ++i) {
