@@ -2,7 +2,8 @@
 # Installs everything that a bare Debian 12 lacks to build, run and test TWI. Idempotent: when all is there it only looks. Needs root only when something is missing.
 #   deploy/setup.sh          what building, the demo and the tests need
 #   deploy/setup.sh --lint   clang-format, clang-tidy and libFuzzer's runtime besides
-#   deploy/setup.sh --monitoring   promtool besides (Debian's package prometheus; on a host with systemd that also starts a Prometheus)
+#   deploy/setup.sh --monitoring   prometheus with promtool, and socat, besides (Debian's package prometheus; on a host with systemd that also starts a Prometheus)
+#   deploy/setup.sh --images       skopeo besides, for deploy/images/check_images.py
 #   deploy/setup.sh --packages     lintian and debootstrap besides, for deploy/package_test.sh and deploy/systemd/boot_test.sh
 set -euo pipefail
 
@@ -10,7 +11,8 @@ build=(bazel-bootstrap bazel-rules-cc bazel-rules-java bazel-rules-proto g++ pkg
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev libre2-dev libspdlog-dev libfmt-dev libyaml-cpp-dev nlohmann-json3-dev
   libgtest-dev libgmock-dev libbenchmark-dev libssl-dev libboost-dev libcurl4-openssl-dev libsqlite3-dev libsoci-dev libcbor-dev prometheus-cpp-dev libtss2-dev)
 run=(swtpm swtpm-tools tpm2-tools sqlite3 curl openssl tzdata procps python3-grpcio python3-protobuf python3-cryptography)
-monitoring=(prometheus)
+monitoring=(prometheus socat)
+images=(skopeo)
 packaging=(lintian debootstrap)
 lint=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev)
 
@@ -19,8 +21,9 @@ case "${1:-}" in
   "") ;;
   --lint) packages+=("${lint[@]}") ;;
   --monitoring) packages+=("${monitoring[@]}") ;;
+  --images) packages+=("${images[@]}") ;;
   --packages) packages+=("${packaging[@]}") ;;
-  *) echo "usage: deploy/setup.sh [--lint | --monitoring | --packages]" >&2; exit 2 ;;
+  *) echo "usage: deploy/setup.sh [--lint | --monitoring | --images | --packages]" >&2; exit 2 ;;
 esac
 
 missing=()

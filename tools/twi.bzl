@@ -1,19 +1,31 @@
 """The project's own rules: cc_library, cc_test and cc_binary with our warnings, and fuzz targets that are ordinary tests."""
 
+# The libraries' headers are read from a precompiled header, except by clang, which cannot use GCC's. One that does not fit a target's flags is an error, not a slow build.
+def _precompiled(name):
+    """(deps, copts) for a precompiled header of //tools/precompiled."""
+    flags = ["-include", name + ".hh", "-Winvalid-pch", "-Werror=invalid-pch"]
+    return (
+        select({"//tools/precompiled:without": [], "//conditions:default": ["//tools/precompiled:" + name]}),
+        select({"//tools/precompiled:without": [], "//conditions:default": flags}),
+    )
+
+PRECOMPILED, USE_PRECOMPILED = _precompiled("libraries")
+_PRECOMPILED_FOR_TEST, _USE_PRECOMPILED_FOR_TEST = _precompiled("libraries_and_gtest")
+
 COPTS = ["-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", "-Werror=unused-result"]
 
-def twi_cc_library(name, copts = [], **kwargs):
-    native.cc_library(name = name, copts = COPTS + copts, **kwargs)
+def twi_cc_library(name, copts = [], deps = [], **kwargs):
+    native.cc_library(name = name, copts = COPTS + USE_PRECOMPILED + copts, deps = deps + PRECOMPILED, **kwargs)
 
 def twi_cc_binary(name, copts = [], deps = [], **kwargs):
-    native.cc_binary(name = name, copts = COPTS + copts, deps = deps + ["//tools:sanitizers"], **kwargs)
+    native.cc_binary(name = name, copts = COPTS + USE_PRECOMPILED + copts, deps = deps + PRECOMPILED + ["//tools:sanitizers"], **kwargs)
 
 def twi_cc_test(name, copts = [], deps = [], size = "small", **kwargs):
     native.cc_test(
         name = name,
-        copts = COPTS + copts,
+        copts = COPTS + _USE_PRECOMPILED_FOR_TEST + copts,
         size = size,
-        deps = deps + ["//tools:sanitizers", "@debian//:gtest_main"],
+        deps = deps + _PRECOMPILED_FOR_TEST + ["//tools:sanitizers", "@debian//:gtest_main"],
         **kwargs
     )
 
@@ -31,12 +43,12 @@ def twi_fuzz_test(name, srcs, corpus, deps = [], copts = [], **kwargs):
             "//tools:fuzzing": [],
             "//conditions:default": ["//tools:replay_corpus.cc"],
         }),
-        copts = COPTS + copts + select({"//tools:fuzzing": ["-fsanitize=fuzzer"], "//conditions:default": []}),
+        copts = COPTS + USE_PRECOMPILED + copts + select({"//tools:fuzzing": ["-fsanitize=fuzzer"], "//conditions:default": []}),
         linkopts = select({"//tools:fuzzing": ["-fsanitize=fuzzer"], "//conditions:default": []}),
         data = corpus,
         # libFuzzer reads arguments as inputs to replay, so none when fuzzing: name a corpus folder after `--`.
         args = select({"//tools:fuzzing": [], "//conditions:default": ["$(locations %s)" % c for c in corpus]}),
-        deps = deps + ["//tools:sanitizers"],
+        deps = deps + PRECOMPILED + ["//tools:sanitizers"],
         tags = ["fuzz"],
         **kwargs
     )

@@ -1,4 +1,4 @@
-"""The metrics side of fault_test.py: scrapes every daemon while faults go on, says by how much counters grew, and writes what was scraped as a test of the alert rules for promtool."""
+"""The metrics side of fault_test.py: scrapes every daemon while faults go on, and says by how much counters grew."""
 import http.client
 import os
 import re
@@ -7,8 +7,6 @@ import threading
 import time
 
 PERIOD = 1.0    # seconds from scrape to scrape
-INTERVAL = 2    # of the recorded series
-BEFORE = 6      # seconds of a recording before the fault
 RULES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../monitoring/alerts.yaml")
 
 
@@ -23,26 +21,26 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def parse(exposition):
-    """{series: value}, histograms left out. A counter of 0 is kept: one that is not there before it counts its first is not seen by increase()."""
+def parse(exposition, buckets=False):
+    """{series: value}, histograms left out, or their buckets taken in. A counter of 0 is kept: one that is not there before it counts its first is not seen by increase()."""
     found = {}
     for line in exposition.splitlines():
         series, _, value = line.rpartition(" ")
         name = series.partition("{")[0]
-        if line.startswith("#") or not series or name.endswith(("_bucket", "_sum", "_count")):
+        if line.startswith("#") or not series or name.endswith(("_sum", "_count") if buckets else ("_bucket", "_sum", "_count")):
             continue
         found[series] = float(value)
     return found
 
 
-def scrape(path, timeout=1.0):
+def scrape(path, timeout=1.0, buckets=False):
     """What a daemon shows on its metrics socket; None when it does not answer."""
     connection = _UnixConnection(path, timeout)
     try:
         connection.request("GET", "/metrics")
         response = connection.getresponse()
         text = response.read().decode()
-        return parse(text) if response.status == 200 else None
+        return parse(text, buckets) if response.status == 200 else None
     except (OSError, http.client.HTTPException, ValueError):
         return None
     finally:
@@ -104,7 +102,7 @@ class Scraper(threading.Thread):
 
     def born_late(self, name):
         """Counters that the rules look at and that were first shown with a value above 0, by a process that had been scraped without them: no rule sees their first increase."""
-        families, late, known = _families(), set(), None
+        families, late, known = families_of_rules(), set(), None
         with self._lock:
             samples = list(self._samples[name])
         for _, _, series in samples:
@@ -119,70 +117,21 @@ class Scraper(threading.Thread):
     def unreachable(self, name, begin, end):
         return any(series is None for asked, answered, series in self.window(name, begin, end) if begin <= asked and answered <= end + PERIOD)
 
+    def steps(self, begin, end, interval):
+        """For recorded_series.py: what the last scrape of each daemon showed, each `interval` seconds: [(when, {daemon: its series, or None})]"""
+        with self._lock:
+            samples = {name: list(found) for name, found in self._samples.items()}
+        latest = lambda found, when: next((sample for sample in reversed(found) if sample[1] <= when), None)
+        moments = [begin + i * interval for i in range(int((end - begin) // interval) + 1)]
+        return [(when, {name: sample[2] for name, found in samples.items() if (sample := latest(found, when))}) for when in moments]
+
     def values(self, name, series_name, begin, end):
         """What a series was at each scrape that lies within [begin, end]."""
         return [series[series_name] for asked, answered, series in self.window(name, begin, end)
                 if begin <= asked and answered <= end and series is not None and series_name in series]
 
 
-# --- A test of the rules for promtool, from what was scraped.
-
-
-def _families():
+def families_of_rules():
     """What the rules look at."""
     with open(RULES, encoding="utf-8") as file:
         return set(re.findall(r"\b(?:twi|process)_[a-z_]+", "\n".join(line for line in file if line.startswith("    expr:"))))
-
-
-def _number(value):
-    return f"{value:.3f}".rstrip("0").rstrip(".")
-
-
-def _values(samples, key, start, steps):
-    """One word per step: what the last scrape in it showed, "_" where there was none, and where it did not show the series."""
-    words = []
-    for step in range(steps + 1):
-        end = start + step * INTERVAL
-        found = [series for _, answered, series in samples if end - INTERVAL < answered <= end]
-        series = found[-1] if found else None
-        if key == "up":
-            words.append("_" if not found else "0" if series is None else "1")
-        elif series is None or key not in series:
-            words.append("_")
-        else:
-            value = series[key]
-            moment = key.partition("{")[0].endswith(("_timestamp_seconds", "_time_seconds")) and value > 0
-            words.append(_number(value - start if moment else value))
-    return words
-
-
-def test_of_rules(scraper, title, in_force, ending, alerts):
-    """One test (lines of YAML): each of `alerts`, (its name, the daemon that it names), is quiet before the fault and fires at its end."""
-    start = in_force - BEFORE
-    steps = int((ending - start) // INTERVAL)
-    families, series = _families(), []
-    for name in scraper.sockets:
-        samples = scraper.window(name, start, ending)
-        keys = {key for _, _, found in samples if found for key in found if key.partition("{")[0] in families}
-        for key in ["up"] + sorted(keys):
-            words = _values(samples, key, start, steps)
-            if key != "up" and set(words) <= {"0", "_"} and key.partition("{")[0].endswith("_total"):
-                continue  # a daemon has hundreds that were 0 all the time
-            family, _, labels = key.partition("{")
-            label_text = f'job="twi", instance="{name}"' + (", " + labels[:-1].replace('",', '", ') if labels else "")
-            series.append(f"  - {{series: '{family}{{{label_text}}}', values: '{' '.join(words)}'}}")
-    lines = [f"- name: '{title}'", f"  interval: {INTERVAL}s", "  input_series:"] + series + ["  promql_expr_test:"]
-    for alert, instance in alerts:
-        expression = f'count(ALERTS{{alertname="{alert}", alertstate="firing", instance="{instance}"}})'
-        quiet_at = (BEFORE - 1) // INTERVAL * INTERVAL
-        lines += [f"  - expr: '{expression}'", f"    eval_time: {quiet_at}s", "    exp_samples: []",
-                  f"  - expr: '{expression}'", f"    eval_time: {steps * INTERVAL}s", "    exp_samples:", "    - {labels: '{}', value: 1}"]
-    return lines
-
-
-def write_tests(path, tests):
-    head = ["# Alert rules on series that were scraped while faults went on: written by deploy/compose/fault_test.py --record. Do not edit; record anew.",
-            "# Each recording begins at time 0 (its time stamps are shifted by that); a scrape that was not answered is a gap, and up 0.",
-            "rule_files: [alerts.yaml]", f"evaluation_interval: {INTERVAL}s", "tests:"]
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("\n".join(head + [line for test in tests for line in test]) + "\n")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Looks into each image archive, and runs each image where Docker is, as production does: read-only, without capabilities, without new privileges, without network. Where containerd is
-(a Docker of the machine has one), imports each archive into a namespace of its own, and looks whether it is kept under the name by which Kubernetes asks for it.
+(a Docker of the machine has one), imports each archive into a namespace of its own, looks whether it is kept under the name by which Kubernetes asks for it, and starts it. Where skopeo is, copies
+each archive as for a registry.
 
     check_images.py DIR [IMAGE...] [--forbidden TEXT]... [--no-start]
         DIR: what build.sh wrote, and loaded where Docker is; IMAGE: these must be there, and no others (default: every image that build.sh makes); TEXT: must not stand in any program (folders of the machine that built it); --no-start: only looks into the archives
@@ -19,6 +20,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
@@ -133,19 +135,27 @@ def identities(archive):
     return {"sha256:" + os.path.basename(config), manifest}
 
 
+def argument(name):
+    return "--help" if name == "twictl" else "--version"
+
+
+def started(by, name, command):
+    """What is wrong when this command starts the image's program."""
+    result = subprocess.run(command, capture_output=True, text=True)
+    if name in ("demo-workload", "demo-tpm"):  # no --version: started is what counts
+        good = "usage" in (result.stdout + result.stderr).lower() or "emulator" in result.stdout
+    else:
+        good = result.returncode == 0
+    return [] if good else [f"{by} does not start it: {result.stderr.strip()}"]
+
+
 def run(name, version, ids):
     """Starts the image as production does, when it is the one of the archive; returns what is wrong."""
     loaded = subprocess.run(["docker", "image", "inspect", "--format", "{{.Id}}", f"twi/{name}:{version}"], capture_output=True, text=True).stdout.strip()
     if loaded not in ids:
         return [f"Docker holds another image under twi/{name}:{version}, or none: {loaded or 'none'}"]
     command = ["docker", "run", "--rm", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "none", f"twi/{name}:{version}"]
-    argument = "--help" if name in ("twictl",) else "--version"
-    result = subprocess.run(command + [argument], capture_output=True, text=True)
-    if name in ("demo-workload", "demo-tpm"):  # no --version: started is what counts
-        started = "usage" in (result.stdout + result.stderr).lower() or "emulator" in result.stdout
-    else:
-        started = result.returncode == 0
-    problems = [] if started else [f"does not start: {result.stderr.strip()}"]
+    problems = started("Docker", name, command + [argument(name)])
     for shell in ("sh", "/bin/sh", "/bin/bash", "/usr/bin/apt-get"):
         if subprocess.run(command[:-1] + ["--entrypoint", shell, command[-1]], capture_output=True).returncode != 127:
             problems.append(f"starts {shell}")
@@ -161,16 +171,35 @@ def containerd():
     return None
 
 
-def imported(ctr, name, archive, version):
-    """What is wrong with the name under which containerd keeps the image; nothing of it is left there."""
-    taken = subprocess.run(ctr + ["images", "import", "--no-unpack", archive], capture_output=True, text=True)
+def imported(ctr, name, archive, version, entrypoint):
+    """What is wrong with what containerd makes of it: the name under which it keeps the image, and whether the image starts; nothing of it is left there."""
+    native = ["--snapshotter", "native"]  # wants nothing of the kernel or of the file system below; unpacking compares each layer with the digest of its content that the config names
+    taken = subprocess.run(ctr + ["images", "import", *native, archive], capture_output=True, text=True)
     names = subprocess.run(ctr + ["images", "ls", "--quiet"], capture_output=True, text=True).stdout.split()
+    wanted, problems = f"docker.io/twi/{name}:{version}", []
+    if taken.returncode != 0:
+        problems.append(f"containerd does not take it: {taken.stderr.strip()}")
+    elif names != [wanted]:
+        problems.append(f"containerd keeps it as {' '.join(names)}, expected {wanted}")
+    else:
+        # ctr gives no arguments to an image's entrypoint: it is named with them.
+        problems += started("containerd", name, ctr + ["run", "--rm", *native, "--read-only", wanted, f"twi-check-{os.getpid()}", *entrypoint, argument(name)])
     if names:
         subprocess.run(ctr + ["images", "rm", "--sync"] + names, capture_output=True)
-    if taken.returncode != 0:
-        return [f"containerd does not take it: {taken.stderr.strip()}"]
-    wanted = f"docker.io/twi/{name}:{version}"
-    return [] if names == [wanted] else [f"containerd keeps it as {' '.join(names)}, expected {wanted}"]
+    return problems
+
+
+def copied(archive):
+    """What is wrong with what skopeo makes of it: the manifest must arrive as it is, with the digest that a registry would show."""
+    with tarfile.open(archive) as tar:
+        digest = json.load(tar.extractfile("index.json"))["manifests"][0]["digest"]
+    with tempfile.TemporaryDirectory() as folder:
+        taken = subprocess.run(["skopeo", "--insecure-policy", "copy", f"oci-archive:{archive}", f"dir:{folder}"], capture_output=True, text=True)
+        if taken.returncode != 0:
+            return [f"skopeo does not take it: {taken.stderr.strip()}"]
+        with open(os.path.join(folder, "manifest.json"), "rb") as file:
+            found = "sha256:" + hashlib.sha256(file.read()).hexdigest()
+    return [] if found == digest else [f"skopeo makes {found} of it, expected {digest}"]
 
 
 def main():
@@ -185,7 +214,10 @@ def main():
         print("the images are looked into, not started" + ("" if args.no_start else ": Docker does not run here"))
     ctr = None if args.no_start else containerd()
     if not args.no_start and ctr is None:
-        print("the names are not looked at in containerd: there is none here, or ctr is not installed")
+        print("not imported into containerd: there is none here, or ctr is not installed")
+    skopeo = shutil.which("skopeo") is not None
+    if not skopeo:
+        print("not copied with skopeo: it is not installed (deploy/setup.sh --images)")
     archives = sorted(f for f in os.listdir(args.directory) if f.endswith(".oci.tar"))
     wanted = sorted(args.images or make_images.IMAGES)
     failures = 0
@@ -196,11 +228,14 @@ def main():
         name = file[: -len(".oci.tar")]
         archive = os.path.join(args.directory, file)
         problems = look(name, archive, args.forbidden)
-        version = members(archive)[0]["config"]["Labels"]["org.opencontainers.image.version"]
+        config = members(archive)[0]["config"]
+        version = config["Labels"]["org.opencontainers.image.version"]
         if docker:
             problems += run(name, version, identities(archive))
         if ctr:
-            problems += imported(ctr, name, archive, version)
+            problems += imported(ctr, name, archive, version, config["Entrypoint"])
+        if skopeo:
+            problems += copied(archive)
         failures += bool(problems)
         print(f"{name:22} {'good' if not problems else 'FAILED'}")
         for problem in problems:

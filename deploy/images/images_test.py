@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -149,6 +150,13 @@ class ImagesTest(unittest.TestCase):
             file.write(out.getvalue())
         with self.assertRaises(ValueError):
             check_images.members(self.path)
+        if shutil.which("skopeo"):
+            self.assertIn("does not take it", "".join(check_images.copied(self.path)))
+
+    @unittest.skipUnless(shutil.which("skopeo"), "skopeo is not installed")
+    def test_skopeo_copies_the_manifest_as_it_is(self):
+        self.write(self.layer())
+        self.assertEqual(check_images.copied(self.path), [])
 
     def test_closure_names_loader_libraries_and_their_packages(self):
         libraries = closure.libraries([sys.executable if closure_knows(sys.executable) else "/bin/sh"])

@@ -1,3 +1,5 @@
+load("//tools:twi.bzl", "PRECOMPILED", "USE_PRECOMPILED")
+
 def _gen_impl(ctx):
     info, hdrs, srcs = ctx.attr.proto[ProtoInfo], [], []
     for f in info.direct_sources:
@@ -26,8 +28,8 @@ def cc_grpc_library(name, proto, deps = [], grpc = True, **kwargs):  # deps: cc_
     _gen(name = name + "_gen", proto = proto, grpc = grpc)
     native.filegroup(name = name + "_h", srcs = [name + "_gen"], output_group = "hdrs")
     native.filegroup(name = name + "_c", srcs = [name + "_gen"], output_group = "srcs")
-    native.cc_library(name = name, srcs = [name + "_c"], hdrs = [name + "_h"], copts = ["-w"],
-                      deps = deps + ["@debian//:grpc++" if grpc else "@debian//:protobuf"], **kwargs)
+    native.cc_library(name = name, srcs = [name + "_c"], hdrs = [name + "_h"], copts = ["-w"] + USE_PRECOMPILED,
+                      deps = deps + PRECOMPILED + ["@debian//:grpc++" if grpc else "@debian//:protobuf"], **kwargs)
 def _desc_impl(ctx):
     out, infos = ctx.actions.declare_file(ctx.label.name + ".binpb"), [p[ProtoInfo] for p in ctx.attr.protos]
     args = ctx.actions.args()
