@@ -77,7 +77,12 @@ def cut(row):
 
 
 def expect_cut(row):
+    """A Unix socket needs no network: who is cut off answers scrapes all the time, as nobody does who is stopped."""
     row.expect_no_acquisition()
+    answered = row.scraper.values(row.service, "twi_ready", row.in_force, row.ending)
+    if not answered or row.scraper.unreachable(row.service, row.in_force, row.ending):
+        row.problem(f"{row.service} left scrapes over its socket without an answer ({len(answered)} had one): it was more than cut off")
+    row.shown.append(f"{row.service} up 1")
     row.expect_refused(row.letters, NOT_THERE)
     row.expect_dependents(NOT_THERE)
 

@@ -32,6 +32,12 @@ for alert in $(sed -n 's/^  - alert: //p' alerts.yaml); do
     echo "not recorded: $alert: $(not_recorded "$alert")"
   fi
 done
+# A reason that a rule lists is one that it is seen to fire on; promtool itself says when the rule loses one.
+listed=$(awk '/^  - alert: /{alert = $3} match($0, /reason=~"[^"]*"/) {n = split(substr($0, RSTART + 9, RLENGTH - 10), reasons, "|"); for (i = 1; i <= n; i++) print alert, reasons[i]}' alerts.yaml)
+[ -n "$listed" ] || { echo "FAIL: alerts.yaml has no rule that lists reasons, or this does not find it"; exit 1; }
+while read -r alert reason; do
+  sed -n "/^- name: $alert fires\$/,/^- name: /p" alerts_test.yaml | grep "exp_labels: .* reason: $reason}" > /dev/null || { echo "FAIL: no test that $alert fires on $reason"; exit 1; }
+done <<< "$listed"
 # What the head of alerts.yaml says of recordings is what there is.
 for alert in $(sed -n 's/^  - alert: //p' alerts.yaml); do
   if not_recorded "$alert" > /dev/null && ! grep -E '^# ' alerts.yaml | grep -qw "$alert"; then echo "FAIL: $alert is not recorded, and the head of alerts.yaml does not say so"; exit 1; fi

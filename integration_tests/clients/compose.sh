@@ -17,8 +17,8 @@ trap 'rm -rf "$work"' EXIT
 verifier=$(address verifier) authority=$(address credential-authority)
 # What an agent of the network has: the services' anchors, the credentials' anchors, and the development chip.
 files=$(container files)
-docker cp -q "$files:/volumes/agent/ca.pem" "$work/ca.pem"
-docker cp -q "$files:/volumes/agent/dev-snp" "$work/dev-snp"
-docker cp -q "$files:/volumes/bundle/credential-bundle.pem" "$work/credential-bundle.pem"
+docker cp "$files:/volumes/agent/ca.pem" "$work/ca.pem" > /dev/null
+docker cp "$files:/volumes/agent/dev-snp" "$work/dev-snp" > /dev/null
+docker cp "$files:/volumes/bundle/credential-bundle.pem" "$work/credential-bundle.pem" > /dev/null
 integration_tests/clients/run.sh "$@" --verifier "$verifier:8441" --credential-authority "$authority:8443" --trust-bundle "$work/ca.pem" \
   --credential-bundle "$work/credential-bundle.pem" --dev-snp "$work/dev-snp" --image "$PWD/deploy/compose/config/payroll-worker.image"

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <climits>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -12,19 +14,30 @@
 #include "common/encoding/encoding.h"
 #include "common/secret/secret_bytes.h"
 #include "common/status/status_macros.h"
+#include "integration_tests/containers/held_wit.h"
 
 namespace twi::containers {
 namespace {
 
 struct Files {
   std::string key, chain, bundle;
+  std::optional<std::string> wit, wit_bundle;
 };
+
+absl::StatusOr<std::optional<std::string>> ReadIfThere(const std::string& path, std::size_t max_bytes) {
+  if (access(path.c_str(), F_OK) != 0 && errno == ENOENT) return std::nullopt;
+  return config::ReadFile(path, {max_bytes});
+}
 
 absl::StatusOr<Files> ReadVersion(const std::string& version) {
   Files files;
   TWI_ASSIGN_OR_RETURN(files.key, config::ReadFile(version + "/key.pem", {16 << 10, config::kPrivateFile}));
   TWI_ASSIGN_OR_RETURN(files.chain, config::ReadFile(version + "/chain.pem", {64 << 10}));
   TWI_ASSIGN_OR_RETURN(files.bundle, config::ReadFile(version + "/bundle.pem", {64 << 10}));
+  TWI_ASSIGN_OR_RETURN(files.wit, ReadIfThere(version + "/wit.jwt", 16 << 10));
+  TWI_ASSIGN_OR_RETURN(files.wit_bundle, ReadIfThere(version + "/wit-bundle.json", 128 << 10));
+  if (files.wit.has_value() != files.wit_bundle.has_value())
+    return absl::InvalidArgumentError("of wit.jwt and wit-bundle.json one is there without the other");
   return files;
 }
 
@@ -40,6 +53,10 @@ absl::Status Judge(Files& files, absl::Time now, HeldCredential& held) {
   held.spiffe_id = leaf.uri_sans[0];
   held.not_after = leaf.not_after;
   if (!(key.public_key() == leaf.public_key)) return absl::InvalidArgumentError("the key is not the certificate's");
+  if (files.wit.has_value()) {
+    TWI_ASSIGN_OR_RETURN(held.wit_not_after,
+                         VerifyHeldWit(*files.wit, *files.wit_bundle, leaf.public_key, held.spiffe_id));
+  }
   if (leaf.not_after <= now) {
     held.state = "expired";
     return absl::OkStatus();
@@ -47,6 +64,12 @@ absl::Status Judge(Files& files, absl::Time now, HeldCredential& held) {
   crypto::PathOptions options;
   options.now = now;
   TWI_RETURN_IF_ERROR(crypto::BuildPath(leaf, {chain.begin() + 1, chain.end()}, bundle, options).status());
+  if (held.wit_not_after.has_value() && *held.wit_not_after <= now) {
+    held.state = "expired";
+    held.detail =
+        absl::StrCat("the WIT, at ", absl::FormatTime(absl::RFC3339_sec, *held.wit_not_after, absl::UTCTimeZone()));
+    return absl::OkStatus();
+  }
   held.state = "valid";
   return absl::OkStatus();
 }
@@ -65,7 +88,8 @@ HeldCredential LookAtCredential(const std::string& directory, absl::Time now) {
   for (std::string version = VersionInForce(directory), next; !version.empty(); version = next) {
     absl::StatusOr<Files> files = ReadVersion(version);
     next = VersionInForce(directory);
-    if (!files.ok() && next != version) continue;  // replaced while it was read
+    if (next != version)
+      continue;  // replaced while it was read: files that were not found, the WIT too, may be gone since
     if (!files.ok() && absl::StrContains(files.status().message(), "No such file")) return held;
     const absl::Status judged = files.ok() ? Judge(*files, now, held) : files.status();
     if (!judged.ok()) {

@@ -135,6 +135,8 @@ void Say(const Options& options, const Clock& clock) {
     line["spiffe_id"] = held.spiffe_id;
     line["not_after"] = absl::FormatTime(absl::RFC3339_sec, held.not_after, absl::UTCTimeZone());
   }
+  if (held.wit_not_after.has_value())
+    line["wit_not_after"] = absl::FormatTime(absl::RFC3339_sec, *held.wit_not_after, absl::UTCTimeZone());
   if (!held.detail.empty()) line["detail"] = held.detail;
   if (!options.peer.empty()) {
     const absl::Status called = Call(options.credential, options.peer, options.peer_id);
