@@ -88,8 +88,7 @@ HeldCredential LookAtCredential(const std::string& directory, absl::Time now) {
   for (std::string version = VersionInForce(directory), next; !version.empty(); version = next) {
     absl::StatusOr<Files> files = ReadVersion(version);
     next = VersionInForce(directory);
-    if (next != version)
-      continue;  // replaced while it was read: files that were not found, the WIT too, may be gone since
+    if (next != version) continue;  // replaced while it was read: a file that was not found, a WIT too, was there once
     if (!files.ok() && absl::StrContains(files.status().message(), "No such file")) return held;
     const absl::Status judged = files.ok() ? Judge(*files, now, held) : files.status();
     if (!judged.ok()) {

@@ -39,6 +39,8 @@ volumes:
 {{- if or (hasPrefix (printf "%s/" $v.mountPath) (printf "%s/" .mountPath)) (hasPrefix "/etc/twi/" (printf "%s/" .mountPath)) }}{{ fail (printf "twi-agent: extraVolumeMounts: %s is the agent's own" .mountPath) }}{{ end }}
 {{- end }}
 {{- if hasPrefix (printf "spiffe://%s/twi/" $v.trustDomain) $v.workloadIdentifier }}{{ fail "twi-agent: workloadIdentifier is one of TWI's own services" }}{{ end }}
+{{- $at := dig "at_fraction" 0.5 $v.renewal }}{{ $jitter := dig "jitter" 0.1 $v.renewal }}
+{{- if or (le $at $jitter) (ge (addf $at $jitter) 1.0) }}{{ fail "twi-agent: renewal.jitter: at_fraction +- jitter (defaults 0.5, 0.1) must lie within the lifetime" }}{{ end }}
 {{- if $v.metrics.enabled }}
 {{- if not $v.metrics.secretName }}{{ fail "twi-agent: metrics.secretName is required with metrics.enabled: the certificate of the HTTPS listener" }}{{ end }}
 {{- if not $v.metrics.peers }}{{ fail "twi-agent: metrics.peers is required with metrics.enabled: the SPIFFE IDs that may scrape" }}{{ end }}
@@ -83,6 +85,14 @@ metrics:
 {{- with $v.renewal }}
 renewal: {{ . | toYaml | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{/*
+A name for each config, and nobody changes it under a running agent: its probes read the config too. Were it one ConfigMap, a config that the agent refuses would reach the old pods while their
+successors fail, and the kubelet would end their agents.
+*/}}
+{{- define "twi.agentConfigMap" -}}
+{{ .Release.Name }}-twi-agent-{{ include "twi.agentConfig" . | sha256sum | trunc 10 }}
 {{- end }}
 
 {{- define "twi.agentContainer" -}}
@@ -145,7 +155,7 @@ renewal: {{ . | toYaml | nindent 2 }}
 - name: twi-credential
   emptyDir: {medium: Memory, sizeLimit: 4Mi}
 - name: twi-agent
-  configMap: {name: {{ .Release.Name }}-twi-agent, defaultMode: 0444}
+  configMap: {name: {{ include "twi.agentConfigMap" . }}, defaultMode: 0444}
 - name: twi-trust
   configMap: {name: {{ $v.trustBundle.configMap }}, defaultMode: 0444}
 {{- if eq $v.mechanism "D" }}
