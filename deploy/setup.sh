@@ -7,14 +7,14 @@
 #   deploy/setup.sh --packages     lintian and debootstrap besides, for deploy/package_test.sh and deploy/systemd/boot_test.sh
 set -euo pipefail
 
-build=(bazel-bootstrap bazel-rules-cc bazel-rules-java bazel-rules-proto g++ pkg-config python3 python-is-python3 dpkg-dev xz-utils git ca-certificates
+build=(bazel-bootstrap bazel-rules-cc bazel-rules-java bazel-rules-proto clang-14 g++ pkg-config python3 python-is-python3 dpkg-dev xz-utils git ca-certificates
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev libre2-dev libspdlog-dev libfmt-dev libyaml-cpp-dev nlohmann-json3-dev
   libgtest-dev libgmock-dev libbenchmark-dev libssl-dev libboost-dev libcurl4-openssl-dev libsqlite3-dev libsoci-dev libcbor-dev prometheus-cpp-dev libtss2-dev)
 run=(swtpm swtpm-tools tpm2-tools sqlite3 curl openssl tzdata procps python3-grpcio python3-protobuf python3-cryptography)
 monitoring=(prometheus socat)
 images=(skopeo)
 packaging=(lintian debootstrap)
-lint=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev)
+lint=(clang-tidy-14 clang-format-14 libclang-rt-14-dev)
 
 packages=("${build[@]}" "${run[@]}")
 case "${1:-}" in

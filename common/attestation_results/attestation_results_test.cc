@@ -179,11 +179,11 @@ TEST_F(AttestationResultsTest, RefusesTwoKeysThatDiffer) {
 TEST_F(AttestationResultsTest, RefusesEachClaimThatIsMissing) {
   const nlohmann::json valid = ToEarClaims(Valid());
   for (const auto& [name, value] : valid.items()) {
-    EXPECT_EQ(ReasonAfter([&](nlohmann::json& c) { c.erase(name); }), v1::DENY_REASON_RESULTS_MALFORMED) << name;
+    EXPECT_EQ(ReasonAfter([&claim = name](nlohmann::json& c) { c.erase(claim); }), v1::DENY_REASON_RESULTS_MALFORMED) << name;
   }
   for (const auto& [name, value] : valid["submods"]["workload"].items()) {
     if (name == "ear_verifier_claims") continue;  // optional
-    EXPECT_EQ(ReasonAfter([&](nlohmann::json& c) { c["submods"]["workload"].erase(name); }),
+    EXPECT_EQ(ReasonAfter([&claim = name](nlohmann::json& c) { c["submods"]["workload"].erase(claim); }),
               v1::DENY_REASON_RESULTS_MALFORMED)
         << name;
   }

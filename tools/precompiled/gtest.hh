@@ -1,0 +1,3 @@
+// What our tests include besides (libraries.hh).
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
