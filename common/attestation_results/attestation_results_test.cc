@@ -179,7 +179,8 @@ TEST_F(AttestationResultsTest, RefusesTwoKeysThatDiffer) {
 TEST_F(AttestationResultsTest, RefusesEachClaimThatIsMissing) {
   const nlohmann::json valid = ToEarClaims(Valid());
   for (const auto& [name, value] : valid.items()) {
-    EXPECT_EQ(ReasonAfter([&claim = name](nlohmann::json& c) { c.erase(claim); }), v1::DENY_REASON_RESULTS_MALFORMED) << name;
+    EXPECT_EQ(ReasonAfter([&claim = name](nlohmann::json& c) { c.erase(claim); }), v1::DENY_REASON_RESULTS_MALFORMED)
+        << name;
   }
   for (const auto& [name, value] : valid["submods"]["workload"].items()) {
     if (name == "ear_verifier_claims") continue;  // optional

@@ -16,7 +16,7 @@ const std::vector<Family>& Families() {
       {"twi_handshakes_refused_total", Type::kCounter, "",
        "TLS handshakes refused because of the client's certificate."},
       {"twi_certificate_expiry_timestamp_seconds", Type::kGauge, "",
-       "End of validity of this daemon's own TLS certificate, Unix time."},
+       "End of validity of this daemon's own TLS certificate, Unix time; where an agent has two, of the first to end."},
       // Daemons with a store.
       {"twi_store_commit_duration_seconds", Type::kHistogram, "",
        "Time of one group commit, from its first statement until it is on disk."},

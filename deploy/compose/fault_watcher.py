@@ -3,7 +3,7 @@ import collections
 import time
 
 from deployment import AGENTS, SERVICES, WORKLOADS, parse_time
-from faults import ALL, CALL_SECONDS, DEPENDENTS, NOBODY, PEER, RECOVERY_LIMIT, SERVED, SHORT
+from faults import ALL, ALL_AGENTS, ATTESTED, CALL_SECONDS, DEPENDENTS, NOBODY, PEER, RECOVERY_LIMIT, SERVED, SHORT, WITH_WIT
 
 
 class Row:
@@ -11,7 +11,7 @@ class Row:
 
     def __init__(self, test, fault, service):
         self.deployment, self.scraper, self.watcher, self.fault, self.service = test.deployment, test.scraper, test.watcher, fault, service
-        self.broken = {ALL: SERVICES, NOBODY: []}.get(service, [service]) + (DEPENDENTS.get(service, []) if fault.dependents_too else [])
+        self.broken = {ALL: SERVICES, ALL_AGENTS: list(AGENTS.values()), NOBODY: []}.get(service, [service]) + (DEPENDENTS.get(service, []) if fault.dependents_too else [])
         self.letters = "".join(sorted({letter for name in self.broken for letter in SERVED[name]}))  # agents that may notice, and must recover
         self.moments, self.problems, self.shown = {}, [], []
         self.refused = {letter: collections.Counter() for letter in "ABCD"}
@@ -42,6 +42,15 @@ class Row:
 
     def problem(self, text):
         self.problems.append(text)
+
+    def await_acquisition(self, letter, since):
+        """Until the agent has acquired a credential since then, else that is a problem; the seconds that it took."""
+        while not (acquired := self.watcher.acquired(letter, since)):
+            if time.time() - since > RECOVERY_LIMIT:
+                self.problem(f"agent {letter} has no new credential after {RECOVERY_LIMIT} s")
+                return RECOVERY_LIMIT
+            time.sleep(0.3)
+        return min(acquired) - since
 
     def events(self, service, event, **fields):
         """The lines of a daemon about this, since the fault began."""
@@ -119,11 +128,12 @@ class Watcher:
         withdrawn = left or (row.fault.without_credential and letter in SHORT)
         if state == "broken" or (state == "expired" and not left) or (state == "none" and not withdrawn):
             row.problem(f"workload {letter}: credential {state} {line.get('detail', '')} at {line['time']}")
+        if state == "valid" and letter in WITH_WIT and "wit_not_after" not in line:
+            row.problem(f"workload {letter}: credential without its WIT at {line['time']}")
         if row.fault.left_expired:
             self.judge_expired(row, letter, line)
         may_fail = row.fault.without_credential or (row.fault.left_expired and row.letters in (letter, PEER[letter]))
-        # Attested TLS needs agents A and C and the Verifier, and no credential.
-        for kind, must_hold in (("call", not may_fail), ("attested_call", "verifier" not in row.broken)):
+        for kind, must_hold in (("call", not may_fail), ("attested_call", not ATTESTED & set(row.broken))):
             if kind in line:
                 row.calls[letter, kind] += 1
                 row.failed[letter, kind] += line[kind] != "OK"
@@ -139,16 +149,8 @@ class Watcher:
                 row.tried(kind, line["call"])
 
     def await_recovery(self, row):
-        """Seconds until each of the agents has acquired anew."""
-        slowest = 0.0
-        for letter in row.letters:
-            while not (acquired := self.acquired(letter, row.anew)):
-                if time.time() - row.over > RECOVERY_LIMIT:
-                    row.problem(f"agent {letter} has no new credential {RECOVERY_LIMIT} s after the fault was over")
-                    return RECOVERY_LIMIT
-                time.sleep(0.3)
-            slowest = max(slowest, min(acquired) - row.over)
-        return slowest
+        """Seconds from the end of the fault until each of the agents has acquired anew."""
+        return max([0.0] + [row.await_acquisition(letter, row.anew) + row.anew - row.over for letter in row.letters])
 
     def await_calls(self, since, problem):
         """Until each workload has called its peer again, and workload C by attested TLS too."""
@@ -162,10 +164,10 @@ class Watcher:
 
 
 def compare_with_metrics(row):
-    """Every reason in an agent's log stands in its metrics too; those of an agent that was killed began anew."""
+    """Every reason in an agent's log stands in its metrics too; those of an agent that was started again began anew."""
     by_reason = collections.defaultdict(str)
     for letter, agent in AGENTS.items():
-        if row.fault.new_process and agent == row.service:
+        if row.fault.new_process and agent in row.broken:
             continue
         counted = row.scraper.grown(agent, "twi_credential_acquisitions_total", row.began, row.ended, "outcome")
         for reason in row.refused[letter]:

@@ -19,7 +19,7 @@ import fault_metrics  # noqa: E402
 import fault_test  # noqa: E402
 from deployment import AGENTS, DAEMONS, WORKLOADS, parse_time  # noqa: E402
 from fault_watcher import Row, Watcher, compare_with_metrics  # noqa: E402
-from faults import CALL_SECONDS, FAULTS, NOBODY, PEACE, expect_cut, expect_stopped  # noqa: E402
+from faults import CALL_SECONDS, FAULTS, NOBODY, PEACE, WITH_WIT, expect_cut, expect_stopped  # noqa: E402
 
 BEGAN = int(time.time()) - 40  # of the fault, which is over; moments are seconds from then on
 MOMENTS = [*range(-5, 60), 10 ** 6]  # of scrapes; the last one is later than however long this takes
@@ -77,8 +77,8 @@ class FaultWatcherTest(unittest.TestCase):
 
     def look(self, letter, moment=5, **line):
         """A workload's line, in which all is well but for what is named."""
-        attested = {"attested_call": "OK"} if letter == "C" else {}
-        self.deployment.say(WORKLOADS[letter], moment, **{"credential": "valid", "serial": f"0{letter}", "call": "OK", **attested, **line})
+        more = ({"attested_call": "OK"} if letter == "C" else {}) | ({"wit_not_after": at(60)} if letter in WITH_WIT else {})
+        self.deployment.say(WORKLOADS[letter], moment, **{"credential": "valid", "serial": f"0{letter}", "call": "OK", **more, **line})
 
     def refuse(self, letter, reason, moment=5):
         self.deployment.say(AGENTS[letter], moment, event="credential_not_acquired", reason=reason, detail="made")
@@ -119,6 +119,10 @@ class FaultWatcherTest(unittest.TestCase):
         self.look("A", credential="none")
         self.assertEqual(self.judged()[1], [f"workload A: credential none  at {at(5)}"])
 
+    def test_reports_a_wit_that_is_missing(self):
+        self.deployment.say(WORKLOADS["B"], 5, credential="valid", serial="0B", call="OK")
+        self.assertEqual(self.judged()[1], [f"workload B: credential without its WIT at {at(5)}"])
+
     def test_without_one_only_who_has_a_short_lived_one(self):
         for letter in "AD":
             self.look(letter, credential="none", call="CONFIG_INVALID")
@@ -152,7 +156,10 @@ class FaultWatcherTest(unittest.TestCase):
         self.look("C", attested_call="no")
         self.assertEqual(self.judged()[1], [f"workload A: call SERVER_UNAUTHENTICATED made at {at(5)}", f"workload C: attested_call no  at {at(5)}"])
         self.watcher.judged = dict.fromkeys("ABCD", BEGAN - 60)
-        self.assertEqual(self.judged(service="verifier")[1], [f"workload A: call SERVER_UNAUTHENTICATED made at {at(5)}"], "attested TLS needs the Verifier")
+        for service in ("verifier", "agent-a", "agent-c", "all four services", "all four agents"):
+            with self.subTest(service):
+                self.watcher.judged = dict.fromkeys("ABCD", BEGAN - 60)
+                self.assertEqual(self.judged(service=service)[1], [f"workload A: call SERVER_UNAUTHENTICATED made at {at(5)}"], "attested TLS needs both agents and the Verifier")
 
     def test_lines_from_before_the_fault_are_judged_by_the_rules_of_peace(self):
         self.look("A", -CALL_SECONDS - 1, credential="none", call="CONFIG_INVALID")
@@ -196,6 +203,31 @@ class FaultWatcherTest(unittest.TestCase):
         row = self.row("disk full", "credential-authority")
         row.expect_no_acquisition()
         self.assertEqual(row.problems, ["agent A acquired a credential without credential-authority, 3.0 s after the fault began"])
+
+    def test_an_agent_that_was_started_again_counts_anew(self):
+        for letter in "AB":
+            self.refuse(letter, "DEPENDENCY_UNAVAILABLE")
+        for service, expected in (("agent-a", ["agent B was refused with DEPENDENCY_UNAVAILABLE 1 times, its metrics show 0"]), ("all four agents", [])):
+            row = self.judged("restarted one by one", service)[0]
+            row.problems = []
+            compare_with_metrics(row)
+            self.assertEqual(row.problems, expected)
+            self.watcher.judged = dict.fromkeys("ABCD", BEGAN - 60)
+
+    def test_recovery_counts_from_the_end_of_the_fault(self):
+        for letter, moment in zip("ABCD", (21, 22, 24, 23)):
+            self.deployment.say(AGENTS[letter], moment, event="credential_acquired")
+        self.assertEqual(self.watcher.await_recovery(self.row("stopped (SIGSTOP)", "verifier")), 4.0)
+        row = self.row("restarted one by one", "all four agents")
+        row.moments.update({"anew": BEGAN + 1.0, "over": BEGAN + 30.0})
+        self.assertEqual((self.watcher.await_recovery(row), row.problems), (0.0, []), "they had acquired before it was over")
+
+    def test_reports_an_agent_that_does_not_recover(self):
+        row = self.row("killed (SIGKILL)", "agent-d")
+        row.moments["over"] = row.moments["anew"] = BEGAN - 60.0
+        self.deployment.say(AGENTS["D"], -61, event="credential_acquired")
+        self.watcher.await_recovery(row)
+        self.assertEqual(row.problems, ["agent D has no new credential after 60 s"])
 
     # Who is cut off answers scrapes, who is stopped does not.
 
@@ -268,14 +300,17 @@ class FaultWatcherTest(unittest.TestCase):
 
     # The command line.
 
-    def test_a_table_of_some_rows_is_refused(self):
-        table = os.path.join(self.deployment.work, "README.md")
-        with open(table, "w", encoding="utf-8") as file:
-            file.write("all rows")
-        refused = subprocess.run([sys.executable, os.path.join(HERE, "fault_test.py"), "--only", "disk full verifier", "--table", table], capture_output=True, text=True)
-        self.assertEqual((refused.returncode, refused.stderr.splitlines()[-1]), (2, "fault_test.py: error: --table writes the whole table: not with --only"))
-        with open(table, encoding="utf-8") as file:
-            self.assertEqual(file.read(), "all rows")
+    def test_half_a_file_is_refused(self):
+        for option, only, why in (("--table", "disk full verifier", "--table writes the whole table: not with --only"),
+                                  ("--record", "disk full credential-authority", "--record writes the whole file, and --only leaves out certificate expired verifier, stopped longer than credentials live credential-authority")):
+            with self.subTest(option):
+                path = os.path.join(self.deployment.work, "whole")
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write("all rows")
+                refused = subprocess.run([sys.executable, os.path.join(HERE, "fault_test.py"), "--only", only, option, path], capture_output=True, text=True)
+                self.assertEqual((refused.returncode, refused.stderr.splitlines()[-1]), (2, f"fault_test.py: error: {why}"))
+                with open(path, encoding="utf-8") as file:
+                    self.assertEqual(file.read(), "all rows")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@ import typing
 
 from deployment import AGENTS, SERVICES, WORKLOADS, fill_up, install, issue, lets_in, run, served
 
-ALL, NOBODY = "all four", "none"
-SERVED = {"verifier": "ABCD", "claims-mapper": "ABC", "credential-authority": "ABC", "key-store": "D", "agent-b": "B"}
+ALL, ALL_AGENTS, NOBODY = "all four services", "all four agents", "none"
+SERVED = {"verifier": "ABCD", "claims-mapper": "ABC", "credential-authority": "ABC", "key-store": "D", **{agent: letter for letter, agent in AGENTS.items()}}
 # Daemons that call this one for agents, so that they too refuse when it is not there.
 DEPENDENTS = {"verifier": ["credential-authority"], "claims-mapper": ["verifier", "credential-authority"], "credential-authority": ["verifier"]}
 PEER = {"A": "C", "C": "A", "B": "D", "D": "B"}  # which workload calls which
 SHORT = "ABC"  # whose credentials live a minute
+WITH_WIT = "BCD"  # whose credential has a WIT beside the certificate (deploy/compose/config)
+ATTESTED = {"verifier", AGENTS["A"], AGENTS["C"]}  # whom attested TLS needs; it needs no credential
 FAULT_SECONDS = 8
 LONG_SECONDS = 75  # longer than those
 CALL_SECONDS = 4  # a workload's line is of the moment before its calls: two, which may take 2 s each
@@ -120,14 +122,18 @@ def restart(deployment, service):
 
 def rolling(row):
     row.now("in force")
-    for service in SERVICES:
+    for service in row.broken:
         restart(row.deployment, service)
+        if service in AGENTS.values():  # the next one when this one has a credential again
+            row.await_acquisition(SERVED[service], row.deployment.restarts(service)[1])
     row.now("ending")
     row.now("over")
+    if row.service == ALL_AGENTS:
+        row.moments["anew"] = row.in_force  # they have acquired already
 
 
 def expect_rolled(row):
-    for service in SERVICES:
+    for service in row.broken:
         row.expect_new_process(service)
         if not row.events(service, "stopped"):
             row.problem(f"{service} did not stop in good order")
@@ -242,11 +248,11 @@ class Fault:
     daemons: list
     explained: set                    # reasons with which an agent that needs the daemon may be refused
     expect: typing.Callable           # what must be seen of it, else it was no fault
-    silent: bool = False              # an agent that is the broken one is told nothing meanwhile (SIGHUP would wait for it)
+    silent: bool = False              # an agent that is a broken one is told nothing meanwhile (SIGHUP would wait for it)
     without_credential: bool = False  # workloads may be without, and their calls fail
     left_expired: bool = False        # the broken agent's workload may hold an expired one, and calls from and to it fail
     dependents_too: bool = False      # it breaks the daemons that call this one, too
-    new_process: bool = False         # the daemon's metrics begin anew
+    new_process: bool = False         # the daemons' metrics begin anew
 
 
 RESTARTED = NOT_THERE | {"CHALLENGE_UNKNOWN"}  # of the daemon's earlier life
@@ -257,7 +263,7 @@ FAULTS = [
     Fault("disk full", fill, list(SERVED), {"STORAGE_FAILED"}, expect_full),
     Fault("certificate rotated", rotate, SERVICES, set(), expect_rotated),
     Fault("certificate expired", expire, SERVICES, RESTARTED | {"SERVER_UNAUTHENTICATED"}, expect_expired, dependents_too=True),
-    Fault("restarted one by one", rolling, [ALL], RESTARTED, expect_rolled),
+    Fault("restarted one by one", rolling, [ALL, ALL_AGENTS], RESTARTED, expect_rolled, silent=True, new_process=True),
     Fault("stopped longer than credentials live", long_stop, ["credential-authority", "verifier"], NOT_THERE, expect_long_stop, without_credential=True),
     Fault("disk full longer than credentials live", long_fill, ["credential-authority"], {"STORAGE_FAILED"}, expect_long_full, without_credential=True),
     Fault("stopped longer than its credential lives", stop_agent_long, ["agent-b"], NOT_THERE, expect_left_expired, silent=True, left_expired=True),

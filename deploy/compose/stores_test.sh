@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Backup, loss and restore of every store, and the disasters of deploy/README.md, on a running deployment (`deploy/compose/demo.sh --keep`): each is done with the commands that the page gives, and
-# looked at. The Verifier's store is backed up while it runs, the others stopped; the Claims Mapper's is not backed up, because its policies come again from their signed files. Needs root (it
-# empties Docker's volumes) and sqlite3. Ends with "all tried".
+# looked at. The Verifier's store is backed up while it runs, the others stopped. Needs root (it empties Docker's volumes) and sqlite3. Ends with "all tried".
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source deploy/compose/lib.sh
@@ -89,6 +88,19 @@ unknown "$before" || fail "the record survived the loss, or who lost it does not
 echo "  store lost: $(sed -n 's/.*refused: //p' "$work/err")"
 if acquired a 2> "$work/refused"; then fail "an agent took a credential of an authority that it does not know"; fi
 refused "with the new issuing key, an agent that has the old anchor"
+bundle=$(volume bundle)/credential-bundle.pem
+cp --preserve=all "$bundle" "$work/old-anchor"
+twictl trust-bundle --timeout 60 --out /bundle/new-anchor.pem > /dev/null || fail "no trust bundle: $(tail -n 3 "$work/err")"
+cat "$work/old-anchor" "$(volume bundle)/new-anchor.pem" > "$bundle.new" && chown --reference="$bundle" "$bundle.new" && mv "$bundle.new" "$bundle"
+for letter in a c; do acquired "$letter" || fail "agent $letter does not acquire with the new anchor beside the old one"; done
+serving=$(date -u +%Y-%m-%dT%H:%M:%S.%NZ)
+until=$((SECONDS + 20))
+until log_has workload-a '"call":"OK"' "$serving" && log_has workload-c '"call":"OK"' "$serving"; do
+  [ "$SECONDS" -lt "$until" ] || fail "workloads with credentials of the new issuing key cannot call each other"
+  sleep 0.5
+done
+echo "  lost issuing key: the new anchor beside the old one, agents a and c acquire, their workloads call each other"
+mv "$(volume bundle)/new-anchor.pem" "$work/new-anchor"; cp --preserve=all "$work/old-anchor" "$bundle"
 restore credential-authority; wait_healthy 60 credential-authority
 twictl issuance --serial "$before" > /dev/null || fail "the record is not there after the restore"
 acquired a || fail "no credential after the restore"
@@ -103,13 +115,21 @@ restore key-store; wait_healthy 60 key-store
 acquired d || fail "the key is not released after the restore"
 echo "  restored: agent d has its key"
 
-step "Claims Mapper: loss; its policies come again from their signed files"
+step "Claims Mapper: backup, loss: its policies come again from their signed files, and it makes a new grant key; restore"
+grant_key() { sqlite3 -readonly "$(volume claims-mapper-store)/claims-mapper.db" '.dump signing_keys'; }
+backup claims-mapper; wait_healthy 60 claims-mapper
+before=$(grant_key)
 empty claims-mapper; wait_healthy 60 claims-mapper
+[ "$(grant_key)" != "$before" ] || fail "the grant key survived the loss: nothing was tested"
 acquired a || fail "no credential after the Claims Mapper's loss"
-echo "  agent a acquires"
+echo "  store lost: agent a acquires with a grant of the new key"
+restore claims-mapper; wait_healthy 60 claims-mapper
+[ "$(grant_key)" = "$before" ] || fail "the Claims Mapper has another grant key after the restore"
+acquired a || fail "no credential after the restore of the Claims Mapper"
+echo "  restored: the old grant key is there again, agent a acquires"
 
 step "Lost root key: the daemon does not start, and does not touch its store"
-for service in key-store credential-authority; do
+for service in verifier claims-mapper credential-authority key-store; do
   root=$(volume "$service")/storage.root
   cp --preserve=all "$root" "$work/root"
   docker stop --time 15 "$(container "$service")" > /dev/null

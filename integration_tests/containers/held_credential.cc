@@ -20,7 +20,7 @@ namespace twi::containers {
 namespace {
 
 struct Files {
-  std::string key, chain, bundle;
+  std::string key, chain, bundle, anchors;  // no anchors: nobody asked for them
   std::optional<std::string> wit, wit_bundle;
 };
 
@@ -29,8 +29,14 @@ absl::StatusOr<std::optional<std::string>> ReadIfThere(const std::string& path, 
   return config::ReadFile(path, {max_bytes});
 }
 
-absl::StatusOr<Files> ReadVersion(const std::string& version) {
+absl::StatusOr<Files> ReadVersion(const std::string& version, const std::string& anchors_file) {
   Files files;
+  if (!anchors_file.empty()) {
+    absl::StatusOr<std::string> anchors = config::ReadFile(anchors_file, {64 << 10});
+    if (!anchors.ok() || anchors->empty())
+      return absl::InvalidArgumentError(absl::StrCat(anchors_file, ": no anchors"));
+    files.anchors = *std::move(anchors);
+  }
   TWI_ASSIGN_OR_RETURN(files.key, config::ReadFile(version + "/key.pem", {16 << 10, config::kPrivateFile}));
   TWI_ASSIGN_OR_RETURN(files.chain, config::ReadFile(version + "/chain.pem", {64 << 10}));
   TWI_ASSIGN_OR_RETURN(files.bundle, config::ReadFile(version + "/bundle.pem", {64 << 10}));
@@ -63,7 +69,12 @@ absl::Status Judge(Files& files, absl::Time now, HeldCredential& held) {
   }
   crypto::PathOptions options;
   options.now = now;
-  TWI_RETURN_IF_ERROR(crypto::BuildPath(leaf, {chain.begin() + 1, chain.end()}, bundle, options).status());
+  const std::vector<crypto::Certificate> intermediates(chain.begin() + 1, chain.end());
+  TWI_RETURN_IF_ERROR(crypto::BuildPath(leaf, intermediates, bundle, options).status());
+  if (!files.anchors.empty()) {
+    TWI_ASSIGN_OR_RETURN(const std::vector<crypto::Certificate> anchors, crypto::ParseCertificates(files.anchors));
+    TWI_RETURN_IF_ERROR(crypto::BuildPath(leaf, intermediates, anchors, options).status());
+  }
   if (held.wit_not_after.has_value() && *held.wit_not_after <= now) {
     held.state = "expired";
     held.detail =
@@ -83,10 +94,10 @@ std::string VersionInForce(const std::string& directory) {
                                      : std::string();
 }
 
-HeldCredential LookAtCredential(const std::string& directory, absl::Time now) {
+HeldCredential LookAtCredential(const std::string& directory, const std::string& anchors_file, absl::Time now) {
   HeldCredential held;
   for (std::string version = VersionInForce(directory), next; !version.empty(); version = next) {
-    absl::StatusOr<Files> files = ReadVersion(version);
+    absl::StatusOr<Files> files = ReadVersion(version, anchors_file);
     next = VersionInForce(directory);
     if (next != version) continue;  // replaced while it was read: a file that was not found, a WIT too, was there once
     if (!files.ok() && absl::StrContains(files.status().message(), "No such file")) return held;

@@ -30,7 +30,9 @@ std::string VersionInForce(const std::string& directory);
 // signed by a key of its bundle, for the same key and identifier (held_wit.h), and not over at `now`. Of the WIT and
 // its bundle one without the other is broken. Neither is valid: not every workload has a WIT, and whether this one was
 // to have one its agent's config knows, not the folder. Who does know it looks at `wit_not_after`.
-HeldCredential LookAtCredential(const std::string& directory, absl::Time now);
+// `anchors_file`: the chain must end at one of these anchors too, which the agent has not written; empty: at the
+// bundle's alone.
+HeldCredential LookAtCredential(const std::string& directory, const std::string& anchors_file, absl::Time now);
 
 }  // namespace twi::containers
 

@@ -47,7 +47,7 @@ class HeldCredentialTest : public ::testing::Test {
   void Install(const v1::WorkloadCredential& credential) {
     Install(credential, credential.wit().empty() ? "" : issuer_.wit_bundle());
   }
-  HeldCredential Look(absl::Time now = kNow) const { return LookAtCredential(dir_.path(), now); }
+  HeldCredential Look(absl::Time now = kNow) const { return LookAtCredential(dir_.path(), "", now); }
 
   HeldCredential LookAt(const v1::WorkloadCredential& credential) {
     Install(credential);
@@ -99,6 +99,22 @@ TEST_F(HeldCredentialTest, BothFormsAreValid) {
   EXPECT_EQ(held.serial, "4243");
   EXPECT_EQ(held.not_after, kNow + absl::Hours(1));
   EXPECT_EQ(held.wit_not_after, kNow + absl::Minutes(30));
+}
+
+TEST_F(HeldCredentialTest, AnchorsThatTheAgentHasNotWrittenMustVouchForItToo) {
+  Install(Issue());
+  const auto look_with = [&](const std::string& anchors) {
+    dir_.Write("anchors.pem", anchors);
+    return LookAtCredential(dir_.path(), dir_.File("anchors.pem"), kNow);
+  };
+  const std::string issuers = crypto::CertificateToPem(issuer_.anchors().front().der);
+  const std::string others = crypto::CertificateToPem(other_issuer_.anchors().front().der);
+  EXPECT_EQ(look_with(issuers).state, "valid");
+  EXPECT_EQ(look_with(others + issuers).state, "valid");
+  EXPECT_EQ(look_with(others).state, "broken");
+  EXPECT_EQ(look_with("").state, "broken");
+  EXPECT_EQ(look_with("rubbish").state, "broken");
+  EXPECT_EQ(LookAtCredential(dir_.path(), dir_.File("not-there.pem"), kNow).state, "broken");
 }
 
 TEST_F(HeldCredentialTest, AVersionWithoutAWitIsValidAlsoAfterOneThatHadIt) {

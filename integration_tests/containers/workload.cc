@@ -28,6 +28,7 @@ namespace {
 constexpr char kUsage[] =
     "usage: demo-workload --credential DIR --listen ADDRESS:PORT --allow SPIFFE_ID... [--peer ADDRESS:PORT --peer-id "
     "SPIFFE_ID] [--interval-ms N]\n"
+    "         [--anchors FILE]   the credential must end at one of these, too, which its agent has not written\n"
     "         [--plain-listen SOCKET] [--plain-peer SOCKET]   through the agent's attested TLS, of which it knows "
     "nothing\n"
     "       demo-workload --credential DIR --probe ADDRESS:PORT   asks the workload that runs with this credential; "
@@ -35,17 +36,21 @@ constexpr char kUsage[] =
     "code 0 or 1\n";
 
 struct Options {
-  std::string credential, listen, peer, peer_id, probe, plain_listen, plain_peer;
+  std::string credential, anchors, listen, peer, peer_id, probe, plain_listen, plain_peer;
   std::vector<std::string> allow;
   int interval_ms = 1000;
 };
 
 absl::StatusOr<Options> Read(int argc, char** argv) {
   Options options;
-  std::map<std::string, std::string*> texts = {
-      {"--credential", &options.credential}, {"--listen", &options.listen}, {"--peer", &options.peer},
-      {"--peer-id", &options.peer_id},       {"--probe", &options.probe},   {"--plain-listen", &options.plain_listen},
-      {"--plain-peer", &options.plain_peer}};
+  std::map<std::string, std::string*> texts = {{"--credential", &options.credential},
+                                               {"--anchors", &options.anchors},
+                                               {"--listen", &options.listen},
+                                               {"--peer", &options.peer},
+                                               {"--peer-id", &options.peer_id},
+                                               {"--probe", &options.probe},
+                                               {"--plain-listen", &options.plain_listen},
+                                               {"--plain-peer", &options.plain_peer}};
   for (int i = 1; i < argc; i += 2) {
     const std::string name = argv[i];
     if (i + 1 == argc) return absl::InvalidArgumentError(absl::StrCat(name, " needs a value"));
@@ -127,7 +132,7 @@ absl::Status Call(const std::string& credential, const std::string& address, con
 }
 
 void Say(const Options& options, const Clock& clock) {
-  const HeldCredential held = LookAtCredential(options.credential, clock.Now());
+  const HeldCredential held = LookAtCredential(options.credential, options.anchors, clock.Now());
   nlohmann::json line = {{"time", absl::FormatTime(absl::RFC3339_full, clock.Now(), absl::UTCTimeZone())},
                          {"credential", held.state}};
   if (!held.serial.empty()) {
@@ -153,7 +158,7 @@ void Say(const Options& options, const Clock& clock) {
 int Run(const Options& options) {
   const SystemClock clock;
   if (!options.probe.empty()) {
-    const HeldCredential held = LookAtCredential(options.credential, clock.Now());
+    const HeldCredential held = LookAtCredential(options.credential, options.anchors, clock.Now());
     const absl::Status status = held.state == "valid"
                                     ? Call(options.credential, options.probe, held.spiffe_id)
                                     : absl::FailedPreconditionError(absl::StrCat("credential: ", held.state));

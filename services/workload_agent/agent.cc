@@ -14,6 +14,7 @@
 #include "services/workload_agent/agent_config.h"
 #include "services/workload_agent/hook.h"
 #include "services/workload_agent/install_credential.h"
+#include "services/workload_agent/own_certificates.h"
 #include "services/workload_agent/workload_agent_service.h"
 
 namespace twi::agent {
@@ -69,6 +70,7 @@ absl::Status Agent::Start() {
   }
   if (status_server_ == nullptr)  // else it shows this
     ready_ = metrics_.Sample("twi_ready", {}, [this] { return loop_->Ready().ok() ? 1 : 0; });
+  ShowOwnCertificates(config_);
   if (config_.has_metrics()) {
     TWI_ASSIGN_OR_RETURN(metrics_listener_,
                          server::MetricsListener::Start(config_.metrics(), "metrics", metrics_, clock_));
@@ -106,6 +108,7 @@ absl::Status Agent::Reload(const google::protobuf::Message& config) {
   }
   if (tunnels_ != nullptr && !MessageDifferencer::Equals(wanted.attested_tls(), reloaded_.attested_tls())) {
     TWI_RETURN_IF_ERROR(tunnels_->Reload(wanted.attested_tls()));
+    ShowOwnCertificates(wanted);
   } else if (MessageDifferencer::Equals(wanted, reloaded_)) {
     loop_->RenewNow();  // what changed is no reason to attest anew
   }
@@ -123,6 +126,14 @@ absl::Status Agent::Install(const AcquiredCredential& acquired) {
 void Agent::WatchWhatIsThere() {
   const absl::optional<absl::Time> end = EndOfInstalled(directory_->path());
   if (end.has_value()) expiry_.Found(*end);
+}
+
+void Agent::ShowOwnCertificates(const config::v1::WorkloadAgentConfig& config) {
+  own_certificates_.reset();  // before the next: both have the same name
+  const std::vector<std::string> files = OwnCertificateFiles(config);
+  if (files.empty()) return;
+  own_certificates_ = metrics_.Sample("twi_certificate_expiry_timestamp_seconds", {},
+                                      [files] { return static_cast<double>(absl::ToUnixSeconds(FirstEnd(files))); });
 }
 
 void Agent::RunConfiguredHook() {

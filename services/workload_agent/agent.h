@@ -54,6 +54,7 @@ class Agent final : public server::Running {
         std::unique_ptr<Acquirer> acquirer, std::unique_ptr<CredentialDirectory> directory);
   absl::Status Install(const AcquiredCredential& acquired);
   void WatchWhatIsThere();
+  void ShowOwnCertificates(const config::v1::WorkloadAgentConfig& config);
   void RunConfiguredHook();
 
   DrainLimit drain_limit_{kDrainLimit, [] { EndUndrained(kDrainLimit); }};  // first: outlives what may hang
@@ -69,7 +70,7 @@ class Agent final : public server::Running {
   SystemWaiter expiry_waiter_;
   ExpiryWatch expiry_;
   std::unique_ptr<server::Server> status_server_;
-  metrics::Metrics::Token ready_;
+  metrics::Metrics::Token ready_, own_certificates_;
   std::unique_ptr<server::MetricsListener> metrics_listener_;
   std::unique_ptr<Tunnels> tunnels_;
   std::thread thread_, expiry_thread_;
