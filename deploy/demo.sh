@@ -31,15 +31,18 @@ work=$(mktemp -d /tmp/twi-demo.XXXXXX)
 dir=$work/twi
 host=127.77.$((RANDOM % 200 + 1)).$((RANDOM % 200 + 1))  # a loopback address of its own: two demos do not meet
 pids=()
+finished=no  # an interrupted script ends with status 0 here
 cleanup() {
   status=$?
-  if [ "$keep" = no ] || [ "$status" -ne 0 ]; then
+  if [ "$keep" = no ] || [ "$finished" = no ]; then
     [ ${#pids[@]} -eq 0 ] || kill -TERM "${pids[@]}" 2> /dev/null || true
     wait 2> /dev/null || true
     if [ "$status" -eq 0 ]; then rm -rf "$work"; else echo "demo: failed; its folder is left for you: $work" >&2; fi
   fi
 }
 trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 # wait_for SECONDS COMMAND...: until it succeeds.
 wait_for() {
@@ -152,3 +155,4 @@ Stop it:
   kill ${pids[*]}; rm -rf $work
 TEXT
 fi
+finished=yes

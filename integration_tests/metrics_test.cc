@@ -100,6 +100,18 @@ TEST_F(MetricsTest, RestRequestsCountToo) {
   EXPECT_THAT(text, HasSubstr("twi_refusals_total{reason=\"PEER_NOT_ALLOWED\"} 1\n"));
 }
 
+TEST_F(MetricsTest, TheAgentShowsTheEndOfItsOwnCertificate) {
+  deployment_.StartAll();
+  const std::string name = "config/agent-A-snp.yaml", files = deployment_.File("tls/verifier");
+  deployment_.Edit(name, absl::StrCat("attested_key: {}\ntrust_bundle_file: ", deployment_.File("tls/ca.pem"), "\n"),
+                   absl::StrCat("platform_certificate: {certificate_file: ", files, ".pem, key_file: ", files,
+                                ".key.pem, trust_bundle_file: ", deployment_.File("tls/ca.pem"), "}\n"));
+  deployment_.Append(name, Section("", Socket("A-snp")));
+  const Process agent = deployment_.StartAgent("A-snp");
+  ASSERT_TRUE(WaitUntil([&] { return !deployment_.LogLines("agent-A-snp", "next_attempt").empty(); }));
+  EXPECT_THAT(Scrape("A-snp"), HasSubstr("\ntwi_certificate_expiry_timestamp_seconds 1"));
+}
+
 TEST_F(MetricsTest, TheAgentShowsItsCredential) {
   deployment_.StartAll();
   for (const char* name : {"B-snp", "B-snp-unauthorized"})
@@ -112,6 +124,8 @@ TEST_F(MetricsTest, TheAgentShowsItsCredential) {
     EXPECT_THAT(text, HasSubstr("\ntwi_credential_expiry_timestamp_seconds 1"));
     EXPECT_THAT(text, HasSubstr("\ntwi_ready 1\n"));
     EXPECT_THAT(text, HasSubstr("twi_credential_renewal_failures_total{mechanism=\"B\"} 0\n"));
+    EXPECT_THAT(text, ::testing::Not(HasSubstr("\ntwi_certificate_expiry_timestamp_seconds ")))
+        << "its key is new each time";
     ExpectGoodExposition("B-snp", text);
   }
   const Process agent = deployment_.StartAgent("B-snp-unauthorized");

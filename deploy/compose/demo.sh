@@ -9,6 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 keep=no down=no
+[ $# -le 1 ] || set -- too many
 case "${1:-}" in
   "") ;;
   --keep) keep=yes ;;
@@ -27,13 +28,16 @@ agents=(agent-a agent-b agent-c agent-d)
 workloads=(workload-a workload-b workload-c workload-d)
 
 started=$SECONDS
+finished=no  # an interrupted script ends with status 0 here
 cleanup() {
   status=$?
-  if [ "$keep" = yes ] && [ "$status" -eq 0 ]; then return; fi
+  if [ "$keep" = yes ] && [ "$finished" = yes ]; then return; fi
   if [ "$status" -ne 0 ]; then "${compose[@]}" ps --all 2> /dev/null || "${compose[@]}" ps || true; fi
   "${compose[@]}" down --volumes --timeout 5 > /dev/null 2>&1 || true
 }
 trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 if [ -z "${TWI_SKIP_BUILD:-}" ]; then
   step "Building the images (the first build takes minutes)"
@@ -41,6 +45,9 @@ if [ -z "${TWI_SKIP_BUILD:-}" ]; then
 fi
 built=$SECONDS
 
+for image in verifier claims-mapper credential-authority key-store workload-agent twictl demo-workload demo-tpm; do  # else Docker asks a registry for somebody's image of this name
+  docker image inspect "twi/$image:$TWI_VERSION" > /dev/null 2>&1 || fail "there is no image twi/$image:$TWI_VERSION: deploy/images/build.sh makes it"
+done
 step "Starting: keys and policies, the software TPM, four services, four agents, four workloads"
 chmod -R go-w,a+rX deploy/compose/config  # user 65532 reads it, whatever the umask of the clone was, and refuses a configuration that others may write to
 mkdir -p out
@@ -80,6 +87,8 @@ ask() {  # ask NETWORK MAPPER-ADDRESS: the Workload Owner's own key and command,
   docker run --rm --read-only --cap-drop ALL --security-opt no-new-privileges --user 65532:65532 --network "${TWI_PROJECT}_$1" --add-host "claims-mapper:$2" \
     --volume "${TWI_PROJECT}_owner:/owner:ro" --volume "$config:/etc/twi:ro" "twi/twictl:$TWI_VERSION" policy list --config /etc/twi/twictl.yaml
 }
+reaches=$(docker inspect --format '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}' "$(container claims-mapper)")
+[ "$reaches" = "${TWI_PROJECT}_owner ${TWI_PROJECT}_services " ] || fail "the Claims Mapper is on the networks $reaches"
 address() { docker inspect --format "{{(index .NetworkSettings.Networks \"${TWI_PROJECT}_$2\").IPAddress}}" "$(container "$1")"; }
 ask owner "$(address claims-mapper owner)" | sed 's/^/  from the network owner:  /'
 for network in agents workloads tpm; do
@@ -90,13 +99,26 @@ for network in agents workloads tpm; do
   echo "  from the network $network: $(sed -n 's/.*refused: //p' out/ask.log)"
 done
 
+step "Each container is locked down, and no network leads out"
+for service in "${services[@]}" "${agents[@]}" "${workloads[@]}" tpm; do
+  is=$(docker inspect --format '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.Privileged}} {{.HostConfig.CapDrop}} {{.HostConfig.CapAdd}} {{.HostConfig.SecurityOpt}} {{.Config.User}}' "$(container "$service")")
+  [ "${is//<no value>/[]}" = "true false [ALL] [] [no-new-privileges:true] 65532:65532" ] || fail "$service runs with (read-only root, privileged, capabilities dropped and added, options, user): $is"
+done
+for network in $(docker network ls --quiet --filter "$ours"); do
+  [ "$(docker network inspect --format '{{.Internal}}' "$network")" = true ] || fail "the network $(docker network inspect --format '{{.Name}}' "$network") leads out"
+done
+echo "  read-only root, no capabilities, no new privileges, user 65532; $(docker network ls --quiet --filter "$ours" | wc -l) networks, all internal"
+
 step "Each container sees its own keys, and no other's"
-# private CONTAINER: "SHA-256 FILE" of each file of its volumes that only one user may read. Except stores: each volume of a store stands once in docker-compose.yml, beside `files`; and what a
+# private CONTAINER: "SHA-256 FILE" of each file of its volumes that only one user may read, and of each private key whoever may read it. Except stores: each volume of a store stands once in docker-compose.yml, beside `files`; and what a
 # credential has besides its key (an agent gives the whole folder to one user).
 private() {
   local folder
   docker inspect --format '{{range .Mounts}}{{if eq .Type "volume"}}{{println .Destination}}{{end}}{{end}}' "$1" | grep -vE '^(/store|/tunnel)?$' | while read -r folder; do
-    docker cp "$1:$folder/." - < /dev/null | tar -x --to-command='case "$TAR_MODE ${TAR_FILENAME##*/}" in *" "*bundle.* | *" chain.pem" | *" wit.jwt" | *" ..lock") cat > /dev/null ;; *"00 "*) echo "$(sha256sum | cut -c 1-64) ${TAR_FILENAME##*/}" ;; *) cat > /dev/null ;; esac'
+    docker cp "$1:$folder/." - < /dev/null | tar -x --to-command='content=$(base64 -w 0)  # whole, whatever bytes
+      say() { echo "$(printf %s "$content" | base64 -d | sha256sum | cut -c 1-64) ${TAR_FILENAME##*/}"; }
+      if printf %s "$content" | base64 -d | grep -q "PRIVATE KEY-----"; then say; exit; fi
+      case "$TAR_MODE ${TAR_FILENAME##*/}" in *" "*bundle.* | *" chain.pem" | *" wit.jwt" | *" ..lock") ;; *"00 "*) say ;; esac'
   done | sort -u
 }
 declare -A seen_by=() file_of=()
@@ -132,3 +154,4 @@ Take it down, with its keys and stores:
   $([ "$TWI_PROJECT" = twi ] || echo "TWI_PROJECT=$TWI_PROJECT ")deploy/compose/demo.sh --down
 TEXT
 fi
+finished=yes

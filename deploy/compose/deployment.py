@@ -1,6 +1,7 @@
 """The compose network as fault_test.py and record_alerts.py run it: who is in it, starting and stopping it, its containers, logs and certificates."""
 import contextlib
 import datetime
+import fcntl
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -65,10 +67,20 @@ class Deployment:
 
     def __init__(self, work, project):
         self.work, self.project = work, project
+        self.claim()
         self.config = os.path.join(work, "config")
         self.stores = [f"{s}-store" for s in SERVICES] + [f"credential-{letter.lower()}" for letter in "ABCD"]
         self.compose = compose_command() + ["--project-name", project, "--file", "deploy/compose/docker-compose.yml", "--file", os.path.join(work, "override.yml")]
         self.environment = dict(os.environ)
+
+    def claim(self):
+        """Until this process ends no other run of the project goes on: each begins by taking down what is there, which a killed one may have left."""
+        self.claimed = open(f"/run/{self.project}.lock", "w", encoding="utf-8")
+        try:
+            fcntl.flock(self.claimed, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            shutil.rmtree(self.work)
+            sys.exit(f"another run of the project {self.project} is on: nothing was touched")
 
     def prepare(self, settings, override=None):
         """settings: what is done to the config before anything starts; override: more of a compose file than this one's volumes."""

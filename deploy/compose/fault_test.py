@@ -132,8 +132,9 @@ class Test:
         said = ", ".join(f"{reason} ({count})" for reason, count in sorted(reasons.items())) or "nothing"
         calls, failed, without = (sum(counter.values()) for counter in (row.calls, row.failed, row.without))
         kept = f"{calls - failed} of {calls} calls" + (f"; {without} times seen without a credential" if without else "")
-        self.rows.append((row.service, row.fault.name, said, "; ".join(row.shown) or "nothing", kept, f"{recovery:.1f} s"))
-        print(f"{'FAILED' if row.problems else 'ok    '} {row.service:22} {row.fault.name:38} {recovery:5.1f} s  refused: {said}; seen: {self.rows[-1][3]}; workloads: {kept}", flush=True)
+        after = f"{recovery:.1f} s" if row.anew >= row.over else "each before the next"
+        self.rows.append((row.service, row.fault.name, said, "; ".join(row.shown) or "nothing", kept, after))
+        print(f"{'FAILED' if row.problems else 'ok    '} {row.service:22} {row.fault.name:38} {after:>7}  refused: {said}; seen: {self.rows[-1][3]}; workloads: {kept}", flush=True)
         for problem in row.problems:
             print(f"       {problem}", flush=True)
         self.failures += [f"{row.service}, {row.fault.name}: {problem}" for problem in row.problems]
@@ -183,9 +184,11 @@ def summary_of(test):
     credentials, said, issued = issuances(test)
     acquired, released = releases(test)
     states = test.watcher.states
+    seen = {serial.lower() for serial in test.watcher.serials}
+    unseen = sum(line["serial"].lower() not in seen for line in acquisitions(test, "ABC"))
     return (f"{credentials} credentials were acquired or held meanwhile, D's among them; each has its issuance record ({issued} records), as has each of the {said} that the Credential Authority says "
             f"it issued. Agent D acquired its own {acquired} times; each has its release record ({released} records). Workloads looked at their credentials {sum(states.values())} times: "
-            f"{states['broken']} were invalid. {say_expired(test.expired)}.")
+            f"{states['broken']} were invalid. {unseen} credentials were replaced before their workload looked. {say_expired(test.expired)}.")
 
 
 # --- What it used, and what is written of it.

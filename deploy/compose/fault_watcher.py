@@ -5,6 +5,8 @@ import time
 from deployment import AGENTS, SERVICES, WORKLOADS, parse_time
 from faults import ALL, ALL_AGENTS, ATTESTED, CALL_SECONDS, DEPENDENTS, NOBODY, PEER, RECOVERY_LIMIT, SERVED, SHORT, WITH_WIT
 
+METRICS_SECONDS = 3  # from one scrape to the next, on a busy machine
+
 
 class Row:
     """One fault on one daemon: when, and what was seen of it."""
@@ -17,7 +19,6 @@ class Row:
         self.refused = {letter: collections.Counter() for letter in "ABCD"}
         self.calls, self.failed = collections.Counter(), collections.Counter()  # of each workload, by kind
         self.without = collections.Counter()  # looks of each workload that found no credential
-        self.ends = {}  # of expired credentials that were found
         self.expired = collections.Counter()  # calls "with" an expired credential and "to" who has no other to show, by what came of them
         self.not_after = None  # of a certificate that the fault installed
 
@@ -56,11 +57,11 @@ class Row:
         """The lines of a daemon about this, since the fault began."""
         return [line for line in self.deployment.lines(service, self.began) if line.get("event") == event and all(line.get(key) == value for key, value in fields.items())]
 
-    def tried(self, kind, outcome):
-        """A call "with" an expired credential, or "to" who has no other to show."""
+    def tried(self, kind, outcome, letter):
+        """A call "with" the expired credential of this workload, or "to" it when it has no other to show."""
         self.expired[kind, outcome] += 1
         if outcome == "OK":
-            self.problem(f"a call {kind} the expired credential of workload {self.letters} was accepted")
+            self.problem(f"a call {kind} the expired credential of workload {letter} was accepted")
 
     # What faults expect.
 
@@ -99,6 +100,7 @@ class Watcher:
     def __init__(self, deployment):
         self.deployment, self.serials = deployment, set()
         self.judged = {}  # when each workload said the last line that was judged
+        self.ends = {letter: [] for letter in "ABCD"}  # (when, the end of the credential that the workload held then)
         self.states = collections.Counter()  # of the credentials at all looks
 
     def acquired(self, letter, since):
@@ -114,8 +116,11 @@ class Watcher:
 
     def judge(self, row, peace):
         """Judges what each workload has said since the last time, each line once; lines from before the row's fault by the rules of peace."""
+        lines = {letter: self.said(letter, self.judged[letter]) for letter in "ABCD"}
         for letter in "ABCD":
-            for line in self.said(letter, self.judged[letter]):
+            self.ends[letter] += [(parse_time(line["time"]), parse_time(line["not_after"])) for line in lines[letter] if "not_after" in line]
+        for letter in "ABCD":
+            for line in lines[letter]:
                 self.judged[letter] = parse_time(line["time"])
                 self.judge_line(row if self.judged[letter] > row.began - CALL_SECONDS else peace, letter, line)
 
@@ -130,23 +135,29 @@ class Watcher:
             row.problem(f"workload {letter}: credential {state} {line.get('detail', '')} at {line['time']}")
         if state == "valid" and letter in WITH_WIT and "wit_not_after" not in line:
             row.problem(f"workload {letter}: credential without its WIT at {line['time']}")
-        if row.fault.left_expired:
-            self.judge_expired(row, letter, line)
+        self.judge_call(row, letter, line)
         may_fail = row.fault.without_credential or (row.fault.left_expired and row.letters in (letter, PEER[letter]))
-        for kind, must_hold in (("call", not may_fail), ("attested_call", not ATTESTED & set(row.broken))):
+        attested = row.fault.attested_goes_on or not ATTESTED & set(row.broken)
+        for kind, must_hold in (("call", not may_fail), ("attested_call", attested)):
             if kind in line:
                 row.calls[letter, kind] += 1
                 row.failed[letter, kind] += line[kind] != "OK"
                 if line[kind] != "OK" and must_hold:
                     row.problem(f"workload {letter}: {kind} {line[kind]} {line.get('call_detail', '')} at {line['time']}")
 
-    def judge_expired(self, row, letter, line):
-        """Until the agent goes on its workload has nothing but the expired credential, to call with and to show."""
-        if line["credential"] == "expired":
-            row.ends[letter] = parse_time(line["not_after"])
-        for kind, holder in (("with", letter), ("to", PEER[letter])):
-            if "call" in line and holder in row.ends and row.ends[holder] < parse_time(line["time"]) < row.ending - CALL_SECONDS:
-                row.tried(kind, line["call"])
+    def judge_call(self, row, letter, line):
+        """Nobody calls without a credential, with an expired one, or somebody who shows an expired one, whatever else is broken."""
+        if "call" not in line:
+            return
+        at, peer = parse_time(line["time"]), PEER[letter]
+        fresh = lambda holder: [end for seen, end in self.ends[holder] if end > at and seen < at + 2 * CALL_SECONDS]
+        if line["credential"] in ("none", "expired") and not fresh(letter):  # else it was there when the call was made, just after the look
+            if line["credential"] == "expired":
+                row.tried("with", line["call"], letter)
+            elif line["call"] == "OK":
+                row.problem(f"workload {letter}: a call without a credential was accepted at {line['time']}")
+        if any(seen <= at for seen, _ in self.ends[peer]) and not fresh(peer):
+            row.tried("to", line["call"], peer)
 
     def await_recovery(self, row):
         """Seconds from the end of the fault until each of the agents has acquired anew."""
@@ -164,7 +175,7 @@ class Watcher:
 
 
 def compare_with_metrics(row):
-    """Every reason in an agent's log stands in its metrics too; those of an agent that was started again began anew."""
+    """Every reason in an agent's log stands in its metrics too, and the other way round; those of an agent that was started again began anew."""
     by_reason = collections.defaultdict(str)
     for letter, agent in AGENTS.items():
         if row.fault.new_process and agent in row.broken:
@@ -174,4 +185,8 @@ def compare_with_metrics(row):
             if counted.get(reason, 0) < row.refused[letter][reason]:
                 row.problem(f"agent {letter} was refused with {reason} {row.refused[letter][reason]} times, its metrics show {counted.get(reason, 0):.0f}")
             by_reason[reason] += letter
+        logged = collections.Counter(line["reason"] for line in row.watcher.refusals(letter, row.began - METRICS_SECONDS))  # the scrape before the fault is older than the fault
+        for reason, count in counted.items():
+            if reason != "OK" and count > logged[reason]:
+                row.problem(f"the metrics of agent {letter} show {count:.0f} refusals with {reason}, its log {logged[reason]}")
     row.shown[:0] = [f"agents {letters} {reason}" for reason, letters in sorted(by_reason.items())]

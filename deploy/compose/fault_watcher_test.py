@@ -116,8 +116,28 @@ class FaultWatcherTest(unittest.TestCase):
         self.assertEqual(self.watcher.states["broken"], 3)
 
     def test_reports_a_credential_that_is_missing(self):
+        self.look("A", credential="none", call="CONFIG_INVALID")
+        self.assertEqual(self.judged()[1], [f"workload A: credential none  at {at(5)}", f"workload A: call CONFIG_INVALID  at {at(5)}"])
+
+    def test_reports_a_call_without_a_credential(self):
         self.look("A", credential="none")
-        self.assertEqual(self.judged()[1], [f"workload A: credential none  at {at(5)}"])
+        wanted = f"workload A: a call without a credential was accepted at {at(5)}"
+        self.assertEqual(self.judged("stopped longer than credentials live", "verifier")[1], [wanted])
+        self.watcher.judged = dict.fromkeys("ABCD", BEGAN - 60)
+        self.look("A", 7, not_after=at(60))  # it came just after the look: the call may have had it
+        self.assertEqual(self.judged("stopped longer than credentials live", "verifier")[1], [])
+
+    def test_reports_a_call_to_a_workload_whose_credential_has_ended(self):
+        for fault, service in (("stopped longer than credentials live", "verifier"), ("disk full", "key-store")):
+            for later, wrong in ((None, ["a call to the expired credential of workload B was accepted"]), (at(60), [])):
+                with self.subTest(fault, later=later):
+                    self.deployment.said, self.watcher.ends = {}, {letter: [] for letter in "ABCD"}
+                    self.watcher.judged = dict.fromkeys("ABCD", BEGAN - 60)
+                    self.look("B", 3, not_after=at(4))
+                    if later:
+                        self.look("B", 6, not_after=later)
+                    self.look("D", 5)
+                    self.assertEqual(self.judged(fault, service)[1], wrong)
 
     def test_reports_a_wit_that_is_missing(self):
         self.deployment.say(WORKLOADS["B"], 5, credential="valid", serial="0B", call="OK")
@@ -133,6 +153,7 @@ class FaultWatcherTest(unittest.TestCase):
     def test_reports_an_expired_credential_in_place(self):
         expired = {"credential": "expired", "not_after": at(0), "call": "CONFIG_INVALID"}
         self.look("A", **expired)
+        self.look("C", call="SERVER_UNAUTHENTICATED")
         self.assertIn(f"workload A: credential expired  at {at(5)}", self.judged()[1])
         self.watcher.judged = dict.fromkeys("ABCD", BEGAN - 60)
         self.assertEqual(self.judged("stopped longer than credentials live", "verifier")[1], [f"workload A: credential expired  at {at(5)}"], "its agent runs, and withdraws it")
@@ -156,10 +177,13 @@ class FaultWatcherTest(unittest.TestCase):
         self.look("C", attested_call="no")
         self.assertEqual(self.judged()[1], [f"workload A: call SERVER_UNAUTHENTICATED made at {at(5)}", f"workload C: attested_call no  at {at(5)}"])
         self.watcher.judged = dict.fromkeys("ABCD", BEGAN - 60)
-        for service in ("verifier", "agent-a", "agent-c", "all four services", "all four agents"):
-            with self.subTest(service):
+        for service in ("verifier", "agent-a", "agent-c"):
+            self.watcher.judged = dict.fromkeys("ABCD", BEGAN - 60)
+            self.assertIn(f"workload C: attested_call no  at {at(5)}", self.judged("disk full", service)[1], "not of a full disk")
+        for fault, service in [("stopped (SIGSTOP)", "verifier"), ("stopped (SIGSTOP)", "agent-a"), ("stopped (SIGSTOP)", "agent-c"), ("restarted one by one", "all four services"), ("restarted one by one", "all four agents")]:
+            with self.subTest(fault, service=service):
                 self.watcher.judged = dict.fromkeys("ABCD", BEGAN - 60)
-                self.assertEqual(self.judged(service=service)[1], [f"workload A: call SERVER_UNAUTHENTICATED made at {at(5)}"], "attested TLS needs both agents and the Verifier")
+                self.assertEqual(self.judged(fault, service)[1], [f"workload A: call SERVER_UNAUTHENTICATED made at {at(5)}"], "attested TLS needs both agents and the Verifier")
 
     def test_lines_from_before_the_fault_are_judged_by_the_rules_of_peace(self):
         self.look("A", -CALL_SECONDS - 1, credential="none", call="CONFIG_INVALID")
@@ -191,6 +215,13 @@ class FaultWatcherTest(unittest.TestCase):
         compare_with_metrics(row)
         self.assertEqual(problems, ["agent B was refused with STORAGE_FAILED 2 times, its metrics show 1"])
         self.assertEqual(row.shown, ["agents AB STORAGE_FAILED"])
+
+    def test_reports_a_refusal_that_only_metrics_show(self):
+        self.refuse("A", "STORAGE_FAILED")
+        self.scrape(AGENTS["A"], MOMENTS, lambda moment: {ACQUISITIONS % "STORAGE_FAILED": float(moment > 5), ACQUISITIONS % "INTERNAL": 30.0 * (moment > 5), ACQUISITIONS % "OK": float(moment)})
+        row, problems = self.judged()
+        compare_with_metrics(row)
+        self.assertEqual(problems, ["the metrics of agent A show 30 refusals with INTERNAL, its log 0"])
 
     def test_reports_a_fault_that_nobody_noticed(self):
         self.refuse("A", "STORAGE_FAILED")

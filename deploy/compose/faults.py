@@ -222,7 +222,7 @@ def stop_agent_long(row):
     peer, held = WORKLOADS[PEER[row.letters]], os.path.join(row.deployment.store(row.service), "..data")
     if not any(lets_in(row.deployment, peer, held) for _ in range(3)):  # the agent may be about to exchange it
         raise RuntimeError(f"{peer} does not let in who shows the credential of {row.service}")
-    stop(row, LONG_SECONDS, lambda: row.tried("with", "OK" if lets_in(row.deployment, peer, held) else "refused by the peer"))
+    stop(row, LONG_SECONDS, lambda: row.tried("with", "OK" if lets_in(row.deployment, peer, held) else "refused by the peer", row.letters))
 
 
 def expect_left_expired(row):
@@ -250,6 +250,7 @@ class Fault:
     expect: typing.Callable           # what must be seen of it, else it was no fault
     silent: bool = False              # an agent that is a broken one is told nothing meanwhile (SIGHUP would wait for it)
     without_credential: bool = False  # workloads may be without, and their calls fail
+    attested_goes_on: bool = False    # attested TLS needs nothing of what is broken
     left_expired: bool = False        # the broken agent's workload may hold an expired one, and calls from and to it fail
     dependents_too: bool = False      # it breaks the daemons that call this one, too
     new_process: bool = False         # the daemons' metrics begin anew
@@ -260,8 +261,8 @@ FAULTS = [
     Fault("killed (SIGKILL)", kill, list(SERVED), RESTARTED, expect_restarted, silent=True, new_process=True),
     Fault("stopped (SIGSTOP)", stop, list(SERVED), NOT_THERE, expect_stopped, silent=True),
     Fault("cut off the network", cut, list(SERVED), NOT_THERE, expect_cut),
-    Fault("disk full", fill, list(SERVED), {"STORAGE_FAILED"}, expect_full),
-    Fault("certificate rotated", rotate, SERVICES, set(), expect_rotated),
+    Fault("disk full", fill, list(SERVED), {"STORAGE_FAILED"}, expect_full, attested_goes_on=True),
+    Fault("certificate rotated", rotate, SERVICES, set(), expect_rotated, attested_goes_on=True),
     Fault("certificate expired", expire, SERVICES, RESTARTED | {"SERVER_UNAUTHENTICATED"}, expect_expired, dependents_too=True),
     Fault("restarted one by one", rolling, [ALL, ALL_AGENTS], RESTARTED, expect_rolled, silent=True, new_process=True),
     Fault("stopped longer than credentials live", long_stop, ["credential-authority", "verifier"], NOT_THERE, expect_long_stop, without_credential=True),

@@ -7,13 +7,15 @@ source deploy/compose/lib.sh
 [ "$(id -u)" -eq 0 ] || { echo "skipped: needs root"; exit 0; }
 [ -n "$(container verifier)" ] || fail "nothing is running: deploy/compose/demo.sh --keep"
 work=$(mktemp -d "${TMPDIR:-/tmp}/twi-stores.XXXXXX")
+finished=no  # an interrupted script ends with status 0 here
 lost=  # the root key that is set aside: $work/root is the only copy meanwhile
 cleanup() {
-  local status=$?
   if [ -n "$lost" ]; then cp --preserve=all "$work/root" "$lost"; fi
-  if [ "$status" -eq 0 ]; then rm -rf "$work"; else echo "stores_test.sh: the copies of the stores, and what was set aside, are left in $work" >&2; fi
+  if [ "$finished" = yes ]; then rm -rf "$work"; else echo "stores_test.sh: the copies of the stores, and what was set aside, are left in $work" >&2; fi
 }
 trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 volume() { docker volume inspect --format '{{.Mountpoint}}' "${TWI_PROJECT}_$1"; }
 # Without a terminal (-T): what it says to standard error would come with the rest otherwise.
 twictl() { "${compose[@]}" run --rm --no-deps -T trust-bundle "$@" --config /etc/twi/twictl.yaml 2> "$work/err"; }
@@ -56,12 +58,12 @@ acquired() {
   docker logs --since "$since" "$(container "agent-$1")" 2>&1 | grep '"reason":"' | tail -n 3 >&2
   return 1
 }
-# refused WHAT: says with which reason the agent was refused; one without a reason was not.
+# refused REASON WHAT: the agent was refused for that reason, and no other.
 refused() {
-  local reason
-  reason=$(grep -oE '"reason":"[A-Z_]*"' "$work/refused" | tail -n 1)
-  [ -n "$reason" ] || fail "$1: no reason in the agent's log"
-  echo "  $1: $reason"
+  local reasons
+  reasons=$(grep -oE '"reason":"[A-Z_]*"' "$work/refused" | sort -u)
+  [ "$reasons" = "\"reason\":\"$1\"" ] || fail "$2: expected $1, the agent's log says ${reasons:-nothing}"
+  echo "  $2: $1"
 }
 # unknown SERIAL: the Credential Authority answers that it has no record of it. That it does not answer, or refuses for another reason, is not that.
 unknown() { ! twictl issuance --serial "$1" > /dev/null && grep -qw "refused: ISSUANCE_UNKNOWN" "$work/err"; }
@@ -87,7 +89,8 @@ empty credential-authority; wait_healthy 60 credential-authority
 unknown "$before" || fail "the record survived the loss, or who lost it does not say so: $(tail -n 3 "$work/err")"
 echo "  store lost: $(sed -n 's/.*refused: //p' "$work/err")"
 if acquired a 2> "$work/refused"; then fail "an agent took a credential of an authority that it does not know"; fi
-refused "with the new issuing key, an agent that has the old anchor"
+refused CREDENTIAL_INVALID "with the new issuing key, an agent that has the old anchor"
+[ "$(serial)" = "$before" ] || fail "the agent that has the old anchor holds another credential"
 bundle=$(volume bundle)/credential-bundle.pem
 cp --preserve=all "$bundle" "$work/old-anchor"
 twictl trust-bundle --timeout 60 --out /bundle/new-anchor.pem > /dev/null || fail "no trust bundle: $(tail -n 3 "$work/err")"
@@ -110,7 +113,7 @@ step "Key Store: backup, loss, restore; the provisioned key is released again"
 backup key-store; wait_healthy 60 key-store
 empty key-store; wait_healthy 60 key-store
 if acquired d 2> "$work/refused"; then fail "a key was released that the store cannot have"; fi
-refused "store lost"
+refused KEY_UNKNOWN "store lost"
 restore key-store; wait_healthy 60 key-store
 acquired d || fail "the key is not released after the restore"
 echo "  restored: agent d has its key"
@@ -150,4 +153,5 @@ for service in verifier claims-mapper credential-authority key-store; do
   cp --preserve=all "$work/root" "$root"; lost=
   docker start "$(container "$service")" > /dev/null; wait_healthy 60 "$service"
 done
+finished=yes
 echo "all tried"

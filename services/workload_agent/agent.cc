@@ -14,7 +14,6 @@
 #include "services/workload_agent/agent_config.h"
 #include "services/workload_agent/hook.h"
 #include "services/workload_agent/install_credential.h"
-#include "services/workload_agent/own_certificates.h"
 #include "services/workload_agent/workload_agent_service.h"
 
 namespace twi::agent {
@@ -70,7 +69,8 @@ absl::Status Agent::Start() {
   }
   if (status_server_ == nullptr)  // else it shows this
     ready_ = metrics_.Sample("twi_ready", {}, [this] { return loop_->Ready().ok() ? 1 : 0; });
-  ShowOwnCertificates(config_);
+  TWI_ASSIGN_OR_RETURN(std::unique_ptr<OwnCertificates> own, OwnCertificates::Watch(config_, clock_));
+  ShowOwnCertificates(std::move(own));
   if (config_.has_metrics()) {
     TWI_ASSIGN_OR_RETURN(metrics_listener_,
                          server::MetricsListener::Start(config_.metrics(), "metrics", metrics_, clock_));
@@ -107,8 +107,9 @@ absl::Status Agent::Reload(const google::protobuf::Message& config) {
                                                : "cannot end while the agent runs: restart it to apply this");
   }
   if (tunnels_ != nullptr && !MessageDifferencer::Equals(wanted.attested_tls(), reloaded_.attested_tls())) {
+    TWI_ASSIGN_OR_RETURN(std::unique_ptr<OwnCertificates> own, OwnCertificates::Watch(wanted, clock_));
     TWI_RETURN_IF_ERROR(tunnels_->Reload(wanted.attested_tls()));
-    ShowOwnCertificates(wanted);
+    ShowOwnCertificates(std::move(own));
   } else if (MessageDifferencer::Equals(wanted, reloaded_)) {
     loop_->RenewNow();  // what changed is no reason to attest anew
   }
@@ -128,12 +129,13 @@ void Agent::WatchWhatIsThere() {
   if (end.has_value()) expiry_.Found(*end);
 }
 
-void Agent::ShowOwnCertificates(const config::v1::WorkloadAgentConfig& config) {
-  own_certificates_.reset();  // before the next: both have the same name
-  const std::vector<std::string> files = OwnCertificateFiles(config);
-  if (files.empty()) return;
-  own_certificates_ = metrics_.Sample("twi_certificate_expiry_timestamp_seconds", {},
-                                      [files] { return static_cast<double>(absl::ToUnixSeconds(FirstEnd(files))); });
+void Agent::ShowOwnCertificates(std::unique_ptr<OwnCertificates> own) {
+  own_end_.reset();  // it asks the old ones
+  own_certificates_ = std::move(own);
+  if (own_certificates_->empty()) return;
+  own_end_ = metrics_.Sample("twi_certificate_expiry_timestamp_seconds", {}, [this] {
+    return static_cast<double>(absl::ToUnixSeconds(own_certificates_->FirstEnd()));
+  });
 }
 
 void Agent::RunConfiguredHook() {

@@ -18,6 +18,7 @@
 #include "services/workload_agent/credential_directory.h"
 #include "services/workload_agent/drain_limit.h"
 #include "services/workload_agent/expiry_watch.h"
+#include "services/workload_agent/own_certificates.h"
 #include "services/workload_agent/tunnel/tunnels.h"
 
 namespace twi::agent {
@@ -54,7 +55,7 @@ class Agent final : public server::Running {
         std::unique_ptr<Acquirer> acquirer, std::unique_ptr<CredentialDirectory> directory);
   absl::Status Install(const AcquiredCredential& acquired);
   void WatchWhatIsThere();
-  void ShowOwnCertificates(const config::v1::WorkloadAgentConfig& config);
+  void ShowOwnCertificates(std::unique_ptr<OwnCertificates> own);
   void RunConfiguredHook();
 
   DrainLimit drain_limit_{kDrainLimit, [] { EndUndrained(kDrainLimit); }};  // first: outlives what may hang
@@ -70,7 +71,8 @@ class Agent final : public server::Running {
   SystemWaiter expiry_waiter_;
   ExpiryWatch expiry_;
   std::unique_ptr<server::Server> status_server_;
-  metrics::Metrics::Token ready_, own_certificates_;
+  std::unique_ptr<OwnCertificates> own_certificates_;
+  metrics::Metrics::Token ready_, own_end_;  // own_end_ asks own_certificates_
   std::unique_ptr<server::MetricsListener> metrics_listener_;
   std::unique_ptr<Tunnels> tunnels_;
   std::thread thread_, expiry_thread_;

@@ -1,34 +1,37 @@
 #include "services/workload_agent/own_certificates.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
-#include "common/config/read_file.h"
-#include "common/crypto/x509.h"
+#include "common/status/status_macros.h"
 
 namespace twi::agent {
-namespace {
 
-absl::Time EndOf(const std::string& file) {
-  const absl::StatusOr<std::string> bytes = config::ReadFile(file, {});
-  if (!bytes.ok()) return absl::UnixEpoch();
-  const absl::StatusOr<std::vector<crypto::Certificate>> chain = crypto::ParseCertificates(*bytes);
-  return chain.ok() && !chain->empty() ? chain->front().not_after : absl::UnixEpoch();
-}
-
-}  // namespace
-
-std::vector<std::string> OwnCertificateFiles(const config::v1::WorkloadAgentConfig& config) {
-  std::vector<std::string> files;
-  if (config.has_platform_certificate()) files.push_back(config.platform_certificate().certificate_file());
+absl::StatusOr<std::unique_ptr<OwnCertificates>> OwnCertificates::Watch(const config::v1::WorkloadAgentConfig& config,
+                                                                        const Clock& clock) {
+  std::vector<std::pair<std::string, config::v1::Tls>> wanted;
+  if (config.has_platform_certificate()) wanted.emplace_back("platform_certificate", config.platform_certificate());
   if (config.attested_tls().has_relying_party())
-    files.push_back(config.attested_tls().relying_party().tls().certificate_file());
-  return files;
+    wanted.emplace_back("attested_tls.relying_party.tls", config.attested_tls().relying_party().tls());
+  auto own = std::make_unique<OwnCertificates>();
+  for (const auto& [field, tls] : wanted) {
+    server::TlsFiles::Options options;
+    options.field = field;
+    TWI_ASSIGN_OR_RETURN(std::unique_ptr<server::TlsFiles> files, server::TlsFiles::Open(tls, clock, options));
+    own->files_.push_back(std::move(files));
+  }
+  return own;
 }
 
-absl::Time FirstEnd(const std::vector<std::string>& files) {
+absl::Time OwnCertificates::FirstEnd() const {
   absl::Time first = absl::InfiniteFuture();
-  for (const std::string& file : files) first = std::min(first, EndOf(file));
+  for (const auto& files : files_) first = std::min(first, files->not_after());
   return first;
+}
+
+void OwnCertificates::Refresh() {
+  for (const auto& files : files_) files->Refresh();
 }
 
 }  // namespace twi::agent
