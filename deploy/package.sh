@@ -134,7 +134,7 @@ package() {
   fi
   if [ "$name" = twi-verifier ]; then cp -r config/evidence_policy.yaml config/reference_values "$doc/examples/"; fi  # the sample names both
   copyright > "$doc/copyright"
-  printf '%s (%s) unstable; urgency=medium\n\n  * Built from commit %s.\n\n -- %s  %s\n' "$name" "$version" "$(git rev-parse HEAD)" "$maintainer" "$date" | gzip -9n > "$doc/changelog.gz"
+  printf '%s (%s) unstable; urgency=medium\n\n  * Built from commit %s.\n\n -- %s  %s\n' "$name" "$version" "$revision" "$maintainer" "$date" | gzip -9n > "$doc/changelog.gz"
   # dpkg-shlibdeps wants a source package's control file.
   mkdir -p "$work/source/debian"
   printf 'Source: twi\nMaintainer: %s\n\nPackage: %s\nArchitecture: amd64\n' "$maintainer" "$name" > "$work/source/debian/control"

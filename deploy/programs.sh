@@ -2,9 +2,10 @@
 TWI_VERSION=$(sed -n 's/.*kTwiVersion\[\] = "\(.*\)".*/\1/p' common/server/daemon_flags.h)
 export TWI_VERSION
 
-# programs TARGET...: sets TWI_OPT_BIN, unless it is set, to the folder of the programs, built here with `-c opt`; and boringssl, its sources of that build.
+# programs TARGET...: sets TWI_OPT_BIN, unless it is set, to the folder of the programs, built here with `-c opt`; boringssl, its sources of that build; and revision, the commit, with -dirty after it
+# when the folder holds what is not committed, and -fastbuild (-dbg) when that is how the programs were built.
 programs() {
-  local real
+  local real mode
   if [ -z "${TWI_OPT_BIN:-}" ]; then
     bazel build -c opt --show_result=0 "$@"
     TWI_OPT_BIN=$(bazel info -c opt bazel-bin 2> /dev/null)
@@ -16,4 +17,9 @@ programs() {
   esac
   # shellcheck disable=SC2034
   boringssl=${real%%/execroot/*}/external/boringssl
+  revision=$(git rev-parse HEAD)
+  [ -z "$(git status --porcelain)" ] || revision=$revision-dirty
+  mode=$(basename "$(dirname "$real")")  # k8-opt, k8-fastbuild
+  # shellcheck disable=SC2034
+  [ "${mode##*-}" = opt ] || revision=$revision-${mode##*-}
 }

@@ -24,6 +24,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import sys
 import tempfile
@@ -218,9 +219,14 @@ def write_record(path, tests, made):
 
 
 def write_table(path, rows, summary):
+    """Without rows: only looks whether it can."""
     begin, end = "<!-- fault table: begin -->", "<!-- fault table: end -->"
     with open(path, encoding="utf-8") as file:
         text = file.read()
+    if text.count(begin) != 1 or text.count(end) != 1:
+        sys.exit(f"{path} does not hold the markers {begin} and {end}, each once")
+    if rows is None:
+        return
     lines = ["| Daemon | Fault | Agents were refused with (times) | Seen in metrics (or where it says) | Workloads' TLS meanwhile | Recovered by itself after |", "|---|---|---|---|---|---|"]
     lines += [f"| {' | '.join(row)} |" for row in rows] + ["", summary]
     head, tail = text.split(begin)[0], text.split(end)[1]
@@ -251,6 +257,9 @@ def main():
     if missing():
         print(f"skipped: {missing()}")
         return 77
+    if args.table:
+        write_table(args.table, None, None)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of `finally`
     made = stamp()
     deployment = Deployment(tempfile.mkdtemp(prefix="twi-faults."), PROJECT)
     test = Test(deployment)
@@ -267,7 +276,9 @@ def main():
             test.failures += [f"{key} of {daemon} appeared with its first count: no alert rule sees that" for key in test.scraper.born_late(daemon)]
         summary = f"{summary_of(test)} ({made}.)"
     finally:
-        if not args.keep:
+        if args.keep:
+            print(f"left running: the project {PROJECT}, its files in {deployment.work} (file systems of their own are mounted there); the next run takes the project down")
+        else:
             deployment.down()
             deployment.clean()
     print("\n".join(["RSS and CPU under the test's load:"] + usage))

@@ -331,6 +331,13 @@ class FaultWatcherTest(unittest.TestCase):
 
     # The command line.
 
+    def test_a_file_without_markers_is_refused(self):
+        path = os.path.join(self.deployment.work, "README.md")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("<!-- fault table: begin -->")
+        with self.assertRaisesRegex(SystemExit, "does not hold the markers"):
+            fault_test.write_table(path, None, None)
+
     def test_half_a_file_is_refused(self):
         for option, only, why in (("--table", "disk full verifier", "--table writes the whole table: not with --only"),
                                   ("--record", "disk full credential-authority", "--record writes the whole file, and --only leaves out certificate expired verifier, stopped longer than credentials live credential-authority")):

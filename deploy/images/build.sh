@@ -20,14 +20,9 @@ while [ $# -gt 0 ]; do
 done
 
 source deploy/programs.sh
-revision=$(git rev-parse HEAD)
-[ -z "$(git status --porcelain)" ] || revision=$revision-dirty
 epoch=$(git log -1 --format=%ct)
 
 programs //services/verifier //services/claims_mapper //services/credential_authority //services/key_store //services/workload_agent //services/twictl //integration_tests/containers:workload
-mode=$(basename "$(dirname "$(cd "$TWI_OPT_BIN" && pwd -P)")")  # k8-opt, k8-fastbuild
-mode=${mode##*-}
-[ "$mode" = opt ] || revision=$revision-$mode
 python3 deploy/images/make_images.py --bin "$TWI_OPT_BIN" --boringssl "$boringssl" --out "$out" --version "$TWI_VERSION" --revision "$revision" --epoch "$epoch" "${images[@]}"
 
 if [ "$load" = no ]; then exit 0; fi
