@@ -9,8 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 keep=no down=no
-[ $# -le 1 ] || set -- too many
-case "${1:-}" in
+case "$*" in
   "") ;;
   --keep) keep=yes ;;
   --down) down=yes ;;
@@ -45,8 +44,8 @@ if [ -z "${TWI_SKIP_BUILD:-}" ]; then
 fi
 built=$SECONDS
 
-for image in verifier claims-mapper credential-authority key-store workload-agent twictl demo-workload demo-tpm; do  # else Docker asks a registry for somebody's image of this name
-  docker image inspect "twi/$image:$TWI_VERSION" > /dev/null 2>&1 || fail "there is no image twi/$image:$TWI_VERSION: deploy/images/build.sh makes it"
+for image in $(grep -oE 'image: twi/[a-z-]+' deploy/compose/docker-compose.yml | cut -d ' ' -f 2 | sort -u); do  # else Compose 1.29 asks a registry for somebody's image of this name
+  docker image inspect "$image:$TWI_VERSION" > /dev/null 2>&1 || fail "there is no image $image:$TWI_VERSION: deploy/images/build.sh makes it"
 done
 step "Starting: keys and policies, the software TPM, four services, four agents, four workloads"
 chmod -R go-w,a+rX deploy/compose/config  # user 65532 reads it, whatever the umask of the clone was, and refuses a configuration that others may write to

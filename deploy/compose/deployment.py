@@ -105,6 +105,10 @@ class Deployment:
             json.dump({"volumes": volumes, **(override or {})}, file)  # JSON is YAML
         with open(os.path.join(ROOT, "common/server/daemon_flags.h"), encoding="utf-8") as file:
             version = re.search(r'kTwiVersion\[\] = "(.*)"', file.read())[1]
+        with open(os.path.join(ROOT, "deploy/compose/docker-compose.yml"), encoding="utf-8") as file:
+            for image in sorted(set(re.findall(r"image: (twi/[a-z-]+)", file.read()))):
+                if not succeeds("docker", "image", "inspect", f"{image}:{version}"):  # else Compose 1.29 asks a registry for somebody's image of this name
+                    raise RuntimeError(f"there is no image {image}:{version}: deploy/images/build.sh makes it")
         self.environment.update(TWI_CONFIG=self.config, TWI_VERSION=version)
 
     def mount(self, store, path):

@@ -218,20 +218,22 @@ def write_record(path, tests, made):
     recorded_series.write(path, head, "alerts.yaml", INTERVAL, tests)
 
 
-def write_table(path, rows, summary):
-    """Without rows: only looks whether it can."""
-    begin, end = "<!-- fault table: begin -->", "<!-- fault table: end -->"
+def around_table(path):
+    """What stands before the table and after it, its markers included."""
+    begin, end = "<!-- fault table: begin -->\n", "<!-- fault table: end -->"
     with open(path, encoding="utf-8") as file:
         text = file.read()
     if text.count(begin) != 1 or text.count(end) != 1:
-        sys.exit(f"{path} does not hold the markers {begin} and {end}, each once")
-    if rows is None:
-        return
+        sys.exit(f"{path} does not hold the markers {begin.strip()} and {end}, each once")
+    return text[: text.index(begin) + len(begin)], text[text.index(end):]
+
+
+def write_table(path, rows, summary):
+    head, tail = around_table(path)
     lines = ["| Daemon | Fault | Agents were refused with (times) | Seen in metrics (or where it says) | Workloads' TLS meanwhile | Recovered by itself after |", "|---|---|---|---|---|---|"]
     lines += [f"| {' | '.join(row)} |" for row in rows] + ["", summary]
-    head, tail = text.split(begin)[0], text.split(end)[1]
     with open(path, "w", encoding="utf-8") as file:
-        file.write(head + begin + "\n" + "\n".join(lines) + "\n" + end + tail)
+        file.write(head + "\n".join(lines) + "\n" + tail)
 
 
 def main():
@@ -258,7 +260,7 @@ def main():
         print(f"skipped: {missing()}")
         return 77
     if args.table:
-        write_table(args.table, None, None)
+        around_table(args.table)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of `finally`
     made = stamp()
     deployment = Deployment(tempfile.mkdtemp(prefix="twi-faults."), PROJECT)

@@ -151,11 +151,11 @@ class Watcher:
             return
         at, peer = parse_time(line["time"]), PEER[letter]
         fresh = lambda holder: [end for seen, end in self.ends[holder] if end > at and seen < at + 2 * CALL_SECONDS]
-        if line["credential"] in ("none", "expired") and not fresh(letter):  # else it was there when the call was made, just after the look
-            if line["credential"] == "expired":
-                row.tried("with", line["call"], letter)
-            elif line["call"] == "OK":
-                row.problem(f"workload {letter}: a call without a credential was accepted at {line['time']}")
+        if line["credential"] == "expired" and not fresh(letter):
+            row.tried("with", line["call"], letter)
+        came = any(at < seen < at + 2 * CALL_SECONDS for seen, _ in self.ends[letter])  # just after the look: the call may have had it
+        if line["credential"] == "none" and line["call"] == "OK" and not came:
+            row.problem(f"workload {letter}: a call without a credential was accepted at {line['time']}")
         if any(seen <= at for seen, _ in self.ends[peer]) and not fresh(peer):
             row.tried("to", line["call"], peer)
 

@@ -120,6 +120,7 @@ class FaultWatcherTest(unittest.TestCase):
         self.assertEqual(self.judged()[1], [f"workload A: credential none  at {at(5)}", f"workload A: call CONFIG_INVALID  at {at(5)}"])
 
     def test_reports_a_call_without_a_credential(self):
+        self.look("A", 3, not_after=at(60))  # and then it was gone
         self.look("A", credential="none")
         wanted = f"workload A: a call without a credential was accepted at {at(5)}"
         self.assertEqual(self.judged("stopped longer than credentials live", "verifier")[1], [wanted])
@@ -336,7 +337,7 @@ class FaultWatcherTest(unittest.TestCase):
         with open(path, "w", encoding="utf-8") as file:
             file.write("<!-- fault table: begin -->")
         with self.assertRaisesRegex(SystemExit, "does not hold the markers"):
-            fault_test.write_table(path, None, None)
+            fault_test.around_table(path)
 
     def test_half_a_file_is_refused(self):
         for option, only, why in (("--table", "disk full verifier", "--table writes the whole table: not with --only"),

@@ -69,7 +69,7 @@ absl::Status Agent::Start() {
   }
   if (status_server_ == nullptr)  // else it shows this
     ready_ = metrics_.Sample("twi_ready", {}, [this] { return loop_->Ready().ok() ? 1 : 0; });
-  TWI_ASSIGN_OR_RETURN(std::unique_ptr<OwnCertificates> own, OwnCertificates::Watch(config_, clock_));
+  TWI_ASSIGN_OR_RETURN(std::unique_ptr<OwnCertificates> own, WatchOwnCertificates(config_));
   ShowOwnCertificates(std::move(own));
   if (config_.has_metrics()) {
     TWI_ASSIGN_OR_RETURN(metrics_listener_,
@@ -107,7 +107,7 @@ absl::Status Agent::Reload(const google::protobuf::Message& config) {
                                                : "cannot end while the agent runs: restart it to apply this");
   }
   if (tunnels_ != nullptr && !MessageDifferencer::Equals(wanted.attested_tls(), reloaded_.attested_tls())) {
-    TWI_ASSIGN_OR_RETURN(std::unique_ptr<OwnCertificates> own, OwnCertificates::Watch(wanted, clock_));
+    TWI_ASSIGN_OR_RETURN(std::unique_ptr<OwnCertificates> own, WatchOwnCertificates(wanted));
     TWI_RETURN_IF_ERROR(tunnels_->Reload(wanted.attested_tls()));
     ShowOwnCertificates(std::move(own));
   } else if (MessageDifferencer::Equals(wanted, reloaded_)) {
@@ -127,6 +127,15 @@ absl::Status Agent::Install(const AcquiredCredential& acquired) {
 void Agent::WatchWhatIsThere() {
   const absl::optional<absl::Time> end = EndOfInstalled(directory_->path());
   if (end.has_value()) expiry_.Found(*end);
+}
+
+// Of platform_certificate what is in force until a restart; none where nobody can ask for metrics.
+absl::StatusOr<std::unique_ptr<OwnCertificates>> Agent::WatchOwnCertificates(
+    const config::v1::WorkloadAgentConfig& wanted) const {
+  if (!config_.has_metrics()) return std::make_unique<OwnCertificates>();
+  config::v1::WorkloadAgentConfig in_force = config_;
+  if (wanted.has_attested_tls()) *in_force.mutable_attested_tls() = wanted.attested_tls();
+  return OwnCertificates::Watch(in_force, clock_);
 }
 
 void Agent::ShowOwnCertificates(std::unique_ptr<OwnCertificates> own) {

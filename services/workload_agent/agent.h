@@ -55,6 +55,8 @@ class Agent final : public server::Running {
         std::unique_ptr<Acquirer> acquirer, std::unique_ptr<CredentialDirectory> directory);
   absl::Status Install(const AcquiredCredential& acquired);
   void WatchWhatIsThere();
+  absl::StatusOr<std::unique_ptr<OwnCertificates>> WatchOwnCertificates(
+      const config::v1::WorkloadAgentConfig& wanted) const;
   void ShowOwnCertificates(std::unique_ptr<OwnCertificates> own);
   void RunConfiguredHook();
 

@@ -8,7 +8,7 @@ kubectl create namespace payroll > /dev/null && kubectl create namespace twi-own
 kubectl label namespace payroll twi-owners strangers pod-security.kubernetes.io/enforce=restricted > /dev/null
 
 # The machine's owner: a TPM, its attestation key, the measurement of what is started (as deploy/compose).
-tpm="image: \"docker.io/twi/demo-tpm:$TWI_VERSION\", imagePullPolicy: Never, securityContext: $restricted, env: [{name: TPM2TOOLS_TCTI, value: \"swtpm:host=127.0.0.1,port=2321\"}], volumeMounts: [{name: work, mountPath: /work}]"
+tpm="image: \"docker.io/twi/demo-tpm:$TWI_VERSION\", imagePullPolicy: Never, securityContext: $restricted, env: [{name: TPM2TOOLS_TCTI, value: \"swtpm:host=127.0.0.1,port=2321\"}], volumeMounts: [{name: work, mountPath: /made}]"
 kubectl apply -f - > /dev/null <<YAML
 apiVersion: v1
 kind: Service
@@ -22,15 +22,15 @@ spec:
   {$restricted_pod, terminationGracePeriodSeconds: 0, volumes: [{name: work, emptyDir: {}}],
   initContainers: [
   {name: tpm, restartPolicy: Always, $tpm, startupProbe: {exec: {command: [/usr/bin/tpm2, getcap, -Q, properties-fixed]}, periodSeconds: 1},
-   args: [socket, --tpm2, --tpmstate, dir=/work, --ctrl, "type=tcp,port=2322,bindaddr=0.0.0.0", --server, "type=tcp,port=2321,bindaddr=0.0.0.0", --flags, "not-need-init,startup-clear"]},
-  {name: key, $tpm, command: [/usr/bin/tpm2, createprimary, -Q, -C, e, -G, "ecc256:ecdsa-sha256:null", -c, /work/ak.ctx, -a, "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign|noda"]},
-  {name: persist, $tpm, command: [/usr/bin/tpm2, evictcontrol, -Q, -C, o, -c, /work/ak.ctx, "0x81010002"]},
-  {name: enroll, $tpm, command: [/usr/bin/tpm2, readpublic, -Q, -c, "0x81010002", -f, pem, -o, /work/ak.pem]},
+   args: [socket, --tpm2, --tpmstate, dir=/made, --ctrl, "type=tcp,port=2322,bindaddr=0.0.0.0", --server, "type=tcp,port=2321,bindaddr=0.0.0.0", --flags, "not-need-init,startup-clear"]},
+  {name: key, $tpm, command: [/usr/bin/tpm2, createprimary, -Q, -C, e, -G, "ecc256:ecdsa-sha256:null", -c, /made/ak.ctx, -a, "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign|noda"]},
+  {name: persist, $tpm, command: [/usr/bin/tpm2, evictcontrol, -Q, -C, o, -c, /made/ak.ctx, "0x81010002"]},
+  {name: enroll, $tpm, command: [/usr/bin/tpm2, readpublic, -Q, -c, "0x81010002", -f, pem, -o, /made/ak.pem]},
   {name: measure, $tpm, command: [/usr/bin/tpm2, pcrextend, "4:sha256=d57be08f14698ae251631960cda7ed8551f4f1941a2a008b305457730d195074"]}],
-  containers: [{name: files, image: "registry.example.org/busybox:1.36", command: [sleep, "3600"], securityContext: $restricted, volumeMounts: [{name: work, mountPath: /work}]}]}
+  containers: [{name: files, image: "registry.example.org/busybox:1.36", command: [sleep, "3600"], securityContext: $restricted, volumeMounts: [{name: work, mountPath: /made}]}]}
 YAML
 kubectl -n payroll wait --for=condition=Ready pod/tpm --timeout=60s > "$work/said" 2>&1 || fail "the software TPM does not start"
-kubectl -n payroll exec tpm -c files -- cat /work/ak.pem > "$work/made/ak.pem"
+kubectl -n payroll exec tpm -c files -- cat /made/ak.pem > "$work/made/ak.pem"
 
 indent() { sed "s/^/$1/" "$2"; }
 {
